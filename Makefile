@@ -1,0 +1,33 @@
+# Everything a person or CI types. `make run` and `make test` set up what they need.
+PYTHON ?= python3.11
+BIN := .venv/bin
+UV_VERSION := $(shell sed -n 's/^uv==//p' requirements.txt)
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: run test check setup clean
+
+run: setup
+	dvc repro
+	@skipcast report
+
+test: check
+	pytest
+
+check: setup
+	ruff check .
+	ruff format --check .
+	mypy
+
+setup: .venv/ready
+
+# uv comes from the registry into the environment itself and installs the rest several times faster than pip.
+.venv/ready: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf .venv
