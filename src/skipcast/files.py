@@ -1,14 +1,42 @@
-"""Output files that are whole or not there: written beside their place, then moved into it."""
+"""Files that are whole or not there (written beside their place, then moved into it), and tables.
+
+One mapping from the types of `schema.py` to Arrow's serves every CSV and Parquet file.
+"""
 
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv
+
 from skipcast.errors import SkipcastError
+from skipcast.schema import Column, names
+
+ARROW_TYPES = {
+    "text": pa.string(),
+    "bigint": pa.int64(),
+    "boolean": pa.bool_(),
+    "double precision": pa.float64(),
+}
+
+
+def csv_conversion(columns: Iterable[Column]) -> csv.ConvertOptions:
+    """Return how to read `columns`, and nothing else, from a CSV file; empty fields are null."""
+    columns = tuple(columns)
+    return csv.ConvertOptions(
+        column_types={column.name: ARROW_TYPES[column.type] for column in columns},
+        include_columns=names(columns),
+        strings_can_be_null=True,
+        true_values=["true", "True", "TRUE", "1", "t"],
+        false_values=["false", "False", "FALSE", "0", "f"],
+    )
 
 
 @contextmanager
@@ -28,8 +56,19 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)  # noqa: PTH105 (Path.replace returns a path nobody needs)
 
 
+def existing(path: Path, *, made_by: str) -> Path:
+    """Return `path`.
+
+    Raises:
+        SkipcastError: there is no such file; the message names the stage that makes it.
+    """
+    if not path.is_file():
+        raise SkipcastError(f"{path} must be there but is not. `dvc repro {made_by}` makes it.")
+    return path
+
+
 def write_json(path: Path, content: object) -> None:
-    """Write `content` to `path` as indented JSON with a stable key order."""
+    """Write `content` to `path` as indented JSON."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
@@ -43,12 +82,18 @@ def read_json(path: Path, *, made_by: str) -> Any:
     return json.loads(existing(path, made_by=made_by).read_text(encoding="utf-8"))
 
 
-def existing(path: Path, *, made_by: str) -> Path:
-    """Return `path`.
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write `table` to `path`, without its index; equal tables give equal bytes."""
+    with replacing(path) as temporary:
+        pq.write_table(
+            pa.Table.from_pandas(table, preserve_index=False), temporary, compression="zstd"
+        )
+
+
+def read_parquet(path: Path, *, made_by: str) -> pd.DataFrame:
+    """Read `path` as a table.
 
     Raises:
         SkipcastError: there is no such file; the message names the stage that makes it.
     """
-    if not path.is_file():
-        raise SkipcastError(f"{path} must be there but is not. `dvc repro {made_by}` makes it.")
-    return path
+    return pd.read_parquet(existing(path, made_by=made_by))

@@ -1,15 +1,15 @@
 """`params.yaml`, read and checked: one frozen model per stage, named like the stage."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from skipcast.errors import SkipcastError
+from skipcast.models import Family
 from skipcast.schema import Horizon
 
-Family = Literal["logistic", "lightgbm", "xgboost"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 

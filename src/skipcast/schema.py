@@ -86,6 +86,7 @@ ACOUSTIC_VECTORS: tuple[Column, ...] = tuple(
 TRACK: tuple[Column, ...] = TRACK_FEATURES + ACOUSTIC_VECTORS
 
 TARGET = "skip_2"
+THRESHOLD = 0.5  # a play is called skipped from this probability on
 OUTCOMES = ("skip_1", "skip_2", "skip_3", "not_skipped")
 TRACK_INPUTS: tuple[str, ...] = tuple(column.name for column in TRACK if column.name != "track_id")
 MODES = ("minor", "major")

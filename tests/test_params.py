@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from skipcast.errors import SkipcastError
+from skipcast.params import read_params
+
+DEFAULTS = Path(__file__).parents[1] / "params.yaml"
+
+
+def test_reads_the_defaults():
+    params = read_params(DEFAULTS)
+    assert params.fetch.source == "twin"
+    assert params.fetch.rows == 100_000
+    assert params.features.horizon == "started"
+    assert set(params.search.families) == {"logistic", "lightgbm", "xgboost"}
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "match"),
+    [
+        ("fetch", "row", 5, r"fetch\.row: Extra inputs are not permitted, got 5"),
+        ("fetch", "rows", "many", r"fetch\.rows: .*integer.*'many'"),
+        ("fetch", "rows", "100000", r"fetch\.rows: .*integer.*'100000'"),
+        ("fetch", "rows", 0, r"fetch\.rows: .*greater than 0, got 0"),
+        ("fetch", "source", None, r"fetch\.source: .*string"),
+        ("load", "schema", "a; DROP TABLE b", r"load\.schema: .*pattern"),
+        ("features", "horizon", "finished", r"features\.horizon: .*'started'.*got 'finished'"),
+        ("split", "test", 1.5, r"split\.test: .*less than 1, got 1\.5"),
+        ("split", "test", 0.9, r"split: .*must be below 1"),
+        ("search", "families", {"catboost": 3}, r"search\.families\.catboost"),
+        ("search", "families", {"logistic": 0}, r"search\.families\.logistic: .*greater than 0"),
+        ("search", "families", {}, r"search\.families: .*at least 1"),
+        ("search", "seed", -1, r"search\.seed: .*greater than or equal to 0"),
+    ],
+)
+def test_refuses_a_wrong_value_and_names_it(tmp_path, section, key, value, match):
+    content = yaml.safe_load(DEFAULTS.read_text())
+    content[section][key] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(SkipcastError, match=match):
+        read_params(path)
+
+
+def test_lists_all_faults_at_once(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("fetch: {}\nserve: {}\n")
+    with pytest.raises(SkipcastError) as caught:
+        read_params(path)
+    for fault in ("fetch.rows: Field required", "serve: Extra inputs", "split: Field required"):
+        assert fault in str(caught.value)
+
+
+def test_refuses_no_file_and_no_yaml(tmp_path):
+    with pytest.raises(SkipcastError, match=r"params.yaml must be there.*root of the project"):
+        read_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("fetch: [")
+    with pytest.raises(SkipcastError, match="must be YAML"):
+        read_params(tmp_path / "params.yaml")
