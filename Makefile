@@ -5,7 +5,7 @@ UV_VERSION := $(shell sed -n 's/^uv==//p' requirements.txt)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test check setup clean
+.PHONY: run test check setup requirements clean
 
 run: setup
 	dvc repro
@@ -31,3 +31,8 @@ setup: .venv/ready
 
 clean:
 	rm -rf .venv
+
+# Pins anew what pyproject.toml asks for.
+requirements: setup
+	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --extra dev \
+		--python-version 3.11 pyproject.toml --output-file requirements.txt
