@@ -3,14 +3,16 @@ import pytest
 from mlflow import MlflowClient
 
 from skipcast.errors import SkipcastError
-from skipcast.features import NAMES, build_features
+from skipcast.features import ALL, build_features
 from skipcast.metrics import evaluate
 from skipcast.models import FAMILIES
+from skipcast.params import Features
 from skipcast.promote import promote, score
 from skipcast.schema import TARGET
 from skipcast.serving import log_model
 
 NAME = "skipcast-test"
+FEATURES = Features(horizon="started", groups=ALL)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,7 @@ def candidate(features, skipped, tracks, family="lightgbm"):
     params = {} if family == "logistic" else {"n_estimators": 30}
     model = FAMILIES[family].build(params, 0, 1).fit(features, skipped)
     with mlflow.start_run() as run:
-        info = log_model(model, tracks, family=family, horizon="started", columns=list(NAMES))
+        info = log_model(model, tracks, family=family, features=FEATURES)
     return model, info.model_uri, run.info.run_id
 
 

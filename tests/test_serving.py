@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
-from skipcast.features import NAMES, build_features
+from skipcast.features import ALL, build_features
 from skipcast.models import FAMILIES
-from skipcast.schema import LOG, OUTCOMES, TARGET, names
-from skipcast.serving import example, log_model, signature
+from skipcast.params import Features
+from skipcast.schema import LOG, OUTCOMES, REASON_END, TARGET, names
+from skipcast.serving import complete_plays, example, log_model, signature
 
+FEATURES = Features(horizon="started", groups=ALL)
 REQUIRED = ["session_id", "session_position", "track_id_clean"]
 
 
@@ -27,13 +29,7 @@ def fitted(plays):
 @pytest.fixture(scope="module")
 def served(fitted, plays_and_tracks, tracking):
     with mlflow.start_run():
-        info = log_model(
-            fitted,
-            plays_and_tracks[1],
-            family="lightgbm",
-            horizon="started",
-            columns=list(NAMES),
-        )
+        info = log_model(fitted, plays_and_tracks[1], family="lightgbm", features=FEATURES)
     return mlflow.pyfunc.load_model(info.model_uri)
 
 
@@ -44,8 +40,8 @@ def requests(plays, sessions=5):
         dict.fromkeys(OUTCOMES, object)
     )
     last = ~request["session_id"].duplicated(keep="last")
-    request.loc[last, list(OUTCOMES)] = None
-    return request.drop(columns=["session_length", "hist_user_behavior_reason_end"])
+    request.loc[last, [*OUTCOMES, REASON_END]] = None
+    return request.drop(columns="session_length")
 
 
 def test_answers_as_the_features_stage_and_the_fitted_model_do(served, fitted, plays):
@@ -56,6 +52,14 @@ def test_answers_as_the_features_stage_and_the_fitted_model_do(served, fitted, p
     np.testing.assert_array_equal(answer["skip_probability"], expected)
     assert list(answer) == ["session_id", "session_position", "skip_probability", "skipped"]
     np.testing.assert_array_equal(answer["skipped"], expected >= 0.5)
+
+
+def test_features_of_a_request_are_those_of_the_stage(plays_and_tracks, plays):
+    request = requests(plays)
+    tracks = plays_and_tracks[1].set_index("track_id")
+    from_request = build_features(complete_plays(request, tracks), "started")
+    from_stage = build_features(plays, "started").loc[request.index].reset_index(drop=True)
+    pd.testing.assert_frame_equal(from_request, from_stage, check_exact=True)
 
 
 def test_rows_may_come_in_any_order_and_are_answered_in_theirs(served, plays):
@@ -72,6 +76,14 @@ def test_true_false_and_0_1_are_the_same(served, plays):
     for name in OUTCOMES:
         numbers[name] = [None if value is None else int(value) for value in request[name]]
     pd.testing.assert_frame_equal(served.predict(numbers), served.predict(request))
+
+
+def test_an_unseen_category_and_a_long_session_are_answered(served, plays):
+    request = requests(plays, 1)
+    strange = request.assign(context_type="aquarium", hist_user_behavior_reason_start="telepathy")
+    assert served.predict(strange)["skip_probability"].between(0, 1).all()
+    long = pd.concat([request.iloc[[0]]] * 60).assign(session_position=range(1, 61))
+    assert len(served.predict(long)) == 60
 
 
 def test_an_unknown_track_is_scored_with_the_features_of_the_request(served, plays):

@@ -37,7 +37,7 @@ def check_plays(plays: pd.DataFrame) -> None:
         SkipcastError: a value is empty or out of range, or a session is not whole.
     """
     _check_values(plays, LOG, "play", ["session_id", "session_position"])
-    check_positions(plays)
+    check_positions(plays["session_id"].array, plays["session_position"].to_numpy())
     lengths = plays.groupby("session_id")["session_position"].transform("size")
     wrong = plays.loc[lengths != plays["session_length"], "session_id"]
     if len(wrong):

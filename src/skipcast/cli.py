@@ -78,15 +78,16 @@ def features() -> None:
     from skipcast.database import check_receipt, connect, read_plays
     from skipcast.features import KEY_COLUMNS, build_features, predicted
 
-    horizon = read_params().features.horizon
+    params = read_params().features
     receipt = read_json(RECEIPT, made_by="load")
     with console.status("Reading from Postgres"), connect() as connection:
         check_receipt(connection, receipt)
         plays = read_plays(connection, schema=receipt["schema"])
     table = plays[list(KEY_COLUMNS)].assign(skipped=plays[TARGET])
-    table = table.join(build_features(plays, horizon))[predicted(plays, horizon)]
+    table = table.join(build_features(plays, params.horizon, params.groups))
+    table = table[predicted(plays, params.horizon)]
     write_parquet(FEATURES, table)
-    _say(f"{len(table)} plays, {table.shape[1] - 3} features, horizon {horizon}")
+    _say(f"{len(table)} plays, {table.shape[1] - 3} features, horizon {params.horizon}")
 
 
 @app.command()
@@ -123,15 +124,16 @@ def search() -> None:
 @app.command()
 def promote() -> None:
     """Score the most accurate model on the test sessions; make it champion if it is better."""
+    from skipcast.features import build_features, predicted
     from skipcast.metrics import majority, repeat_last
     from skipcast.promote import promote
     from skipcast.split import split_sessions
 
     params = read_params()
     families = read_json(SEARCH, made_by="search")["families"]
-    features = read_parquet(FEATURES, made_by="features")
     tracks = read_parquet(TRACKS, made_by="fetch").rename(columns={"track_id": "track_id_clean"})
     plays = read_parquet(PLAYS, made_by="fetch").merge(tracks, on="track_id_clean")
+    plays = plays.sort_values(["session_id", "session_position"], ignore_index=True)
     parts = split_sessions(plays["session_id"], params.split)
     family = max(families, key=lambda f: (families[f]["accuracy"], -families[f]["log_loss"]))
     candidate = families[family]
@@ -143,9 +145,10 @@ def promote() -> None:
             name=params.promote.model,
             plays=plays[parts == "test"],
         )
-    parts = split_sessions(features["session_id"], params.split)
-    train, test = (features[parts == part] for part in ("train", "test"))
-    outcomes = train["skipped"].to_numpy(), test["skipped"].to_numpy()
+    counts = predicted(plays, params.features.horizon)
+    previous = build_features(plays, params.features.horizon, ("outcomes",))["previous_skipped"]
+    outcomes = (plays.loc[counts & (parts == p), TARGET].to_numpy() for p in ("train", "test"))
+    train, test = outcomes
     metrics = {
         "families": {
             name: {score: families[name][score] for score in ("accuracy", "log_loss")}
@@ -154,8 +157,10 @@ def promote() -> None:
         "champion": {"family": verdict.family, "version": verdict.version},
         "test": verdict.scores,
         "baselines": {
-            "majority": majority(*outcomes),
-            "repeat_last": repeat_last(*outcomes, test["previous_skipped"].to_numpy()),
+            "majority": majority(train, test),
+            "repeat_last": repeat_last(
+                train, test, previous[counts & (parts == "test")].to_numpy()
+            ),
         },
     }
     write_json(METRICS, metrics)

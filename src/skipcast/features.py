@@ -1,153 +1,240 @@
 """Every feature, once: the `features` stage, the server and the tests call `build_features`.
 
-A feature is a function of two views. `now` is the present play, seen only through the columns that
-the horizon knows of it; `before` is the play before it in its session, already shifted. Neither can
-show what is not yet known: reading another column of the present play raises `LookAheadError`.
+A feature is a function of two views (`views.py`): `now`, the present play, shows only the columns
+that the feature declares with `reads`, and a horizon computes only features whose columns it knows;
+`before` shows the plays that have ended. A column that no horizon knows cannot be declared.
 
-A function's name is its column's name, its docstring the data dictionary, and the order of
-`FEATURES` the order of the columns.
+A function's name is its column's name, its docstring the data dictionary, and the order of `GROUPS`
+the order of the columns. Groups with more to them have modules of their own.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from skipcast.schema import HORIZONS, MODES, TARGET, TRACK_INPUTS, Horizon
+from skipcast.listening import BEHAVIOUR, OUTCOMES
+from skipcast.schema import REASON_START, SHUFFLE, TRACK_INPUTS, Group, Horizon
 from skipcast.sessions import check_positions
+from skipcast.taste import TASTE
+from skipcast.views import Columns, Feature, Floats, Past, Present, reads
 
-Floats = npt.NDArray[np.float64]
+CHUNK = 1 << 14  # plays computed at a time: what they need stays small and in the cache
 KEY_COLUMNS = ("session_id", "session_position")
+CATEGORIES = ("key", "mode", "time_signature")  # codes: a difference of them says nothing
 
 
-class LookAheadError(Exception):
-    """A feature asked for a column of the present play that its horizon does not know yet."""
+# track: what is played.
 
 
-class Present:
-    """The present play: the columns that the horizon knows of it, one value per row.
+def _this(name: str) -> Feature:
+    def compute(now: Present, before: Past) -> Floats:
+        return now[name]
 
-    >>> plays = pd.DataFrame({"tempo": [120.0], "skip_2": [True]})
-    >>> Present(plays, "started")["tempo"]
-    array([120.])
-    >>> Present(plays, "started")["skip_2"]
-    Traceback (most recent call last):
-    skipcast.features.LookAheadError: A feature of horizon started must not read skip_2 of the \
-present play: it is not yet known.
-    """
-
-    def __init__(self, plays: pd.DataFrame, horizon: Horizon) -> None:
-        self._plays = plays
-        self._horizon = horizon
-
-    def __getitem__(self, column: str) -> Floats:
-        """Return the column as numbers.
-
-        Raises:
-            LookAheadError: the horizon does not know it.
-        """
-        if column not in HORIZONS[self._horizon]:
-            raise LookAheadError(
-                f"A feature of horizon {self._horizon} must not read {column} of the present "
-                "play: it is not yet known."
-            )
-        return _numbers(self._plays[column])
+    text = f"`{name}` of this play's track; NaN if the track is unknown."
+    return Feature(name, text, frozenset({name}), compute)
 
 
-class Past:
-    """The play before, in the same session: any column, NaN where there is none.
-
-    A column that the horizon knows before a track is played is that of the row before. One that is
-    known only later (an outcome) is that of the last play whose end the horizon has seen: the row
-    before, too, but for `second_half` the last play of the session's first half.
-    """
-
-    def __init__(self, plays: pd.DataFrame, horizon: Horizon) -> None:
-        self._plays = plays
-        self._ahead = HORIZONS[horizon]
-        positions = plays["session_position"].to_numpy()
-        rows = np.arange(len(plays))
-        self._row_before = np.where(positions > 1, rows - 1, -1)
-        self._last_ended = self._row_before
-        if horizon == "second_half":
-            half = plays["session_length"].to_numpy() // 2
-            last = rows - (positions - half)
-            self._last_ended = np.where(positions > half, last, self._row_before)
-
-    def __getitem__(self, column: str) -> Floats:
-        """Return the column as numbers, NaN where the session has no such play yet."""
-        source = self._row_before if column in self._ahead else self._last_ended
-        values = np.append(_numbers(self._plays[column]), np.nan)
-        return values[source]  # -1 takes the NaN at the end
+TRACK = tuple(map(_this, TRACK_INPUTS))
 
 
-Feature = Callable[[Present, Past], Floats]
+# context: how and when it is played.
 
 
-def _numbers(column: pd.Series) -> Floats:
-    if column.name == "mode":
-        column = column.map({mode: code for code, mode in enumerate(MODES)})
-    return np.asarray(column.to_numpy(np.float64, na_value=np.nan), np.float64)
-
-
+@reads("session_position")
 def position(now: Present, before: Past) -> Floats:
     """Position of the play in its session: 1, 2, 3, ..."""
     return now["session_position"]
 
 
-def previous_skipped(now: Present, before: Past) -> Floats:
-    """Whether the last play that ended was skipped: 0 or 1; NaN at the first play."""
-    return before[TARGET]
+@reads("session_length")
+def length(now: Present, before: Past) -> Floats:
+    """Number of plays of the session."""
+    return now["session_length"]
 
 
-def _this(column: str) -> Feature:
-    def feature(now: Present, before: Past) -> Floats:
-        return now[column]
-
-    feature.__name__ = column
-    feature.__doc__ = f"`{column}` of this play's track; NaN if the track is unknown."
-    return feature
+@reads("hour_of_day")
+def hour_sin(now: Present, before: Past) -> Floats:
+    """Sine of the hour on the clock's circle, -1..1; NaN if not given."""
+    return np.sin(now["hour_of_day"] * (2 * np.pi / 24))
 
 
-def _previous(column: str) -> Feature:
-    def feature(now: Present, before: Past) -> Floats:
-        return before[column]
-
-    feature.__name__ = f"previous_{column}"
-    feature.__doc__ = f"`{column}` of the previous play's track; NaN at the first play."
-    return feature
+@reads("hour_of_day")
+def hour_cos(now: Present, before: Past) -> Floats:
+    """Cosine of the hour on the clock's circle, -1..1; NaN if not given."""
+    return np.cos(now["hour_of_day"] * (2 * np.pi / 24))
 
 
-FEATURES: tuple[Feature, ...] = (
-    *map(_this, TRACK_INPUTS),
-    *map(_previous, TRACK_INPUTS),
-    previous_skipped,
+@reads("date")
+def day_of_week(now: Present, before: Past) -> Floats:
+    """Day of the week, Monday 0 to Sunday 6; NaN if the date is not given."""
+    return now["date"]
+
+
+@reads("premium")
+def premium(now: Present, before: Past) -> Floats:
+    """Whether the listener pays: 0 or 1; NaN if not given."""
+    return now["premium"]
+
+
+@reads("context_type")
+def context_type(now: Present, before: Past) -> Floats:
+    """Code of the list that is played, in `schema.CONTEXT_TYPES`; NaN if unseen or not given."""
+    return now["context_type"]
+
+
+@reads("context_switch")
+def context_switch(now: Present, before: Past) -> Floats:
+    """Whether the listener changed the list just before: 0 or 1; NaN if not given."""
+    return now["context_switch"]
+
+
+@reads(REASON_START)
+def started_by(now: Present, before: Past) -> Floats:
+    """Code of what started the play, in `schema.REASONS`; NaN if unseen or not given."""
+    return now[REASON_START]
+
+
+@reads("no_pause_before_play")
+def no_pause(now: Present, before: Past) -> Floats:
+    """Whether the play followed at once: 0 or 1; NaN if not given."""
+    return now["no_pause_before_play"]
+
+
+@reads("short_pause_before_play")
+def short_pause(now: Present, before: Past) -> Floats:
+    """Whether there was a short pause before: 0 or 1; NaN if not given."""
+    return now["short_pause_before_play"]
+
+
+@reads("long_pause_before_play")
+def long_pause(now: Present, before: Past) -> Floats:
+    """Whether there was a long pause before: 0 or 1; NaN if not given."""
+    return now["long_pause_before_play"]
+
+
+@reads(SHUFFLE)
+def shuffle(now: Present, before: Past) -> Floats:
+    """Whether tracks are played in random order: 0 or 1; NaN if not given."""
+    return now[SHUFFLE]
+
+
+CONTEXT = (
     position,
+    length,
+    hour_sin,
+    hour_cos,
+    day_of_week,
+    premium,
+    context_type,
+    context_switch,
+    started_by,
+    no_pause,
+    short_pause,
+    long_pause,
+    shuffle,
 )
-NAMES: tuple[str, ...] = tuple(feature.__name__ for feature in FEATURES)
 
 
-def build_features(plays: pd.DataFrame, horizon: Horizon) -> pd.DataFrame:
+# previous_track: what was played before, and how this track differs from it.
+
+
+def _previous(name: str) -> Feature:
+    def compute(now: Present, before: Past) -> Floats:
+        return before[name]
+
+    text = f"`{name}` of the previous play's track; NaN at the first play or if unknown."
+    return Feature(f"previous_{name}", text, frozenset(), compute)
+
+
+def _change(name: str) -> Feature:
+    def compute(now: Present, before: Past) -> Floats:
+        return now[name] - before[name]
+
+    text = f"`{name}` of this play's track minus the previous one's; NaN as `previous_{name}`."
+    return Feature(f"change_of_{name}", text, frozenset({name}), compute)
+
+
+PREVIOUS_TRACK = (
+    *map(_previous, TRACK_INPUTS),
+    *(_change(name) for name in TRACK_INPUTS if name not in CATEGORIES),
+)
+
+GROUPS: Mapping[Group, tuple[Feature, ...]] = {
+    "track": TRACK,
+    "context": CONTEXT,
+    "outcomes": OUTCOMES,
+    "behaviour": BEHAVIOUR,
+    "previous_track": PREVIOUS_TRACK,
+    "taste": TASTE,
+}
+ALL: tuple[Group, ...] = tuple(GROUPS)
+
+
+@cache
+def features_of(horizon: Horizon, groups: tuple[Group, ...] = ALL) -> tuple[Feature, ...]:
+    """Return the features of `groups` that `horizon` can compute, in the order of the columns.
+
+    >>> [feature.name for feature in features_of("second_half", ("context",))]
+    ['position', 'length']
+    """
+    chosen = (feature for group in GROUPS if group in groups for feature in GROUPS[group])
+    return tuple(feature for feature in chosen if feature.known(horizon))
+
+
+@cache
+def feature_names(horizon: Horizon, groups: tuple[Group, ...] = ALL) -> "pd.Index[str]":
+    """Return the names of `features_of`."""
+    return pd.Index([feature.name for feature in features_of(horizon, groups)])
+
+
+def build_features(
+    plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]],
+    horizon: Horizon,
+    groups: Sequence[Group] = ALL,
+) -> pd.DataFrame:
     """Compute the features of every play from what `horizon` knows.
 
     Args:
         plays: whole histories, sessions in one run of rows each and in order of position; columns
-            of `schema.LOG` and `schema.TRACK`, numbers, booleans or missing.
+            of `schema.LOG` and `schema.TRACK`: numbers, flags, texts, or missing.
         horizon: what is known when the prediction is made.
+        groups: of features, among `GROUPS`.
 
     Returns:
-        A row per play, with its index; columns `NAMES`, float32.
+        A row per play, with the index of `plays`; a column per feature of `features_of`, float32.
 
     Raises:
         SkipcastError: a session's positions do not count 1, 2, 3, ...
     """
-    check_positions(plays)
-    now, before = Present(plays, horizon), Past(plays, horizon)
-    values = np.empty((len(FEATURES), len(plays)), np.float32)
-    for row, feature in zip(values, FEATURES, strict=True):
-        row[:] = feature(now, before)
-    return pd.DataFrame(values.T, index=plays.index, columns=list(NAMES), copy=False)
+    columns = Columns(plays)
+    positions = columns["session_position"]
+    check_positions(columns.raw("session_id"), positions)
+    features = features_of(horizon, tuple(groups))
+    values = np.empty((len(features), len(positions)), np.float32)
+    for part in _chunks(positions):
+        chunk = Columns(plays, part)
+        before = Past(chunk, horizon)
+        for row, feature in zip(values[:, part], features, strict=True):
+            row[:] = feature.compute(Present(chunk, feature.reads), before)
+    index = plays.index if isinstance(plays, pd.DataFrame) else None
+    return pd.DataFrame(values.T, index, feature_names(horizon, tuple(groups)), copy=False)
+
+
+def _chunks(positions: Floats) -> list[slice]:
+    """Cut rows into runs of whole sessions of about `CHUNK` plays.
+
+    >>> _chunks(np.array([1.0, 2.0, 1.0]))
+    [slice(0, 3, None)]
+    """
+    starts = np.append(np.flatnonzero(positions == 1), len(positions))
+    wanted = np.arange(CHUNK, len(positions), CHUNK)
+    cuts = np.unique(starts[np.searchsorted(starts, wanted)])
+    edges = [0, *cuts[cuts < len(positions)].tolist(), len(positions)]
+    return [slice(*edge) for edge in pairwise(edges)]
 
 
 def predicted(plays: pd.DataFrame, horizon: Horizon) -> npt.NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from skipcast.errors import SkipcastError
 from skipcast.models import Family
-from skipcast.schema import Horizon
+from skipcast.schema import Group, Horizon
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -41,6 +41,7 @@ class Features(Section):
     """What the features may know."""
 
     horizon: Horizon
+    groups: Annotated[tuple[Group, ...], Field(min_length=1, strict=False)]
 
 
 class Split(Section):

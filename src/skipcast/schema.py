@@ -88,13 +88,46 @@ TRACK: tuple[Column, ...] = TRACK_FEATURES + ACOUSTIC_VECTORS
 TARGET = "skip_2"
 THRESHOLD = 0.5  # a play is called skipped from this probability on
 OUTCOMES = ("skip_1", "skip_2", "skip_3", "not_skipped")
+SHUFFLE = "hist_user_behavior_is_shuffle"
+REASON_START = "hist_user_behavior_reason_start"
+REASON_END = "hist_user_behavior_reason_end"
 TRACK_INPUTS: tuple[str, ...] = tuple(column.name for column in TRACK if column.name != "track_id")
+
+# Texts that become numbers: a value's code is its place. Contexts and reasons stand in order of how
+# often such plays are skipped, so that a linear model can use the code, too.
 MODES = ("minor", "major")
+CONTEXT_TYPES = (
+    "personalized_playlist",
+    "catalog",
+    "editorial_playlist",
+    "radio",
+    "user_collection",
+    "charts",
+)
+REASONS = (
+    "trackdone",
+    "endplay",
+    "logout",
+    "trackerror",
+    "remote",
+    "appload",
+    "playbtn",
+    "clickrow",
+    "backbtn",
+    "fwdbtn",
+)
+CODES: Mapping[str, tuple[str, ...]] = {
+    "mode": MODES,
+    "context_type": CONTEXT_TYPES,
+    REASON_START: REASONS,
+    REASON_END: REASONS,
+}
 
 # Ids of synthetic sessions start so, in every file, table and request: whoever meets one knows.
 SYNTHETIC_PREFIX = "twin-"
 
 Horizon = Literal["started", "queued", "second_half"]
+Group = Literal["track", "context", "outcomes", "behaviour", "previous_track", "taste"]
 
 HORIZONS: Mapping[Horizon, frozenset[str]] = {
     "queued": frozenset(c.name for c in LOG if c.known <= Known.QUEUED) | {*TRACK_INPUTS},

@@ -127,8 +127,7 @@ def search(
                     best.model,
                     tracks,
                     family=family,
-                    horizon=params.features.horizon,
-                    columns=columns,
+                    features=params.features,
                 )
             scores = {name: best.scores[name] for name in ("accuracy", "log_loss")}
             found[family] = {"run_id": best.run_id, "model_uri": logged.model_uri, **scores}

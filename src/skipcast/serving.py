@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
@@ -24,7 +24,7 @@ from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
 from pandas.api.types import is_numeric_dtype
 
 from skipcast.errors import SkipcastError
-from skipcast.features import Floats, build_features, predicted
+from skipcast.features import build_features, predicted
 from skipcast.models import FAMILIES, Family
 from skipcast.schema import (
     LOG,
@@ -36,6 +36,10 @@ from skipcast.schema import (
     Column,
     Horizon,
 )
+from skipcast.views import Floats
+
+if TYPE_CHECKING:  # a server does not read params.yaml
+    from skipcast.params import Features
 
 PACKAGE = Path(__file__).parent
 REQUIRED = ("session_id", "session_position", "track_id_clean")
@@ -85,7 +89,7 @@ def example() -> pd.DataFrame:
 
 
 def log_model(
-    model: Any, tracks: pd.DataFrame, *, family: Family, horizon: Horizon, columns: list[str]
+    model: Any, tracks: pd.DataFrame, *, family: Family, features: "Features"
 ) -> ModelInfo:
     """Log a fitted model to the active MLflow run, with all that it needs to be served.
 
@@ -93,10 +97,9 @@ def log_model(
         model: what `FAMILIES[family].build` made, fitted.
         tracks: columns `schema.TRACK`, the tracks that it will know by id.
         family: name of its family.
-        horizon: what the features of its training knew.
-        columns: names of these features, in order.
+        features: the params of the features that it was trained on.
     """
-    about = {"family": family, "horizon": horizon, "features": columns}
+    about = {"family": family, **features.model_dump()}
     requirements = (*REQUIREMENTS, *FAMILIES[family].requires)
     with tempfile.TemporaryDirectory() as folder:
         files = {
@@ -147,18 +150,19 @@ class SkipModel(PythonModel):
         Raises:
             MlflowException: the request breaks a rule; the server answers 400 with its text.
         """
+        horizon: Horizon = self._about["horizon"]
         try:
             plays = complete_plays(model_input, self._tracks)
             order = np.lexsort((plays["session_position"], pd.factorize(plays["session_id"])[0]))
             ordered = plays.iloc[order]
-            check_history(ordered, self._about["horizon"])
-            features = build_features(ordered, self._about["horizon"])
+            check_history(ordered, horizon)
+            features = build_features(ordered, horizon, self._about["groups"])
         except SkipcastError as error:
             raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from error
         probability = np.empty(len(plays))
         probability[order] = np.where(
-            predicted(ordered, self._about["horizon"]),
-            self._classify(features[self._about["features"]].to_numpy()),
+            predicted(ordered, horizon),
+            self._classify(features.to_numpy()),
             np.nan,
         )
         result = plays[["session_id", "session_position"]].copy()

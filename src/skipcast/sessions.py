@@ -1,6 +1,7 @@
 """Sessions as units: a seeded hash to choose them by, and the check that each is whole."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,34 +25,35 @@ def hash_sessions(session_ids: pd.Series, *, purpose: str, seed: int) -> npt.NDA
     return pd.util.hash_array(session_ids.to_numpy(dtype=object), hash_key=key)
 
 
-def check_positions(plays: pd.DataFrame) -> None:
+def check_positions(ids: Any, positions: npt.NDArray[Any]) -> None:
     """Check that every session is one run of rows with positions 1, 2, 3, ...
 
     Raises:
         SkipcastError: a session has a gap, a duplicate or rows out of order; the message names it.
 
-    >>> check_positions(pd.DataFrame({"session_id": ["a", "a"], "session_position": [1, 3]}))
+    >>> check_positions(np.array(["a", "a"], object), np.array([1, 3]))
     Traceback (most recent call last):
     skipcast.errors.SkipcastError: session_position must count 1, 2, 3, ... in each session \
 but got 3 after 1 in session a. Send or keep only whole histories, in order, each play once.
     """
-    positions = plays["session_position"].to_numpy()
-    ids = plays["session_id"].to_numpy(dtype=object)
-    same = np.zeros(len(plays), dtype=bool)
-    same[1:] = ids[1:] == ids[:-1]
-    before = np.where(same, np.roll(positions, 1), 0)
+    codes = pd.factorize(ids)[0]
+    same = np.zeros(len(codes), dtype=bool)
+    same[1:] = codes[1:] == codes[:-1]
+    before = np.zeros(len(codes), dtype=positions.dtype)
+    before[1:] = np.where(same[1:], positions[:-1], 0)
     wrong = np.flatnonzero(positions != before + 1)
     if wrong.size:
         i = wrong[0]
-        after = f"after {before[i]}" if same[i] else "first"
+        after = f"after {before[i]:g}" if same[i] else "first"
         raise SkipcastError(
-            f"session_position must count 1, 2, 3, ... in each session but got {positions[i]} "
+            f"session_position must count 1, 2, 3, ... in each session but got {positions[i]:g} "
             f"{after} in session {ids[i]}. Send or keep only whole histories, in order, each play "
             "once."
         )
-    starts = pd.Series(ids[~same])
-    if starts.duplicated().any():
+    runs = codes[~same]
+    again = np.flatnonzero(np.bincount(runs) > 1)
+    if again.size:
         raise SkipcastError(
             "session_id must stand in one run of rows but "
-            f"{starts[starts.duplicated()].iloc[0]} comes back later. Sort the plays by session."
+            f"{ids[np.argmax(codes == again[0])]} comes back later. Sort the plays by session."
         )

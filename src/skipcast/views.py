@@ -1,0 +1,279 @@
+"""What a feature may see: the present play as far as the horizon knows it, and the past.
+
+Nothing else reaches a feature. Both views answer for all plays at once, a value per row, by whole
+columns: the cost per play is the same for a request of twenty and for millions.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from skipcast.schema import CODES, HORIZONS, Horizon
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+
+# Sums of multiples of 2**-20 are exact in float64, in any order: so a session gives the same bits
+# alone and among a million others, although all are summed in one go.
+UNIT = 2.0**-20
+
+
+class LookAheadError(Exception):
+    """A feature asked for a column of the present play that it may not see."""
+
+
+class Columns:
+    """The columns of all plays as numbers: flags 0 or 1, texts as their codes, NaN where missing.
+
+    `date` becomes the day of the week, Monday 0. A text without a code is NaN.
+    """
+
+    def __init__(
+        self,
+        plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]],
+        rows: slice = slice(None),
+    ) -> None:
+        self._plays = plays
+        self._rows = rows
+        self._numbers: dict[str, Floats] = {}
+
+    def __getitem__(self, name: str) -> Floats:
+        """Return a column as numbers."""
+        numbers = self._numbers.get(name)
+        if numbers is None:
+            numbers = self._numbers[name] = _numbers(name, self.raw(name))
+        return numbers
+
+    def raw(self, name: str) -> Any:
+        """Return a column as it was given: a numpy or pandas array."""
+        column = self._plays[name]
+        return getattr(column, "array", column)[self._rows]
+
+    def matrix(self, names: tuple[str, ...]) -> Floats:
+        """Return columns side by side: plays x columns."""
+        return np.stack([self[name] for name in names], axis=1)
+
+
+def _numbers(name: str, values: Any) -> Floats:
+    if name != "date" and name not in CODES:
+        return np.asarray(values, np.float64)
+    places, texts = pd.factorize(values)  # -1 is a missing text: it takes the NaN at the end
+    table = [_weekday(text) if name == "date" else _code(name, text) for text in texts]
+    return np.array([*table, np.nan])[places]
+
+
+def _code(name: str, text: str) -> float:
+    return float(CODES[name].index(text)) if text in CODES[name] else np.nan
+
+
+def _weekday(text: str) -> float:
+    try:
+        return float(date.fromisoformat(text).weekday())
+    except ValueError:
+        return np.nan
+
+
+Signal = Callable[[Columns], Floats]
+"""Something of each play, known once it has ended: a number, NaN where it was not told."""
+
+
+class Present:
+    """The present play, through the columns that a feature has declared and nothing else.
+
+    >>> plays = Columns(pd.DataFrame({"tempo": [120.0], "skip_2": [True]}))
+    >>> Present(plays, frozenset({"tempo"}))["tempo"]
+    array([120.])
+    >>> Present(plays, frozenset({"tempo"}))["skip_2"]
+    Traceback (most recent call last):
+    skipcast.views.LookAheadError: skip_2 of the present play must be declared to be read.
+    """
+
+    __slots__ = ("_columns", "_declared")
+
+    def __init__(self, columns: Columns, declared: frozenset[str]) -> None:
+        self._columns = columns
+        self._declared = declared
+
+    def __getitem__(self, name: str) -> Floats:
+        """Return the column, a number per play.
+
+        Raises:
+            LookAheadError: the feature did not declare it.
+        """
+        if name not in self._declared:
+            raise LookAheadError(f"{name} of the present play must be declared to be read.")
+        return self._columns[name]
+
+    def matrix(self, names: tuple[str, ...]) -> Floats:
+        """Return columns side by side, plays x columns; raises as `[]` does."""
+        return np.stack([self[name] for name in names], axis=1)
+
+
+class Past:
+    """The plays of the same session that have ended when the prediction is made.
+
+    For `started` and `queued` these are all plays before the present one, for `second_half` the
+    first half of the session. Wherever a session has no such play yet, the answer is NaN.
+    """
+
+    def __init__(self, columns: Columns, horizon: Horizon) -> None:
+        position = columns["session_position"].astype(np.intp)
+        self._columns = columns
+        self._ahead = HORIZONS[horizon]
+        self._row = np.arange(len(position))
+        self._start = self._row - position + 1  # the session's first row
+        self._until = self._row  # the first row that has not ended
+        if horizon == "second_half":
+            half = columns["session_length"].astype(np.intp) // 2
+            self._until = np.minimum(self._row, self._start + half)
+        self.count: Floats = (self._until - self._start).astype(np.float64)
+        self._computed: dict[object, Floats] = {}
+
+    def __getitem__(self, name: str) -> Floats:
+        """Return a column of the play before.
+
+        A column that the horizon knows in advance (a track) is that of the position before; one
+        that is known only later is that of the last play that has ended.
+        """
+        last = self._row if name in self._ahead else self._until
+        return self._take(self._columns[name], last - 1)
+
+    def lag(self, signal: Signal, plays: int) -> Floats:
+        """Return a signal of the play that ended so many plays ago; 1 is the last one."""
+        return self._take(signal(self._columns), self._until - plays)
+
+    def lags(self, signal: Signal, plays: int) -> Floats:
+        """Return a signal of each of the last plays that ended, the last first: plays x lags."""
+
+        def look_back() -> Floats:
+            rows = self._until[:, None] - np.arange(1, plays + 1)
+            values = np.append(signal(self._columns), np.nan)
+            taken: Floats = values[np.where(rows >= self._start[:, None], rows, -1)]
+            return taken
+
+        return self._once(("lags", signal, plays), look_back)
+
+    def total(self, signal: Signal) -> Floats:
+        """Return the sum of a signal so far; what was not told counts as 0."""
+        return self._sum(signal, lambda: signal(self._columns))
+
+    def rate(self, signal: Signal) -> Floats:
+        """Return the mean of a signal so far, over the plays that told it."""
+        told = self._sum((signal, "told"), lambda: ~np.isnan(signal(self._columns)))
+        return divide(self.total(signal), told)
+
+    def mean(self, names: tuple[str, ...], where: Signal) -> Floats:
+        """Return the mean of columns over the plays so far where a signal is 1: plays x columns.
+
+        A play of which one of the columns is missing does not count.
+        """
+
+        def chosen() -> Floats:
+            values = self._columns.matrix(names)
+            told = (where(self._columns) == 1) & ~np.isnan(values).any(axis=1)
+            rounded = np.rint(values / UNIT) * UNIT
+            return np.column_stack([np.where(told[:, None], rounded, 0), told])
+
+        sums = self._sum((names, where), chosen)
+        return divide(sums[:, :-1], sums[:, -1:])
+
+    def since(self, where: Signal) -> Floats:
+        """Return how many plays ago a signal was last 1; 1 is the last play that ended."""
+        rows = self._latest(where)
+        return np.where(rows >= 0, self._until - rows, np.nan)
+
+    def latest(self, names: tuple[str, ...], where: Signal) -> Floats:
+        """Return columns of the last play so far where a signal is 1: plays x columns."""
+        return self._take(self._columns.matrix(names), self._latest(where))
+
+    def same_track(self, signal: Signal) -> Floats:
+        """Return a signal of the last play so far of the present play's track."""
+        return self._take(signal(self._columns), self._same_track())
+
+    def _take(self, values: Floats, rows: Rows) -> Floats:
+        """Return the values of rows, NaN where a row is before the session's start."""
+        known = rows >= self._start
+        if values.ndim == 2:
+            known = known[:, None]
+        return np.where(known, values.take(rows, axis=0, mode="clip"), np.nan)
+
+    def _sum(self, key: object, values: Callable[[], npt.NDArray[Any]]) -> Floats:
+        """Sum values, multiples of `UNIT` and 0 where NaN, over the plays so far."""
+
+        def sums() -> Floats:
+            summed = values()
+            sums = np.zeros((len(summed) + 1, *summed.shape[1:]))
+            np.cumsum(np.where(summed == summed, summed, 0), axis=0, out=sums[1:])
+            difference: Floats = sums[self._until] - sums[self._start]
+            return difference
+
+        return self._once(("sum", key), sums)
+
+    def _once(self, key: object, compute: Callable[[], Floats]) -> Floats:
+        """Compute what several features ask for only once."""
+        found = self._computed.get(key)
+        if found is None:
+            found = self._computed[key] = compute()
+        return found
+
+    def _latest(self, where: Signal) -> Rows:
+        """Return the row of the last play so far where a signal is 1, -1 where there is none."""
+        marked = np.where(where(self._columns) == 1, self._row, -1)
+        latest = np.append(-1, np.maximum.accumulate(marked))[self._until]
+        return np.where(latest >= self._start, latest, -1)
+
+    def _same_track(self) -> Rows:
+        tracks = pd.factorize(self._columns.raw("track_id_clean"))[0]
+        key = self._start * (len(tracks) + 1) + tracks
+        order = np.argsort(key, kind="stable")
+        before = np.full(len(key), -1)
+        again = key[order[1:]] == key[order[:-1]]
+        before[order[1:][again]] = order[:-1][again]
+        found = before
+        while (late := found >= self._until).any():  # of a play that has not ended: look further
+            found = np.where(late, before[found], found)
+        return found
+
+
+def divide(total: Floats, count: Floats) -> Floats:
+    """Return `total / count`, NaN where the count is not above 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(count > 0, total / count, np.nan)
+
+
+Compute = Callable[[Present, Past], Floats]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A named column: its meaning, the columns of the present play that it reads, its function."""
+
+    name: str
+    meaning: str
+    reads: frozenset[str]
+    compute: Compute
+
+    def known(self, horizon: Horizon) -> bool:
+        """Tell whether the horizon knows all that the feature reads."""
+        return self.reads <= HORIZONS[horizon]
+
+
+def reads(*columns: str) -> Callable[[Compute], Feature]:
+    """Make a function a feature that reads these columns of the present play.
+
+    Raises:
+        LookAheadError: no horizon knows one of them before the play has ended.
+    """
+    declared = frozenset(columns)
+    if not any(declared <= known for known in HORIZONS.values()):
+        raise LookAheadError(f"{columns} of the present play must be known to a horizon.")
+
+    def feature(compute: Compute) -> Feature:
+        return Feature(compute.__name__, str(compute.__doc__), declared, compute)
+
+    return feature
