@@ -163,7 +163,7 @@ PREVIOUS_TRACK = (
     *(_change(name) for name in TRACK_INPUTS if name not in CATEGORIES),
 )
 
-GROUPS: Mapping[Group, tuple[Feature, ...]] = {
+GROUPS: dict[Group, tuple[Feature, ...]] = {
     "track": TRACK,
     "context": CONTEXT,
     "outcomes": OUTCOMES,

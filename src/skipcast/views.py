@@ -7,7 +7,7 @@ columns: the cost per play is the same for a request of twenty and for millions.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from skipcast.schema import CODES, HORIZONS, Horizon
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
+Result = TypeVar("Result")
 
 # Sums of multiples of 2**-20 are exact in float64, in any order: so a session gives the same bits
 # alone and among a million others, although all are summed in one go.
@@ -41,6 +42,7 @@ class Columns:
         self._plays = plays
         self._rows = rows
         self._numbers: dict[str, Floats] = {}
+        self._matrices: dict[tuple[str, ...], Floats] = {}
 
     def __getitem__(self, name: str) -> Floats:
         """Return a column as numbers."""
@@ -56,7 +58,10 @@ class Columns:
 
     def matrix(self, names: tuple[str, ...]) -> Floats:
         """Return columns side by side: plays x columns."""
-        return np.stack([self[name] for name in names], axis=1)
+        matrix = self._matrices.get(names)
+        if matrix is None:
+            matrix = self._matrices[names] = np.stack([self[name] for name in names], axis=1)
+        return matrix
 
 
 def _numbers(name: str, values: Any) -> Floats:
@@ -105,13 +110,18 @@ class Present:
         Raises:
             LookAheadError: the feature did not declare it.
         """
-        if name not in self._declared:
-            raise LookAheadError(f"{name} of the present play must be declared to be read.")
+        self._check(name)
         return self._columns[name]
 
     def matrix(self, names: tuple[str, ...]) -> Floats:
         """Return columns side by side, plays x columns; raises as `[]` does."""
-        return np.stack([self[name] for name in names], axis=1)
+        self._check(*names)
+        return self._columns.matrix(names)
+
+    def _check(self, *names: str) -> None:
+        for name in names:
+            if name not in self._declared:
+                raise LookAheadError(f"{name} of the present play must be declared to be read.")
 
 
 class Past:
@@ -132,7 +142,7 @@ class Past:
             half = columns["session_length"].astype(np.intp) // 2
             self._until = np.minimum(self._row, self._start + half)
         self.count: Floats = (self._until - self._start).astype(np.float64)
-        self._computed: dict[object, Floats] = {}
+        self._computed: dict[object, object] = {}
 
     def __getitem__(self, name: str) -> Floats:
         """Return a column of the play before.
@@ -140,12 +150,12 @@ class Past:
         A column that the horizon knows in advance (a track) is that of the position before; one
         that is known only later is that of the last play that has ended.
         """
-        last = self._row if name in self._ahead else self._until
-        return self._take(self._columns[name], last - 1)
+        until = self._row if name in self._ahead else self._until
+        return self._once(name, lambda: self._lag(self._columns[name], 1, until))
 
     def lag(self, signal: Signal, plays: int) -> Floats:
         """Return a signal of the play that ended so many plays ago; 1 is the last one."""
-        return self._take(signal(self._columns), self._until - plays)
+        return self._lag(signal(self._columns), plays, self._until)
 
     def lags(self, signal: Signal, plays: int) -> Floats:
         """Return a signal of each of the last plays that ended, the last first: plays x lags."""
@@ -195,6 +205,16 @@ class Past:
         """Return a signal of the last play so far of the present play's track."""
         return self._take(signal(self._columns), self._same_track())
 
+    def _lag(self, values: Floats, plays: int, until: Rows) -> Floats:
+        """Return the values of so many rows before the first row that has not ended."""
+        if until is not self._row:
+            return self._take(values, until - plays)
+        # The common case in one pass: shift all, then take out what came from another session.
+        lagged = np.empty_like(values)
+        lagged[plays:] = values[:-plays]
+        lagged[self._once(("new", plays), lambda: self._row - self._start < plays)] = np.nan
+        return lagged
+
     def _take(self, values: Floats, rows: Rows) -> Floats:
         """Return the values of rows, NaN where a row is before the session's start."""
         known = rows >= self._start
@@ -214,12 +234,12 @@ class Past:
 
         return self._once(("sum", key), sums)
 
-    def _once(self, key: object, compute: Callable[[], Floats]) -> Floats:
+    def _once(self, key: object, compute: Callable[[], Result]) -> Result:
         """Compute what several features ask for only once."""
         found = self._computed.get(key)
         if found is None:
             found = self._computed[key] = compute()
-        return found
+        return cast(Result, found)
 
     def _latest(self, where: Signal) -> Rows:
         """Return the row of the last play so far where a signal is 1, -1 where there is none."""
