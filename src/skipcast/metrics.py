@@ -52,3 +52,30 @@ def repeat_last(
     usual = float(train.mean() >= THRESHOLD)
     answer = np.where(np.isnan(previous), usual, previous)
     return {"accuracy": float(np.mean(skipped == (answer >= THRESHOLD)))}
+
+
+def paired_difference(
+    one: Floats, other: Floats, sessions: npt.NDArray[np.intp], *, seed: int, samples: int = 1000
+) -> tuple[float, float, float]:
+    """Return how much the mean of `one` exceeds that of `other`, and its 95 % interval.
+
+    A bootstrap over whole sessions, as plays of one session are alike; both are resampled together,
+    as they are scores of the same plays.
+
+    Args:
+        one: a score of each play, such as 1 where a prediction is right.
+        other: the same for another model.
+        sessions: a number for each play, the same for all plays of a session: 0, 1, 2, ...
+        seed: any whole number.
+        samples: bootstrap samples.
+
+    >>> paired_difference(np.ones(4), np.zeros(4), np.array([0, 0, 1, 1]), seed=0)
+    (1.0, 1.0, 1.0)
+    """
+    excess = np.bincount(sessions, one - other)
+    plays = np.bincount(sessions)
+    even = np.full(len(plays), 1 / len(plays))
+    drawn = np.random.default_rng(seed).multinomial(len(plays), even, size=samples)
+    differences = drawn @ excess / (drawn @ plays)
+    low, high = np.quantile(differences, (0.025, 0.975))
+    return float(excess.sum() / plays.sum()), float(low), float(high)

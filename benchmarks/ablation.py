@@ -1,0 +1,167 @@
+"""What each group of features brings: `python benchmarks/ablation.py [FOLDER]`.
+
+For each horizon a LightGBM of fixed parameters is trained with the groups added one by one and left
+out one by one, on the twin or on the official files in FOLDER. Differences of accuracy and log loss
+on the validation sessions come with 95 % intervals of a paired bootstrap over sessions. Writes the
+table into docs/features.md and the figure beside it.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from lightgbm import LGBMClassifier
+from matplotlib import pyplot as plt
+
+from skipcast.archive import read_subset
+from skipcast.features import ALL, build_features, features_of, predicted
+from skipcast.metrics import paired_difference
+from skipcast.params import read_params
+from skipcast.schema import HORIZONS, LOG, TARGET, TRACK, Group, Horizon, is_synthetic, names
+from skipcast.split import split_sessions
+from skipcast.twin import write_twin
+
+mpl.use("Agg")
+PAGE, FIGURE = Path("docs/features.md"), Path("docs/figures/ablation.png")
+BEGIN, END = "<!-- ablation -->\n", "<!-- end of ablation -->\n"
+FIXED = {
+    "n_estimators": 200,
+    "learning_rate": 0.05,
+    "num_leaves": 31,
+    "min_child_samples": 100,
+    "colsample_bytree": 0.5,
+    "random_state": 0,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbose": -1,
+}
+# From what is known of the play itself to what must be made from several plays.
+ADDED: tuple[Group, ...] = (
+    "outcomes",
+    "behaviour",
+    "context",
+    "track",
+    "previous_track",
+    "taste",
+)
+
+
+class Ablation:
+    """One horizon: its plays, split by sessions, and a score per validation play and model."""
+
+    def __init__(self, plays: pd.DataFrame, horizon: Horizon) -> None:
+        rows = predicted(plays, horizon)
+        parts = split_sessions(plays["session_id"], read_params().split)[rows]
+        self.horizon = horizon
+        self.table = build_features(plays, horizon)[rows]
+        self.skipped = plays.loc[rows, TARGET].to_numpy()
+        self.train, self.validation = parts == "train", parts == "validation"
+        self.sessions = pd.factorize(plays.loc[rows, "session_id"])[0][self.validation]
+        self.sessions = pd.factorize(self.sessions)[0]
+
+    def score(self, groups: tuple[Group, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Return of each validation play whether it is predicted right, and its log loss."""
+        columns = [feature.name for feature in features_of(self.horizon, groups)]
+        truth = self.skipped[self.validation]
+        if not columns:
+            usual = self.skipped[self.train].mean()
+            probability = np.full(len(truth), usual)
+        else:
+            values = self.table[columns].to_numpy()
+            model = LGBMClassifier(**FIXED).fit(values[self.train], self.skipped[self.train])
+            probability = model.predict_proba(values[self.validation])[:, 1]
+        right = (probability >= 0.5) == truth
+        loss = -np.log(np.where(truth, probability, 1 - probability))
+        return right.astype(float), loss
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return a row per step."""
+        full = self.score(ALL)
+        rows = []
+        before = self.score(())
+        for i, group in enumerate(ADDED):
+            now = self.score(ADDED[: i + 1])
+            rows.append(self._row("add", group, now, before))
+            before = now
+        for group in ADDED:
+            rest = self.score(tuple(other for other in ALL if other != group))
+            rows.append(self._row("leave out", group, rest, full))
+        return rows
+
+    def _row(self, step: str, group: Group, now: tuple, before: tuple) -> dict[str, object]:
+        row: dict[str, object] = {"horizon": self.horizon, "step": step, "group": group}
+        for name, one, other in zip(("accuracy", "log loss"), now, before, strict=True):
+            row[name] = one.mean()
+            row[f"{name} change"] = paired_difference(one, other, self.sessions, seed=0)
+        print(row, flush=True)
+        return row
+
+
+def main() -> None:
+    """Run all horizons, write the table and the figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, help="official files; the twin if left out")
+    plays = _plays(parser.parse_args().folder)
+    rows = [row for horizon in HORIZONS for row in Ablation(plays, horizon).rows()]
+    label = "twin, synthetic" if is_synthetic(plays["session_id"]) else "real data"
+    text = PAGE.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    PAGE.write_text(f"{before}{BEGIN}{_table(rows, label)}{END}{after}", encoding="utf-8")
+    _figure(rows, label)
+
+
+def _plays(folder: Path | None) -> pd.DataFrame:
+    with tempfile.TemporaryDirectory() as temporary:
+        source = folder or Path(temporary, "mssd")
+        if folder is None:
+            write_twin(source, sessions=10_000, seed=0)
+        plays, tracks = read_subset(source, None, rows=100_000, seed=0)
+    joined = plays.merge(tracks, left_on="track_id_clean", right_on="track_id", how="left")
+    return joined[names(LOG + TRACK[1:])]
+
+
+def _table(rows: list[dict], label: str) -> str:
+    lines = [f"{len(rows)} models ({label}); changes with 95 % intervals.", ""]
+    lines += ["| horizon | step | group | accuracy | change | log loss | change |"]
+    lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
+    for row in rows:
+        cells = [row["horizon"], row["step"], row["group"]]
+        for name in ("accuracy", "log loss"):
+            change, low, high = row[f"{name} change"]
+            cells += [f"{row[name]:.4f}", f"{change:+.4f} ({low:+.4f} to {high:+.4f})"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def _figure(rows: list[dict], label: str) -> None:
+    figure, axes = plt.subplots(1, len(HORIZONS), figsize=(11, 3.6), sharey=True)
+    for axis, horizon in zip(axes, HORIZONS, strict=True):
+        for step, colour, shift in (("add", "#0072B2", 0.15), ("leave out", "#D55E00", -0.15)):
+            chosen = [r for r in rows if r["horizon"] == horizon and r["step"] == step]
+            change = np.array([row["accuracy change"] for row in chosen]) * 100
+            if step == "leave out":  # what leaving out costs is what the group brings
+                change = -change[:, [0, 2, 1]]
+            y = np.arange(len(chosen))[::-1] + shift
+            error = np.abs(change[:, 1:] - change[:, :1]).T
+            label_text = "added to those above" if step == "add" else "left out of all"
+            axis.errorbar(
+                change[:, 0], y, xerr=error, fmt="o", color=colour, label=label_text, capsize=3
+            )
+        axis.axvline(0, color="grey", linewidth=0.8)
+        axis.set_title(f"horizon {horizon}")
+        axis.set_xlabel("accuracy brought (points)")
+        axis.set_xscale("symlog", linthresh=1)
+    axes[0].set_yticks(np.arange(len(ADDED))[::-1], ADDED)
+    axes[0].legend(loc="lower right", fontsize=8)
+    figure.suptitle(f"What each group of features brings ({label})", fontsize=11)
+    figure.tight_layout()
+    FIGURE.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(FIGURE, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
