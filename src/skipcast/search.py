@@ -17,23 +17,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.utils.git_utils import get_git_commit
+from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
 from skipcast.errors import SkipcastError
 from skipcast.features import KEY_COLUMNS
 from skipcast.metrics import evaluate
-from skipcast.models import FAMILIES, Family
+from skipcast.models import FAMILIES, Family, Part
 from skipcast.params import Params as AllParams
 from skipcast.params import Search as SearchParams
 from skipcast.serving import log_model
 from skipcast.split import split_sessions
-
-
-@dataclass(frozen=True)
-class Part:
-    """The plays of some sessions: what is known of each, and whether it was skipped."""
-
-    features: npt.NDArray[np.float32]  # plays x features
-    skipped: npt.NDArray[np.bool_]  # plays
 
 
 @dataclass(frozen=True)
@@ -43,6 +36,7 @@ class Trial:
     run_id: str
     params: dict[str, Any]
     scores: dict[str, float]
+    losses: list[float]  # validation log loss of each boosting round
     model: Any
 
     @property
@@ -155,15 +149,19 @@ def _study(
     parent: str,
     on_trial: Callable[[Family, Trial], None],
 ) -> Trial:
-    sampler = optuna.samplers.TPESampler(seed=params.seed, multivariate=True)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=params.seed, multivariate=True),
+    )
+    study.enqueue_trial(FAMILIES[family].defaults)
+    data = FAMILIES[family].prepare(train, validation)
     best: Trial | None = None
     for i in range(params.families[family]):
         asked = study.ask()
         drawn = FAMILIES[family].suggest(asked)
         tags = {"mlflow.parentRunId": parent, "family": family, "trial": str(i)}
         with runs.run(f"{family}-{i:03d}", tags) as run_id:
-            trial = _fit(family, drawn, train, validation, seed=params.seed, run_id=run_id)
+            trial = _fit(family, drawn, data, validation, seed=params.seed, run_id=run_id)
             _log(runs.client, trial)
         study.tell(asked, trial.scores["accuracy"])
         on_trial(family, trial)
@@ -173,21 +171,28 @@ def _study(
 
 
 def _fit(
-    family: Family, params: dict[str, Any], train: Part, validation: Part, *, seed: int, run_id: str
+    family: Family, params: dict[str, Any], data: Any, validation: Part, *, seed: int, run_id: str
 ) -> Trial:
+    losses: list[float] = []
+
+    def on_round(_: int, loss: float) -> None:
+        losses.append(loss)
+
     started = time.perf_counter()
-    model = FAMILIES[family].build(params, seed, os.cpu_count() or 1)
-    model.fit(train.features, train.skipped)
+    threads = os.cpu_count() or 1
+    model = FAMILIES[family].fit(params, data, seed, threads, on_round)
     seconds = time.perf_counter() - started
-    probability = model.predict_proba(validation.features)[:, 1].astype(np.float64)
-    scores = evaluate(validation.skipped, probability)
-    return Trial(run_id, params, scores | {"fit_seconds": seconds}, model)
+    probability = FAMILIES[family].predict(model, validation.features)
+    scores = evaluate(validation.skipped, probability) | {"fit_seconds": seconds}
+    return Trial(run_id, params, scores, losses, model)
 
 
 def _log(client: MlflowClient, trial: Trial) -> None:
+    """Log a trial in one batch, with the loss of each round as a curve."""
     now = int(time.time() * 1000)
-    client.log_batch(
-        trial.run_id,
-        metrics=[Metric(name, value, now, 0) for name, value in trial.scores.items()],
-        params=[Param(name, str(value)) for name, value in trial.params.items()],
-    )
+    metrics = [Metric(name, value, now, 0) for name, value in trial.scores.items()]
+    metrics += [Metric("round_log_loss", loss, now, i) for i, loss in enumerate(trial.losses)]
+    params = [Param(name, str(value)) for name, value in trial.params.items()]
+    for first in range(0, len(metrics), MAX_METRICS_PER_BATCH):
+        batch = metrics[first : first + MAX_METRICS_PER_BATCH]
+        client.log_batch(trial.run_id, metrics=batch, params=params if first == 0 else [])
