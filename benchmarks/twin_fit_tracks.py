@@ -17,11 +17,11 @@ import numpy as np
 from scipy.optimize import minimize
 
 HERE = Path(str(files("skipcast")))
-HEAD_OF_PLAYS, HEAD_OF_TRACKS = 0.643, 0.187  # shares of the head at 10,000 sessions
+HEAD_OF_PLAYS, HEAD_OF_TRACKS = 0.7, 0.265  # shares of the head at 10,000 sessions
 ENDS = 1.5e-4  # share of the tracks at each published extreme, so that the range is met
 INTEGERS = ("release_year", "key", "time_signature")
 STEEP = ("us_popularity_estimate", "instrumentalness")
-TAILS = np.array([0, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.035])
+TAILS = np.array([0, ENDS, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.035])
 P = np.r_[TAILS, np.arange(0.05, 0.9501, 0.025), 1 - TAILS[::-1]]
 
 
@@ -47,7 +47,7 @@ def grid(name, tables, histogram):
         if name == "us_popularity_estimate":
             x = 100 - np.geomspace(100 - a, max(100 - b, 1e-6), 160)
         pieces.append(x[1:])
-    values = np.concatenate(pieces)
+    values = np.concatenate([knots[:1], *pieces])
     if name in STEEP:
         return values, np.ones_like(values)
     width = np.gradient(values)
@@ -134,7 +134,9 @@ def quantiles(values, w):
     c = np.r_[0, w.cumsum()]
     c /= c[-1]
     keep = np.r_[True, np.diff(c) > 1e-9]
-    return np.interp(P, c[keep], np.r_[values[0], values][keep])
+    found = np.interp(P, c[keep], np.r_[values[0], values][keep])
+    found[ENDS * 1.01 >= P], found[1 - ENDS * 1.01 <= P] = values[0], values[-1]
+    return found
 
 
 def main(path):
