@@ -119,7 +119,10 @@ def targets():
     for name in ("skips", "nots"):
         for k, v in enumerate(t[f"next_after_{name}"], 1):
             goal[f"{name}{k}"] = (v, 0.013)
-    goal["ten_skips"], goal["ten_nots"] = (t["ten_skipped"], 0.008), (t["ten_not_skipped"], 0.008)
+    # The corrected pairs say 0.737 the same as the last play, models' reports 0.727 to 0.742, and
+    # the log losses were measured on uncorrected ones: aim at the middle, well within tolerance.
+    goal["lag1_skip"], goal["lag1_not"] = (0.752, 0.0025), (0.285, 0.0025)
+    goal["ten_skips"], goal["ten_nots"] = (t["ten_skipped"], 0.005), (t["ten_not_skipped"], 0.008)
     goal["ns_fwd"], goal["ns_else"] = (
         (t["not_skipped_by_start"]["fwdbtn"], 0.008),
         (t["not_skipped_by_start"]["other"], 0.008),
@@ -132,7 +135,7 @@ def targets():
     goal["track_sd"], goal["oracle"], goal["started"] = (
         (0.105, 0.005),
         (0.82, 0.005),
-        (0.768, 0.003),
+        (0.768, 0.002),
     )
     goal["length_corr"] = (-0.06, 0.01)
     for name in ts.STARTS[:6]:

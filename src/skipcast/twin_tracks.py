@@ -85,7 +85,7 @@ def play_shares(tracks: int = CATALOGUE) -> Floats:
     """
     head, tail, between = LAW
     rank = np.arange(1.0, tracks + 1)
-    weights = rank**-head * (1 + rank / between) ** (head - tail)
+    weights = np.exp((head - tail) * np.log1p(rank / between) - head * np.log(rank))
     return np.asarray(weights / weights.sum())
 
 
@@ -97,15 +97,15 @@ def make_catalogue(rng: np.random.Generator) -> Catalogue:
     # A few tracks make a tenth of all plays: even out what they draw, or their luck decides rates.
     for drawn in (taste, own):
         drawn[:HEAD] = ndtri(weighted_ranks(drawn[:HEAD], shares[:HEAD]))
-    popular = -np.log(np.arange(1.0, CATALOGUE + 1))
+    popular = -np.log(np.arange(1, CATALOGUE + 1, dtype=np.float32))
     mean = shares @ popular
-    popular = (popular - mean) / np.sqrt(shares @ (popular - mean) ** 2)
-    appeal = (
-        np.sqrt(TASTE) * taste
-        + np.sqrt(POPULARITY) * popular
-        + np.sqrt(1 - TASTE - POPULARITY) * own
-    )
-    return Catalogue(np.cumsum(shares), taste, appeal.astype(np.float32))
+    sd = np.sqrt(shares @ np.square(popular) - mean**2)
+    # In place and in single precision: the catalogue is most of a small twin's memory and time.
+    popular = (popular - np.float32(mean)) * np.float32(np.sqrt(POPULARITY) / sd)
+    popular += np.float32(np.sqrt(TASTE)) * taste
+    own *= np.float32(np.sqrt(1 - TASTE - POPULARITY))
+    own += popular
+    return Catalogue(np.cumsum(shares), taste, appeal=own)
 
 
 def weighted_ranks(values: npt.NDArray[Any], weights: Floats) -> Floats:
@@ -148,7 +148,7 @@ def track_table(numbers: Ints, catalogue: Catalogue, rng: np.random.Generator) -
     Head features are ranked by plays within the head, so `numbers` must then be the whole head.
     """
     head = bool(numbers[0] < HEAD)
-    weights = play_shares()[:HEAD] if head else None
+    weights = np.diff(catalogue.upto[:HEAD], prepend=0.0) if head else None
     normals = _normals(catalogue.taste[numbers].astype(float), rng)
     distributions = read_distributions()
     columns: dict[str, object] = {"track_id": track_ids(numbers)}
