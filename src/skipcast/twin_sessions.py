@@ -150,7 +150,7 @@ def begin(n: int, habits: Habits, rng: np.random.Generator) -> State:
         hour=hour,
         premium=even(rng, n) < habits.premium,
         impatience=habits.impatience_sd * ndtri(spread(group, rng.random(n), rng)),
-        handedness=habits.handedness_sd * rng.standard_normal(n),
+        handedness=habits.handedness_sd * ndtri(spread(group, rng.random(n), rng)),
         mood=habits.mood_sd * ndtri(spread(group, rng.random(n), rng)),
         context=context,
         group=group,
@@ -211,7 +211,8 @@ def start(
     """
     n = len(draws)
     if state.tracks:
-        reason = pick(rng.random(n), habits.start_shares[state.end])
+        along = state.end + rng.random(n)
+        reason = pick(spread(state.group, along, rng), habits.start_shares[state.end])
         switch = rng.random(n) < habits.switch_shares[reason]
         _move(state, switch, habits, rng)
         pause = _pauses(reason, state.mood, habits, rng)
@@ -220,7 +221,7 @@ def start(
         switch, pause = np.zeros(n, dtype=bool), np.full(n, -1)
     state.tracks.append(_next_tracks(state.tracks, draws, reason, habits, rng))
     log_odds = _log_odds(state, reason, switch, pause, habits)
-    log_odds += habits.attention_sd * rng.standard_normal(n)
+    log_odds += habits.attention_sd * ndtri(spread(state.group, log_odds, rng))
     log_odds -= habits.appeal_sd * appeal[state.tracks[-1]]
     return Start(reason, switch, pause, log_odds)
 
@@ -279,13 +280,13 @@ def end(state: State, log_odds: Floats, habits: Habits, rng: np.random.Generator
     noise = spread(state.group, log_odds, rng)
     skip_1, skip_3, not_skipped = (expit(log_odds + shift) for shift in habits.thresholds)
     state.depth = (
-        0
-        + (noise >= skip_1)
+        (noise >= skip_1).astype(int)
         + (noise >= expit(log_odds))
         + (noise >= skip_3)
         + (noise >= not_skipped)
     )
-    state.end = pick(rng.random(n), _end_shares(state, habits))
+    along = state.depth + rng.random(n)
+    state.end = pick(spread(state.group, along, rng), _end_shares(state, habits))
 
 
 def _end_shares(state: State, habits: Habits) -> Floats:
