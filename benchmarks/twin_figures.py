@@ -28,7 +28,9 @@ def lines(axis: mpl.axes.Axes, both: Both, pattern: str, at: list[int], label: s
 
 def draw_sequences(both: Both) -> None:
     """Draw skipping by position, by what came before, and after runs."""
-    figure, (by_position, by_lag, by_run) = plt.subplots(1, 3, figsize=(12, 3.6), layout="tight")
+    figure, (by_position, by_lag, by_run) = plt.subplots(
+        1, 3, figsize=(12, 3.6), layout="constrained"
+    )
     lines(by_position, both, "skip_2 at position {}", list(POSITIONS))
     by_position.set(title="skipped, by position", xlabel="position", ylim=(0.35, 0.6))
     by_position.set_xticks([1, 5, 10, 15, 20])
@@ -36,16 +38,19 @@ def draw_sequences(both: Both) -> None:
     lines(by_lag, both, "skip given not {} before", list(LAGS), "if not")
     by_lag.set(title="skipped, given an earlier play", xlabel="plays before", xlim=(0.5, 12.5))
     by_lag.set_xticks(LAGS)
-    lines(by_run, both, "skip after {} skips", list(RUNS), "skips")
-    lines(by_run, both, "not after {} nots", list(RUNS), "nots")
-    by_run.set(title="the same again after a run", xlabel="length of the run", xlim=(0.5, 7.2))
+    lines(by_run, both, "skip after {} skips", list(RUNS), "skipped")
+    by_run.set_xticks(list(RUNS))
+    lines(by_run, both, "not after {} nots", list(RUNS), "not")
+    by_run.set(title="the same again after a run", xlabel="length of the run", xlim=(0.5, 7.0))
     by_position.set_ylabel("share of plays")
-    finish(figure, by_position, "twin_sequences.png")
+    finish(figure, "twin_sequences.png")
 
 
 def draw_groups(both: Both) -> None:
     """Draw shares and skip rates of groups, twin over published."""
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="tight", width_ratios=(1, 1, 1.2))
+    figure, axes = plt.subplots(
+        1, 3, figsize=(12, 3.8), layout="constrained", width_ratios=(1, 1, 1.2)
+    )
     targets = read_targets()
     shown = {
         "context type, share of plays": [
@@ -64,14 +69,14 @@ def draw_groups(both: Both) -> None:
         axis.set_yticks(at, [label.replace("_", " ") for label, _ in rows])
         axis.set_title(title)
         axis.grid(axis="y", color="#eeeeee")
-    finish(figure, axes[2], "twin_groups.png")
+    finish(figure, "twin_groups.png")
 
 
 def draw_features(plays: pd.DataFrame, tracks: pd.DataFrame) -> None:
     """Draw the quartiles of every track feature, in published sd from the published mean."""
     played = tracks.set_index("track_id").loc[plays["track_id_clean"]]
     wanted = read_targets()["track_features"]
-    figure, axes = plt.subplots(1, 2, figsize=(12, 6.4), layout="tight", sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(12, 6.4), layout="constrained", sharey=True)
     at = np.arange(len(wanted))[::-1]
     for axis, (over, table) in zip(axes, {"tracks": tracks, "plays": played}.items(), strict=True):
         for i in (3, 4, 5):
@@ -86,16 +91,16 @@ def draw_features(plays: pd.DataFrame, tracks: pd.DataFrame) -> None:
         axis.set(title=f"quartiles over {over}", xlabel="published sd from the published mean")
         axis.grid(axis="y", color="#eeeeee")
     axes[0].set_yticks(at, [name.replace("_", " ") for name in wanted])
-    finish(figure, axes[1], "twin_features.png")
+    finish(figure, "twin_features.png")
 
 
-def finish(figure: mpl.figure.Figure, legend_in: mpl.axes.Axes, name: str) -> None:
+def finish(figure: mpl.figure.Figure, name: str) -> None:
     """Add the legend, take away the frame and save."""
     handles = [mpl.lines.Line2D([], [], label=k, **style) for k, style in STYLES.items()]
-    legend_in.legend(handles=handles, frameon=False, loc="lower right")
+    figure.legend(handles=handles, frameon=False, loc="outside upper right", ncols=2)
     for axis in figure.axes:
         axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(OUT / name, dpi=110, metadata={"Software": None})
+    figure.savefig(OUT / name, dpi=100, metadata={"Software": None})
     plt.close(figure)
 
 

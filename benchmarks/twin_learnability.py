@@ -113,8 +113,4 @@ if __name__ == "__main__":
     seeds = [int(x) for x in sys.argv[1:]] or [0, 1, 2, 3, 4]
     table = pd.DataFrame({f"seed {seed}": measure(seed) for seed in seeds})
     table.insert(0, "published", pd.Series(PUBLISHED))
-    print(
-        table.reindex(list(PUBLISHED)).round(4).to_markdown()
-        if "--md" in sys.argv
-        else table.reindex(list(PUBLISHED)).round(4).to_string()
-    )
+    print(table.reindex(list(PUBLISHED)).round(4).to_string())

@@ -29,6 +29,7 @@ from skipcast.twin_sessions import (
     STARTS,
     Habits,
     Ints,
+    State,
     begin,
     end,
     read_habits,
@@ -145,30 +146,10 @@ def _chunk(
 
     Marks in `played` the tracks that they play.
     """
-    n = len(ids)
-    state = begin(n, habits, rng)
-    dates = _dates(day, n, rng)
-    grid: dict[str, list[Ints]] = {}
-    for position in range(POSITIONS):
-        draws = twin_tracks.draw_tracks(catalogue, n, rng)
-        begun = start(state, draws, catalogue.appeal, habits, rng)
-        log_odds = begun.log_odds + habits.intercept[position]
-        end(state, log_odds, habits, rng)
-        play = {
-            "track": state.tracks[-1],
-            "depth": state.depth,
-            "end": state.end,
-            "context": state.context,
-            "shuffle": state.shuffle,
-            "reason": begun.reason,
-            "switch": begun.switch,
-            "pause": begun.pause,
-            "probability": expit(log_odds),
-        }
-        for name, values in play.items():
-            grid.setdefault(name, []).append(values)
+    dates = _dates(day, len(ids), rng)
+    state, plays = _listen(len(ids), catalogue, habits, rng)
     there = np.arange(POSITIONS) < state.length[:, None]
-    plays = {name: np.stack(values, axis=1)[there] for name, values in grid.items()}
+    plays = {name: values[there] for name, values in plays.items()}
     session, at = np.nonzero(there)
     played[plays["track"]] = True
     steady = {
@@ -182,6 +163,36 @@ def _chunk(
     log = pa.table({**steady, **_columns(plays, habits, rng)})
     truth = [steady["session_id"], pa.array(at + 1), pa.array(plays["probability"])]
     return log.select(names(LOG)), pa.Table.from_arrays(truth, schema=ORACLE_SCHEMA)
+
+
+def _listen(
+    n: int, catalogue: twin_tracks.Catalogue, habits: Habits, rng: np.random.Generator
+) -> tuple[State, dict[str, Ints]]:
+    """Let n sessions run through all positions; return (n, 20) numbers of their plays by name.
+
+    Every session runs to position 20, because arrays of one shape are what makes this fast.
+    """
+    state = begin(n, habits, rng)
+    plays: dict[str, list[Ints]] = {}
+    for intercept in habits.intercept:
+        draws = twin_tracks.draw_tracks(catalogue, n, rng)
+        begun = start(state, draws, catalogue.appeal, habits, rng)
+        log_odds = begun.log_odds + intercept
+        end(state, log_odds, habits, rng)
+        play = {
+            "track": state.tracks[-1],
+            "depth": state.depth,
+            "end": state.end,
+            "context": state.context,
+            "shuffle": state.shuffle,
+            "reason": begun.reason,
+            "switch": begun.switch,
+            "pause": begun.pause,
+            "probability": expit(log_odds),
+        }
+        for name, values in play.items():
+            plays.setdefault(name, []).append(values)
+    return state, {name: np.stack(values, axis=1) for name, values in plays.items()}
 
 
 def _dates(day: datetime.date, n: int, rng: np.random.Generator) -> pa.Array:
