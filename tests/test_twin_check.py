@@ -35,8 +35,9 @@ def test_the_twin_behaves_as_published(rows):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_too_few_plays_for_distinct_tracks_are_not_off():
-    found = measure(session("sssn"), tracks_by_hand())["distinct tracks"]
+@pytest.mark.parametrize("quantity", ["distinct tracks", "tempo over tracks, miss in sd"])
+def test_too_few_plays_for_what_depends_on_their_number_are_not_off(quantity):
+    found = measure(session("sssn"), tracks_by_hand())[quantity]
     assert np.isnan(found)
     assert not Row("distinct tracks", 50_704, found, 5_070).off
 
