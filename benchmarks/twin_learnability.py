@@ -1,0 +1,116 @@
+"""Print what models can learn from the twin, on several seeds, with sessions split whole.
+
+Run `python benchmarks/twin_learnability.py [SEED ...]`. Each seed makes 6,000 sessions (about 100k
+plays). The published figures are those of models on the real data; whoever works on the twin should
+find the same, in the same order: behaviour, context, popularity, audio. All figures are of plays
+with history (position 2 on) of the test sessions, but audio alone, which is of all plays.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from sklearn.metrics import accuracy_score, log_loss
+
+from skipcast.schema import TRACK_INPUTS
+from skipcast.split import split_sessions
+from skipcast.twin import write_twin
+
+SESSIONS = 6_000
+LAGS = 9
+PUBLISHED = {
+    "same as the last play": "0.727..0.742",
+    "article's recipe": "0.72..0.74",
+    "outcome history": "<= same + 0.005",
+    "  its log loss": "0.574",
+    "  log loss of same as last": "0.586",
+    "+ context and behaviour": "0.755..0.785",
+    "+ tracks": "",
+    "true probabilities": "0.80..0.84",
+    "audio alone": "0.53..0.56",
+}
+
+
+def read(folder: Path) -> pd.DataFrame:
+    """Join the twin's plays with their tracks and their true probabilities."""
+    plays = pd.read_csv(folder / "training_set" / "log_mini.csv")
+    tracks = pd.read_csv(folder / "track_features" / "tf_mini.csv")
+    plays = plays.merge(tracks, left_on="track_id_clean", right_on="track_id", how="left")
+    plays["truth"] = pd.read_parquet(folder / "oracle.parquet")["probability"].to_numpy()
+    for name in plays.select_dtypes(["object", "str", "bool"]).columns.difference(["session_id"]):
+        plays[name] = pd.factorize(plays[name], sort=True)[0]
+    return plays
+
+
+def add_history(plays: pd.DataFrame) -> dict[str, list[str]]:
+    """Add columns of earlier plays to `plays`; return the names of each set of columns."""
+    session = plays.groupby("session_id", sort=False)
+    lags = []
+    for lag in range(1, LAGS + 1):
+        plays[f"skip_2 {lag} before"] = session["skip_2"].shift(lag)
+        lags.append(f"skip_2 {lag} before")
+    ended = ["skip_1", "skip_3", "not_skipped", "hist_user_behavior_reason_end", "context_type"]
+    ended += ["hist_user_behavior_reason_start", "short_pause_before_play", *TRACK_INPUTS]
+    for name in ended:
+        plays[f"{name} before"] = session[name].shift(1)
+    plays["share skipped before"] = (session["skip_2"].cumsum() - plays["skip_2"]) / np.maximum(
+        plays["session_position"] - 1, 1
+    )
+    started = ["context_type", "context_switch", "hist_user_behavior_reason_start", "premium"]
+    started += ["no_pause_before_play", "short_pause_before_play", "long_pause_before_play"]
+    started += ["hist_user_behavior_is_shuffle", "hour_of_day"]
+    behaviour = [f"{name} before" for name in ended if name not in TRACK_INPUTS]
+    inputs = list(TRACK_INPUTS)
+    position = ["session_position"]
+    return {
+        "article's recipe": [*lags[:1], *inputs, *(f"{x} before" for x in inputs), *position],
+        "outcome history": [*lags, "share skipped before", *position],
+        "+ context and behaviour": [
+            *lags, "share skipped before", *position, *started, *behaviour
+        ],
+        "+ tracks": [*lags, "share skipped before", *position, *started, *behaviour, *inputs],
+        "audio alone": [x for x in inputs if x not in ("us_popularity_estimate", "release_year")],
+    }  # fmt: skip
+
+
+def learn(plays: pd.DataFrame, part: np.ndarray, columns: list[str], **params) -> np.ndarray:
+    """Fit LightGBM on the training sessions; return probabilities of the test sessions."""
+    model = lgb.LGBMClassifier(verbose=-1, n_jobs=1, **params)
+    train = part == "train"
+    model.fit(plays.loc[train, columns], plays.loc[train, "skip_2"])
+    return model.predict_proba(plays.loc[part == "test", columns])[:, 1]
+
+
+def measure(seed: int) -> dict[str, float]:
+    """Make a twin and measure what can be learned from it."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_twin(Path(folder, "twin"), sessions=SESSIONS, seed=seed)
+        plays = read(Path(folder, "twin"))
+    sets = add_history(plays)
+    part = split_sessions(plays["session_id"], validation=0.0, test=0.3, seed=seed)
+    audio = learn(plays, part, sets.pop("audio alone"), n_estimators=60, num_leaves=7)
+    figures = {"audio alone": accuracy_score(plays.loc[part == "test", "skip_2"], audio > 0.5)}
+    plays, part = plays[plays["session_position"] > 1], part[plays["session_position"] > 1]
+    test, train = plays[part == "test"], plays[part == "train"]
+    y, last = test["skip_2"], test["skip_2 1 before"]
+    figures["same as the last play"] = accuracy_score(y, last)
+    by_last = train.groupby("skip_2 1 before")["skip_2"].mean()
+    figures["  log loss of same as last"] = log_loss(y, last.map(by_last))
+    for name, columns in sets.items():
+        calm = {} if name == "article's recipe" else {"learning_rate": 0.05, "num_leaves": 15}
+        p = learn(plays, part, columns, **calm)
+        figures[name] = accuracy_score(y, p > 0.5)
+        if name == "outcome history":
+            figures["  its log loss"] = log_loss(y, p)
+    figures["true probabilities"] = accuracy_score(y, test["truth"] > 0.5)
+    return figures
+
+
+if __name__ == "__main__":
+    seeds = [int(x) for x in sys.argv[1:]] or [0, 1, 2, 3, 4]
+    table = pd.DataFrame({f"seed {seed}": measure(seed) for seed in seeds})
+    table.insert(0, "published", pd.Series(PUBLISHED))
+    print(table.reindex(list(PUBLISHED)).round(4).to_string())

@@ -1,0 +1,41 @@
+"""The command `skipcast twin`: make the synthetic data set, or set a folder beside the real one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from skipcast import twin_check
+from skipcast.errors import SkipcastError
+from skipcast.twin import write_twin
+
+WIDTH = 110  # of the table where the terminal does not say, as in a log: quantities stay whole
+
+
+def twin(
+    sessions: Annotated[int, typer.Option(help="How many sessions to make.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="New folder to write to.")] = None,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="Name the files as the full set's, not the mini set's.")
+    ] = False,
+    check: Annotated[
+        Path | None, typer.Option(help="Folder to set beside the published statistics.")
+    ] = None,
+) -> None:
+    """Make the synthetic twin of the data set (--out), or check a twin or real folder (--check)."""
+    if (out is None) == (check is None):
+        raise SkipcastError(
+            "The command must be given one of --out and --check but got "
+            f"{'neither' if out is None else 'both'}. Run `skipcast twin --out FOLDER` first, then "
+            "`skipcast twin --check FOLDER`."
+        )
+    console = Console()
+    if out is not None:
+        write_twin(out, sessions=sessions, seed=seed, parts=parts)
+        console.print(f"Wrote {sessions:,} synthetic sessions to {out}.", highlight=False)
+    if check is not None:
+        rows, synthetic = twin_check.check(check)
+        width = None if console.is_terminal else WIDTH
+        console.print(twin_check.render(rows, synthetic=synthetic), width=width)
