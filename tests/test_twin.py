@@ -48,7 +48,7 @@ def test_official_columns_in_official_order_without_quotes(folder, plays, tracks
 
 
 def test_every_session_is_whole(plays):
-    check_positions(plays)
+    check_positions(plays["session_id"].array, plays["session_position"].to_numpy())
     sizes = plays.groupby("session_id").size()
     assert len(sizes) == 3_000
     assert sizes.between(10, 20).all()
@@ -110,7 +110,7 @@ def test_chunks_do_not_share_draws(tmp_path, monkeypatch):
     monkeypatch.setattr(twin, "CHUNK", 20)
     write_twin(tmp_path / "a", sessions=40, seed=0)
     log = csv.read_csv(tmp_path / "a" / "training_set" / "log_mini.csv").to_pandas()
-    check_positions(log)
+    check_positions(log["session_id"].array, log["session_position"].to_numpy())
     one, two = (log[log["session_id"].str[-2:].astype(int) // 20 == i] for i in (0, 1))
     assert set(one["track_id_clean"]) != set(two["track_id_clean"])
 

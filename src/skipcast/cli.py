@@ -15,6 +15,7 @@ from skipcast.errors import SkipcastError
 from skipcast.files import read_json, read_parquet, write_json, write_parquet
 from skipcast.params import read_params
 from skipcast.schema import TARGET, is_synthetic
+from skipcast.twin_cli import twin
 
 PLAYS = Path("data/plays.parquet")
 TRACKS = Path("data/tracks.parquet")
@@ -165,6 +166,9 @@ def promote() -> None:
     }
     write_json(METRICS, metrics)
     _say(f"champion is version {verdict.version}, {verdict.family}: {verdict.reason}")
+
+
+app.command()(twin)
 
 
 @app.command()

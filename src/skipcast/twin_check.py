@@ -1,22 +1,16 @@
-"""The published statistics beside those of a folder in the official layout, twin or real."""
+"""The published statistics beside those of official files, of the twin or real."""
 
-import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import csv
 from rich.table import Table
 
-from skipcast.errors import SkipcastError
+from skipcast.archive import read_subset
 from skipcast.schema import is_synthetic
 from skipcast.twin_measures import measure, published
 
-MOST_PLAYS = 2_000_000  # read at most, so that the check also runs on the full set
+MOST_PLAYS = 2_000_000  # measured, in whole sessions: what an archive has more is left out
 
 
 @dataclass(frozen=True)
@@ -38,60 +32,23 @@ class Row:
         return abs(self.found - self.published) > self.tolerance
 
 
-def check(folder: Path) -> tuple[list[Row], bool]:
-    """Measure `folder` and set it beside the published statistics; tell whether it is synthetic.
+def check(source: Path, tracks_source: Path | None = None) -> tuple[list[Row], bool]:
+    """Measure official files and set them beside what is published; tell whether synthetic.
+
+    Args:
+        source: a folder or archive, as `archive.read_subset` takes it.
+        tracks_source: another, with the track features, where `source` has none.
 
     Raises:
-        SkipcastError: `folder` has no log or no track table.
+        SkipcastError: as `archive.read_subset` does.
     """
-    plays, tracks = read_folder(folder)
+    plays, tracks = read_subset(source, tracks_source, rows=MOST_PLAYS, seed=0)
     found = measure(plays, tracks)
     rows = [
         Row(quantity, value, found.get(quantity, np.nan), tolerance)
         for quantity, (value, tolerance) in published().items()
     ]
     return rows, is_synthetic(plays["session_id"].head(1))
-
-
-def read_folder(folder: Path, *, most: int = MOST_PLAYS) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read the first `most` plays of the official files under `folder`, and the played tracks.
-
-    A session that the limit cuts is left out whole.
-
-    Raises:
-        SkipcastError: `folder` has no log or no track table.
-    """
-    logs, tables = sorted(folder.rglob("log_*.csv")), sorted(folder.rglob("tf_*.csv"))
-    if not logs or not tables:
-        raise SkipcastError(
-            f"{folder} must hold log_*.csv and tf_*.csv but got {len(logs)} and {len(tables)} of "
-            "them. Name a folder in the official layout, as `skipcast twin --out` makes."
-        )
-    plays = _first_rows(logs, most)
-    if len(plays) == most:
-        plays = plays[plays["session_id"] != plays["session_id"].iloc[-1]]
-    played = pa.array(plays["track_id_clean"].unique())
-    batches = [
-        batch.filter(pc.is_in(batch["track_id"], played))
-        for table in tables
-        for batch in csv.open_csv(table)
-    ]
-    return plays, _frame(batches)
-
-
-def _first_rows(paths: Iterable[Path], most: int) -> pd.DataFrame:
-    kept: list[pa.RecordBatch] = []
-    left = most
-    for batch in itertools.chain.from_iterable(csv.open_csv(path) for path in paths):
-        kept.append(batch.slice(0, left))
-        left -= len(kept[-1])
-        if not left:
-            break
-    return _frame(kept)
-
-
-def _frame(batches: list[pa.RecordBatch]) -> pd.DataFrame:
-    return pd.DataFrame(pa.Table.from_batches(batches).to_pandas())
 
 
 def render(rows: list[Row], *, synthetic: bool) -> Table:
