@@ -17,14 +17,23 @@ import numpy.typing as npt
 import pandas as pd
 
 from skipcast.listening import BEHAVIOUR, OUTCOMES
-from skipcast.schema import REASON_START, SHUFFLE, TRACK_INPUTS, Group, Horizon
+from skipcast.schema import (
+    ACOUSTIC_VECTORS,
+    REASON_START,
+    SHUFFLE,
+    TRACK_INPUTS,
+    Group,
+    Horizon,
+    names,
+)
 from skipcast.sessions import check_positions
 from skipcast.taste import TASTE
 from skipcast.views import Columns, Feature, Floats, Past, Present, reads
 
 CHUNK = 1 << 14  # plays computed at a time: what they need stays small and in the cache
 KEY_COLUMNS = ("session_id", "session_position")
-CATEGORIES = ("key", "mode", "time_signature")  # codes: a difference of them says nothing
+# A difference of codes says nothing; that of acoustic vectors is in the cosines of taste already.
+UNCHANGED = {"key", "mode", "time_signature", *names(ACOUSTIC_VECTORS)}
 
 
 # track: what is played.
@@ -160,7 +169,7 @@ def _change(name: str) -> Feature:
 
 PREVIOUS_TRACK = (
     *map(_previous, TRACK_INPUTS),
-    *(_change(name) for name in TRACK_INPUTS if name not in CATEGORIES),
+    *(_change(name) for name in TRACK_INPUTS if name not in UNCHANGED),
 )
 
 GROUPS: dict[Group, tuple[Feature, ...]] = {
