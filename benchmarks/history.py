@@ -1,4 +1,4 @@
-"""The search's models on test plays with a history: `python benchmarks/history.py` after `dvc repro`.
+"""The search's models on test plays with a history: run it after `dvc repro`.
 
 Beside them stands the rule "same as the last play", its log loss calibrated on the training plays.
 """
