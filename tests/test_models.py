@@ -6,9 +6,11 @@ import optuna
 import pytest
 from conftest import fit
 
+from skipcast.boosters import MAX_ROUNDS, PATIENCE
+from skipcast.family import Part
 from skipcast.features import build_features
 from skipcast.metrics import evaluate
-from skipcast.models import FAMILIES, MAX_ROUNDS, PATIENCE, Part
+from skipcast.models import FAMILIES
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 BOOSTERS = ("lightgbm", "xgboost")
@@ -29,11 +31,11 @@ def fitted(request, data):
 def test_a_loaded_model_answers_what_the_fitted_one_does(fitted, data, tmp_path):
     family, model = fitted
     FAMILIES[family].save(model, tmp_path / "classifier")
-    loaded = FAMILIES[family].load(tmp_path / "classifier")
-    expected = FAMILIES[family].predict(model, data[0])
-    np.testing.assert_array_equal(loaded(data[0]), expected)
+    loaded, predict = FAMILIES[family].load(tmp_path / "classifier"), FAMILIES[family].predict
+    expected = predict(model, data[0])
+    np.testing.assert_array_equal(predict(loaded, data[0]), expected)
     # A sum of floats depends on how many rows share it: the last bit of float32, no more.
-    np.testing.assert_allclose(loaded(data[0][7:8]), expected[7:8], rtol=5e-7)
+    np.testing.assert_allclose(predict(loaded, data[0][7:8]), expected[7:8], rtol=5e-7)
     assert evaluate(data[1], expected)["accuracy"] > 0.6
 
 
@@ -55,8 +57,26 @@ def test_the_same_seed_gives_the_same_model(fitted, data):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_defaults_are_within_the_search_space(family):
     study = optuna.create_study()
-    study.enqueue_trial(FAMILIES[family].defaults)
-    assert FAMILIES[family].suggest(study.ask()) == FAMILIES[family].defaults
+    defaults = FAMILIES[family].defaults({})
+    study.enqueue_trial(defaults)
+    assert FAMILIES[family].suggest(study.ask(), {}) == defaults
+
+
+def test_a_narrowed_range_holds_draws_and_defaults():
+    narrowed = {"num_leaves": (40, 50)}
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = [FAMILIES["lightgbm"].suggest(study.ask(), narrowed) for _ in range(20)]
+    assert {params["num_leaves"] for params in drawn} <= set(range(40, 51))
+    assert max(params["min_child_samples"] for params in drawn) > 50
+    assert FAMILIES["lightgbm"].defaults(narrowed)["num_leaves"] == 40
+
+
+def test_contributions_add_up_to_the_log_odds(fitted, data):
+    family, model = fitted
+    contributions = FAMILIES[family].contributions(model, data[0])
+    assert contributions.shape == (len(data[0]), data[0].shape[1] + 1)
+    probability = 1 / (1 + np.exp(-contributions.sum(axis=1)))
+    np.testing.assert_allclose(probability, FAMILIES[family].predict(model, data[0]), atol=1e-5)
 
 
 @pytest.mark.parametrize("family", BOOSTERS)
@@ -67,7 +87,7 @@ def test_boosting_stops_early_and_keeps_the_best_round(family, data):
     losses = []
     methods = FAMILIES[family]
     model = methods.fit(
-        methods.defaults | {"learning_rate": 0.3},
+        methods.defaults({}) | {"learning_rate": 0.3},
         methods.prepare(train, validation),
         0,
         1,
@@ -85,9 +105,9 @@ def test_what_fits_share_changes_none_of_them(family, data):
     quiet = (0, 1, lambda number, loss: None)
     shared = methods.prepare(part, part)
     leaf = "min_child_samples" if family == "lightgbm" else "min_child_weight"
-    methods.fit(methods.defaults | {leaf: 200}, shared, *quiet)
-    second = methods.fit(methods.defaults, shared, *quiet)
-    alone = methods.fit(methods.defaults, methods.prepare(part, part), *quiet)
+    methods.fit(methods.defaults({}) | {leaf: 200}, shared, *quiet)
+    second = methods.fit(methods.defaults({}), shared, *quiet)
+    alone = methods.fit(methods.defaults({}), methods.prepare(part, part), *quiet)
     one, two = (methods.predict(model, data[0]) for model in (second, alone))
     np.testing.assert_array_equal(one, two)
 

@@ -20,9 +20,10 @@ from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
 from skipcast.errors import SkipcastError
+from skipcast.family import Part
 from skipcast.features import KEY_COLUMNS
 from skipcast.metrics import evaluate
-from skipcast.models import FAMILIES, Family, Part
+from skipcast.models import FAMILIES, Family
 from skipcast.params import Params as AllParams
 from skipcast.params import Search as SearchParams
 from skipcast.serving import log_model
@@ -153,12 +154,12 @@ def _study(
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=params.seed, multivariate=True),
     )
-    study.enqueue_trial(FAMILIES[family].defaults)
+    study.enqueue_trial(FAMILIES[family].defaults({}))
     data = FAMILIES[family].prepare(train, validation)
     best: Trial | None = None
     for i in range(params.families[family]):
         asked = study.ask()
-        drawn = FAMILIES[family].suggest(asked)
+        drawn = FAMILIES[family].suggest(asked, {})
         tags = {"mlflow.parentRunId": parent, "family": family, "trial": str(i)}
         with runs.run(f"{family}-{i:03d}", tags) as run_id:
             trial = _fit(family, drawn, data, validation, seed=params.seed, run_id=run_id)

@@ -94,7 +94,7 @@ def log_model(
     """Log a fitted model to the active MLflow run, with all that it needs to be served.
 
     Args:
-        model: what `FAMILIES[family].build` made, fitted.
+        model: what the family's `fit` made.
         tracks: columns `schema.TRACK`, the tracks that it will know by id.
         family: name of its family.
         features: the params of the features that it was trained on.
@@ -127,7 +127,8 @@ class SkipModel(PythonModel):
         """Read the model's own files."""
         files = {name: Path(path) for name, path in context.artifacts.items()}
         self._about = json.loads(files["model.json"].read_text(encoding="utf-8"))
-        self._classify = FAMILIES[self._about["family"]].load(files["classifier"])
+        self._family = FAMILIES[self._about["family"]]
+        self._classifier = self._family.load(files["classifier"])
         self._tracks = pd.read_parquet(files["tracks.parquet"]).set_index("track_id")
 
     def predict(
@@ -162,7 +163,7 @@ class SkipModel(PythonModel):
         probability = np.empty(len(plays))
         probability[order] = np.where(
             predicted(ordered, horizon),
-            self._classify(features.to_numpy()),
+            self._family.predict(self._classifier, features.to_numpy()),
             np.nan,
         )
         result = plays[["session_id", "session_position"]].copy()
