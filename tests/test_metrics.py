@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from skipcast.metrics import evaluate, majority, paired_difference, repeat_last
+from skipcast.metrics import (
+    calibration,
+    calibration_bins,
+    calibration_error,
+    evaluate,
+    majority,
+    paired_difference,
+    repeat_last,
+)
 
 
 def test_scores_by_hand():
@@ -36,3 +44,18 @@ def test_interval_of_a_paired_difference_covers_the_truth_as_often_as_it_says():
         _, low, high = paired_difference(one, other, sessions, seed=seed, samples=300)
         covered += low <= 0.1 <= high
     assert 0.88 < covered / 200 < 0.99
+
+
+def test_calibration_by_hand():
+    """Four bins' worth of plays at two probabilities: plays of one probability stay together."""
+    probability = np.repeat([0.25, 0.75], 4)
+    skipped = np.array([True, False, False, False, True, True, False, False])
+    predicted, happened, plays = calibration(skipped, probability)
+    assert (predicted.tolist(), happened.tolist()) == ([0.25, 0.75], [0.25, 0.5])
+    assert plays.tolist() == [4, 4]
+    assert calibration_error(skipped, probability) == pytest.approx(0.125)
+
+
+def test_calibration_bins_hold_equally_many_plays():
+    bins = calibration_bins(np.random.default_rng(0).random(1000))
+    assert np.bincount(bins).tolist() == [100] * 10

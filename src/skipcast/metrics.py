@@ -54,6 +54,49 @@ def repeat_last(
     return {"accuracy": float(np.mean(skipped == (answer >= THRESHOLD)))}
 
 
+def calibration_bins(probability: Floats, bins: int = 10) -> npt.NDArray[np.intp]:
+    """Number each play by its probability: `bins` bins of about equally many plays, 0, 1, 2, ...
+
+    Plays of the same probability are in the same bin, so some bins may be empty.
+
+    >>> calibration_bins(np.array([0.1, 0.9, 0.2, 0.8]), bins=2)
+    array([0, 1, 0, 1])
+    """
+    edges = np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1])
+    return np.searchsorted(edges, probability, side="right")
+
+
+def calibration(
+    skipped: npt.NDArray[np.bool_], probability: Floats
+) -> tuple[Floats, Floats, npt.NDArray[np.intp]]:
+    """Return of each of `calibration_bins` that is not empty what was predicted and what happened.
+
+    Returns:
+        The mean probability, the share skipped and the number of plays, in order of probability.
+
+    >>> calibration(np.array([True, False]), np.array([0.75, 0.25]))[1]
+    array([0., 1.])
+    """
+    bins = calibration_bins(probability)
+    plays = np.bincount(bins)
+    held = plays > 0
+    predicted, happened = (np.bincount(bins, values)[held] for values in (probability, skipped))
+    return predicted / plays[held], happened / plays[held], plays[held]
+
+
+def calibration_error(skipped: npt.NDArray[np.bool_], probability: Floats) -> float:
+    """Return the expected calibration error, 0..1.
+
+    The mean distance, over the bins of `calibration` by their plays, between what was predicted and
+    what happened.
+
+    >>> calibration_error(np.array([True, False]), np.array([0.75, 0.25]))
+    0.25
+    """
+    predicted, happened, plays = calibration(skipped, probability)
+    return float(np.average(np.abs(predicted - happened), weights=plays))
+
+
 def paired_difference(
     one: Floats, other: Floats, sessions: npt.NDArray[np.intp], *, seed: int, samples: int = 1000
 ) -> tuple[float, float, float]:
