@@ -31,7 +31,8 @@ def _fit_lightgbm(params: Params, data: Any, seed: int, threads: int, on_round: 
     import lightgbm
 
     def report(env: Any) -> None:
-        on_round(env.iteration, env.evaluation_result_list[0][2])
+        learned = (env.iteration + 1) * params["learning_rate"]
+        on_round(learned, env.evaluation_result_list[0][2])
 
     fixed = {
         "objective": "binary",
@@ -104,7 +105,8 @@ def _fit_xgboost(params: Params, data: Any, seed: int, threads: int, on_round: O
 
     class Report(xgboost.callback.TrainingCallback):  # type: ignore[misc]
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            on_round(epoch, evals_log["validation"]["logloss"][-1])
+            learned = (epoch + 1) * params["learning_rate"]
+            on_round(learned, evals_log["validation"]["logloss"][-1])
             return False
 
     fixed = {

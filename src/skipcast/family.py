@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 Matrix = npt.NDArray[np.float32]
 Probabilities = npt.NDArray[np.float64]
-OnRound = Callable[[int, float], None]
+OnRound = Callable[[float, float], None]
+"""Told after each round of boosting how much was learned, rounds times learning rate, and the
+log loss on the validation plays."""
 Params = dict[str, Any]
 Bounds = Mapping[str, tuple[float, float]]
 
@@ -55,11 +57,11 @@ class ModelFamily:
     """What the search and the server need of a family.
 
     `prepare` does once per search what all fits share (binning, imputing) and `fit` makes a model
-    of it: parameters, prepared data, seed, threads, and a function that is told each round's
-    validation log loss and may raise to end the fit. `predict` gives a model's probabilities of
-    being skipped, 0..1. `contributions` gives what each feature adds to the log-odds of each play,
-    plays x (features + 1); the last column is what they start from, and a row adds up to the play's
-    log-odds. `save` writes a model to a file and `load` reads it back.
+    of it: parameters, prepared data, seed, threads, and an `OnRound`, which may raise to end the
+    fit. `predict` gives a model's probabilities of being skipped, 0..1. `contributions` gives what
+    each feature adds to the log-odds of each play, plays x (features + 1); the last column is what
+    they start from, and a row adds up to the play's log-odds. `save` writes a model to a file and
+    `load` reads it back.
     """
 
     space: Mapping[str, Range]

@@ -3,6 +3,7 @@
 One mapping from the types of `schema.py` to Arrow's serves every CSV and Parquet file.
 """
 
+import hashlib
 import json
 import os
 import tempfile
@@ -65,6 +66,18 @@ def existing(path: Path, *, made_by: str) -> Path:
     if not path.is_file():
         raise SkipcastError(f"{path} must be there but is not. `dvc repro {made_by}` makes it.")
     return path
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file's content.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.txt").write_text("whole")
+    ...     hash_file(Path(folder, "a.txt"))[:8]
+    '87a95720'
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, content: object) -> None:

@@ -1,16 +1,17 @@
 """`params.yaml`, read and checked: one frozen model per stage, named like the stage."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from skipcast.errors import SkipcastError
-from skipcast.models import Family
+from skipcast.models import FAMILIES, Family
 from skipcast.schema import Group, Horizon
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Bound = Annotated[tuple[float, float], Field(strict=False)]  # YAML knows lists only
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -33,8 +34,9 @@ class Fetch(Section):
 class Load(Section):
     """Where in the database the three tables are."""
 
+    # Short, as the studies are in <schema>_optuna and a name has 63 characters at most.
     # `schema` in the file; pydantic models have a method of that name.
-    schema_: Annotated[str, Field(alias="schema", pattern="^[a-z_][a-z0-9_]{0,62}$")]
+    schema_: Annotated[str, Field(alias="schema", pattern="^[a-z_][a-z0-9_]{0,54}$")]
 
 
 class Features(Section):
@@ -59,11 +61,31 @@ class Split(Section):
 
 
 class Search(Section):
-    """How many trials of which family."""
+    """How many trials of which family, and what makes one better than another."""
 
     families: Annotated[dict[Family, Annotated[int, Field(gt=0)]], Field(min_length=1)]  # trials
+    objective: Literal["accuracy", "log_loss"]
+    space: dict[Family, dict[str, Bound]]  # low and high of ranges to search instead
+    workers: Annotated[int, Field(gt=0)]  # processes
     seed: Seed
     experiment: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ranges_are_ranges(self) -> "Search":
+        for family, bounds in self.space.items():
+            known = FAMILIES[family].space
+            for name, (low, high) in bounds.items():
+                if name not in known:
+                    raise ValueError(f"space.{family} may name {', '.join(known)} but got {name}")
+                if not low < high:
+                    raise ValueError(
+                        f"space.{family}.{name} must go from low to high but got [{low}, {high}]"
+                    )
+                if known[name].log and low <= 0:
+                    raise ValueError(
+                        f"space.{family}.{name} is logarithmic and must be above 0 but got {low}"
+                    )
+        return self
 
 
 class Promote(Section):
