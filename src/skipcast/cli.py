@@ -1,7 +1,6 @@
 """One command per stage: reads its params and inputs, calls the stage, writes its outputs."""
 
 import contextlib
-import errno
 import os
 import sys
 import tempfile
@@ -12,7 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from skipcast.errors import SkipcastError
-from skipcast.files import hash_file, read_json, read_parquet, write_json, write_parquet
+from skipcast.files import (
+    disk_errors,
+    hash_file,
+    read_json,
+    read_parquet,
+    write_json,
+    write_parquet,
+)
 from skipcast.params import read_params
 from skipcast.paths import FEATURES, FEATURES_RECEIPT, METRICS, PLAYS, RECEIPT, SEARCH, TRACKS
 from skipcast.schema import TARGET, is_synthetic
@@ -193,15 +199,8 @@ def main() -> None:
     # A tracking server that is away is told after seconds; MLflow would try for four minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     try:
-        app()
+        with disk_errors():
+            app()
     except SkipcastError as error:
         _say(f"Error: {error}")
-        sys.exit(1)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        _say(
-            f"Error: The disk must have room for {error.filename or 'what is written'} but is "
-            "full. Make room, then `dvc repro`: what is finished is kept."
-        )
         sys.exit(1)

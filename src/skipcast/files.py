@@ -3,6 +3,7 @@
 One mapping from the types of `schema.py` to Arrow's serves every CSV and Parquet file.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -55,6 +56,20 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary = Path(folder, path.name)
         yield temporary
         os.replace(temporary, path)  # noqa: PTH105 (Path.replace returns a path nobody needs)
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Raise that a disk is full as an error that a user can mend."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise SkipcastError(
+            f"The disk must have room for {error.filename or 'what is written'} but is full. "
+            "Make room, then `dvc repro`: what is finished is kept."
+        ) from error
 
 
 def existing(path: Path, *, made_by: str) -> Path:

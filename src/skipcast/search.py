@@ -10,7 +10,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +29,7 @@ from optuna.trial import Trial, TrialState
 
 from skipcast.database import open_connection, open_in_schema, readable_errors
 from skipcast.family import OnRound
+from skipcast.files import disk_errors
 from skipcast.finish import MODEL_FILE, PROBABILITY_FILE, SCORES, TRIAL_FOLDER, finish
 from skipcast.job import Job, Plays, read_plays
 from skipcast.locks import Locks
@@ -95,7 +103,10 @@ def _workers(job: Job, url: str) -> Iterator[None]:
 def _joined(job: Job, url: str) -> Iterator[tuple[Studies, str]]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     schema = f"{job.params.load.schema_}_optuna"
-    with readable_errors(url), tracking_errors(), closing(open_connection(url)) as connection:
+    with ExitStack() as stack:
+        for readable in (disk_errors(), readable_errors(url), tracking_errors()):
+            stack.enter_context(readable)
+        connection = stack.enter_context(closing(open_connection(url)))
         connection.autocommit = True
         locks = Locks(connection)
         params = job.params.search

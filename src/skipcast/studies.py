@@ -10,7 +10,7 @@ import platform
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -116,10 +116,16 @@ class Studies:
             self._fail_dead()
         try:
             yield parent
-        finally:
-            self.locks.release(parent)
-            with self.locks.exclusive(CLAIMS):
-                self._fail_dead()
+        except BaseException:
+            with suppress(Exception):  # the servers may be what failed
+                self._leave(parent)
+            raise
+        self._leave(parent)
+
+    def _leave(self, parent: str) -> None:
+        self.locks.release(parent)
+        with self.locks.exclusive(CLAIMS):
+            self._fail_dead()
 
     def _parent(self) -> str | None:
         """Return the search's run if it is there with the runs of all trials that are done."""
