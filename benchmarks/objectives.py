@@ -30,8 +30,9 @@ OBJECTIVES = ("accuracy", "log_loss")
 
 def make_data(seed: int, params: Params) -> None:
     """Write plays of a twin as features, and its tracks, into the working directory."""
-    write_twin(Path("mssd"), sessions=params.fetch.twin_sessions, seed=seed)
-    plays, tracks = read_subset(Path("mssd"), None, rows=params.fetch.rows, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        write_twin(Path(folder, "mssd"), sessions=params.fetch.twin_sessions, seed=seed)
+        plays, tracks = read_subset(Path(folder, "mssd"), None, rows=params.fetch.rows, seed=seed)
     joined = plays.merge(tracks, left_on="track_id_clean", right_on="track_id")
     joined = joined[names(LOG + TRACK[1:])].sort_values(list(KEY_COLUMNS), ignore_index=True)
     table = joined[list(KEY_COLUMNS)].assign(skipped=joined[TARGET])

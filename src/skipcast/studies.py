@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -210,8 +211,9 @@ class Studies:
     def _claim(self, family: Family, slot: int, parent: str, bounds: Bounds) -> Claim:
         study = self.by_family[family]
         # Seeded by trial, not by process: a search that was interrupted goes on as if it was not.
+        (seed,) = np.random.SeedSequence([self._params.seed, slot]).generate_state(1)
         study.sampler = optuna.samplers.TPESampler(
-            seed=self._params.seed + slot, multivariate=True, n_startup_trials=STARTUP_TRIALS
+            seed=int(seed), multivariate=True, n_startup_trials=STARTUP_TRIALS
         )
         if slot == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             study.enqueue_trial(FAMILIES[family].defaults(bounds))
