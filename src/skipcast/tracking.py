@@ -25,6 +25,7 @@ PARENT = "mlflow.parentRunId"
 SEARCH = "search"
 STATE = "state"  # of a trial: running, complete, pruned or failed
 LONGEST_DIGEST = 36
+KIND = "mlflow.experimentKind"  # which of its views the UI opens
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def open_runs(experiment: str, tags: Mapping[str, str], *, data: str) -> Runs:
         )
     # Two processes may start at once: only set_experiment copes with another that was quicker.
     experiment_id = str(mlflow.set_experiment(experiment).experiment_id)
+    client.set_experiment_tag(experiment_id, KIND, "custom_model_development")
     origin = {
         "mlflow.source.name": "skipcast search",
         "mlflow.source.git.commit": str(get_git_commit(str(Path.cwd()))),
