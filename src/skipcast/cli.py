@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from skipcast.errors import SkipcastError
 from skipcast.files import read_json, read_parquet, write_json, write_parquet
 from skipcast.params import read_params
 from skipcast.schema import TARGET, is_synthetic
+from skipcast.serve_cli import serve, serve_command
 from skipcast.twin_cli import twin
 
 PLAYS = Path("data/plays.parquet")
@@ -169,6 +171,7 @@ def promote() -> None:
 
 
 app.command()(twin)
+app.command()(serve)
 
 
 @app.command()
@@ -193,12 +196,12 @@ def report() -> None:
     _add_row(table, "rule: majority", "test", metrics["baselines"]["majority"])
     output = Console(soft_wrap=True)
     output.print(table)
-    model = read_params().promote.model
+    params = read_params()
     output.print("Next, here in the root of the project:", highlight=False)
     for command in (
         ". .venv/bin/activate",
         "mlflow ui",
-        f"mlflow models serve -m models:/{model}@champion --env-manager local -p 5001",
+        shlex.join(serve_command(params.promote.model, params.serve)),
     ):
         output.print(f"  {command}", highlight=False)
 
