@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,7 +16,10 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
+SKIPCAST = Path(sys.executable).with_name("skipcast")
 SERVER_SECONDS = 120
+STOP_SECONDS = 20
 
 
 def free_port() -> int:
@@ -37,6 +42,25 @@ def started(command: Sequence[str], url: str, log: Path, **where) -> Iterator[su
         if group_lives(server):
             os.killpg(server.pid, signal.SIGKILL)
         server.wait()
+
+
+@contextmanager
+def served(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen, str]]:
+    """Run `skipcast serve` in `folder`; yield the process and where it answers."""
+    shutil.copy(ROOT / "params.yaml", folder)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [SKIPCAST, "serve", "--port", str(port), *options]
+    with started(command, f"{url}/ping", folder / f"{port}.log", cwd=folder) as server:
+        yield server, url
+
+
+def gone(server: subprocess.Popen) -> bool:
+    """Tell whether the server and all that it started end in time."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while group_lives(server) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not group_lives(server)
 
 
 def group_lives(server: subprocess.Popen) -> bool:

@@ -5,83 +5,34 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 import urllib.request
 from contextlib import contextmanager
-from pathlib import Path
 
-import mlflow
 import pytest
-from conftest import fit
-from servers import free_port, group_lives, post, started
+from servers import ROOT, free_port, gone, post, served, started
 
 from skipcast.errors import SkipcastError
-from skipcast.features import ALL, build_features
-from skipcast.params import Features
-from skipcast.schema import TARGET
 from skipcast.serve_cli import check_champion
-from skipcast.serving import example, log_model
+from skipcast.serving import example
 
-ROOT = Path(__file__).parents[1]
-SKIPCAST = Path(sys.executable).with_name("skipcast")
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
 REQUEST = {"dataframe_split": json.loads(example().to_json(orient="split", index=False))}
-STOP_SECONDS = 20
 
 
-@pytest.fixture(scope="module")
-def registry(plays_and_tracks, plays, tracking):
-    """Register two versions that answer differently; version 1 is champion."""
-    features, skipped = build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy()
-    for target in (skipped, ~skipped):
-        with mlflow.start_run():
-            info = log_model(
-                fit("lightgbm", features, target, num_leaves=7),
-                plays_and_tracks[1],
-                family="lightgbm",
-                features=Features(horizon="started", groups=ALL),
-            )
-        mlflow.register_model(info.model_uri, "skipcast")
-    make_champion(1)
-    yield
-    mlflow.MlflowClient().delete_registered_model("skipcast")
+@pytest.fixture(autouse=True)
+def first_champion(champions):
+    champions(1)
 
 
-def make_champion(version: int) -> None:
-    mlflow.MlflowClient().set_registered_model_alias("skipcast", "champion", str(version))
-
-
-@contextmanager
-def served(folder: Path, *options: str):
-    """Run `skipcast serve`; yield the process and where it answers."""
-    shutil.copy(ROOT / "params.yaml", folder)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [SKIPCAST, "serve", "--port", str(port), *options]
-    with started(command, f"{url}/ping", folder / f"{port}.log", cwd=folder) as server:
-        yield server, url
-
-
-def gone(server: subprocess.Popen) -> bool:
-    """Tell whether the server and all that it started end in time."""
-    deadline = time.monotonic() + STOP_SECONDS
-    while group_lives(server) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return not group_lives(server)
-
-
-def test_becomes_the_command_that_it_prints_and_a_signal_ends_all_of_it(registry, tmp_path):
+def test_becomes_the_command_that_it_prints_and_a_signal_ends_all_of_it(tmp_path):
     with served(tmp_path, "--workers", "2") as (server, url):
         port = url.rpartition(":")[2]
-        assert (
-            (tmp_path / f"{port}.log")
-            .read_text()
-            .startswith(
-                "mlflow models serve -m models:/skipcast@champion --env-manager local "
-                f"-p {port} -h 127.0.0.1 -w 2\n"
-            )
+        printed = (tmp_path / f"{port}.log").read_text()
+        assert printed.startswith(
+            "mlflow models serve -m models:/skipcast@champion --env-manager local "
+            f"-p {port} -h 127.0.0.1 -w 2\n"
         )
         status, answer = post(f"{url}/invocations", REQUEST)
         assert status == 200
@@ -90,7 +41,7 @@ def test_becomes_the_command_that_it_prints_and_a_signal_ends_all_of_it(registry
         assert gone(server)
 
 
-def test_ctrl_c_ends_all_of_it(registry, tmp_path):
+def test_ctrl_c_ends_all_of_it(tmp_path):
     with served(tmp_path) as (server, _):
         os.killpg(server.pid, signal.SIGINT)  # as a terminal does
         assert gone(server)
@@ -142,7 +93,7 @@ class Clients:
 
 
 @pytest.fixture
-def proxy(tmp_path, registry):
+def proxy(tmp_path):
     """Run nginx as deploy/ has it; yield its folder and where it answers."""
     if NGINX is None:
         pytest.skip("There is no nginx: install it, e.g. `apt-get install nginx-light`.")
@@ -163,10 +114,10 @@ def proxy(tmp_path, registry):
     return run
 
 
-def test_moves_to_a_new_champion_with_no_request_lost(proxy, tmp_path):
+def test_moves_to_a_new_champion_with_no_request_lost(proxy, champions, tmp_path):
     path = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
     with served(tmp_path) as (old, old_url), proxy(old_url) as (folder, url):
-        make_champion(2)
+        champions(2)
         with served(tmp_path) as (_, new_url), Clients(f"{url}/invocations") as clients:
             clients.ask_again()
             before_switch = len(clients.answers)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
+from skipcast.demo_cli import demo
 from skipcast.errors import SkipcastError
 from skipcast.files import read_json, read_parquet, write_json, write_parquet
 from skipcast.params import read_params
@@ -172,6 +173,7 @@ def promote() -> None:
 
 app.command()(twin)
 app.command()(serve)
+app.command()(demo)
 
 
 @app.command()
@@ -202,6 +204,7 @@ def report() -> None:
         ". .venv/bin/activate",
         "mlflow ui",
         shlex.join(serve_command(params.promote.model, params.serve)),
+        "skipcast demo",
     ):
         output.print(f"  {command}", highlight=False)
 
