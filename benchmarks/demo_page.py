@@ -1,4 +1,4 @@
-"""Take the picture of the page in the README: `python benchmarks/demo_page.py` beside `skipcast demo`."""
+"""Take the README's picture of the page; `skipcast serve` and `skipcast demo` must run."""
 
 import shutil
 import sys
@@ -6,13 +6,15 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from skipcast.params import read_params
+
 FIGURE = Path("docs/figures/demo.png")
 SIZE = {"width": 1000, "height": 800}
 
 
 def main() -> None:
-    """Write docs/figures/demo.png from the page at the address given, else at that of params.yaml."""
-    url = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:5002/"
+    """Write docs/figures/demo.png: the page without its table of plays."""
+    url = f"http://127.0.0.1:{read_params().demo.port}/"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         page = browser.new_page(viewport=SIZE)
@@ -20,7 +22,9 @@ def main() -> None:
         page.locator("#why .bars .point").first.wait_for()
         if "Synthetic" not in page.locator("#data").inner_text():
             sys.exit("Real sessions may not be passed on: no picture was taken.")
-        page.screenshot(path=FIGURE, full_page=True)
+        end = page.locator("#table-title").evaluate("each => each.parentElement.offsetTop")
+        clip = {"x": 0, "y": 0, "width": SIZE["width"], "height": end}
+        page.screenshot(path=FIGURE, full_page=True, clip=clip)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ SIZES = {"desktop": (1200, 900), "phone": (390, 844)}
 
 def test_prefixes_hide_what_a_play_does_not_know_of_itself(three_plays):
     known = prefixes(three_plays[names(LOG)])
-    assert known["session_id"].tolist() == ["s/1", "s/2", "s/2", "s/3", "s/3", "s/3"]
+    assert known["session_id"].tolist() == [f"s, first {n} plays" for n in (1, 2, 2, 3, 3, 3)]
     last = ~known["session_id"].duplicated(keep="last")
     hidden = known.columns.intersection(UNKNOWN_BEFORE_THE_END)
     assert {"skip_2", "hist_user_behavior_reason_end"} <= set(hidden)
@@ -220,7 +220,7 @@ def paste(page, text):
 def test_shows_a_pasted_session_up_to_the_play_that_has_not_ended(page, url):
     is_open(page, url)
     paste(page, page.locator("#text").get_attribute("placeholder"))
-    expect(page.locator("#data")).to_have_text("Pasted data")
+    expect(page.locator("#data")).to_have_text("Pasted session")
     expect(page.locator("#history")).to_have_text("2 of 3 plays known")
     expect(page.locator("#which")).to_contain_text("Play 3 starts")
     assert page.locator("#known").get_attribute("max") == "2"
@@ -233,8 +233,11 @@ def test_tells_what_is_wrong_with_a_pasted_session(page, url):
     expect(page.locator("#view")).to_be_hidden()
     gap = "session_position,track_id_clean,skip_2\n1,a,true\n3,b,true\n"
     paste(page, gap)
-    expect(page.locator("#message")).to_contain_text("The scoring server refuses the session")
-    expect(page.locator("#message")).to_contain_text("3 after 1")
+    expect(page.locator("#message")).to_have_text(
+        "The scoring server refuses the session (HTTP 400): session_position must count 1, 2, 3, "
+        "... in each session but got 3 after 1 in session pasted, first 2 plays. Send or keep only "
+        "whole histories, in order, each play once."
+    )
     page.locator("#next").click()
     expect(page.locator("#view")).to_be_visible()
     expect(page.locator("#message")).to_be_hidden()

@@ -97,14 +97,14 @@ def prefixes(plays: pd.DataFrame) -> pd.DataFrame:
 
     >>> plays = pd.DataFrame({"session_id": "s", "session_position": [1, 2], "skip_2": True})
     >>> prefixes(plays)[["session_id", "session_position", "skip_2"]].values.tolist()
-    [['s/1', 1, None], ['s/2', 1, True], ['s/2', 2, None]]
+    [['s, first 1 plays', 1, None], ['s, first 2 plays', 1, True], ['s, first 2 plays', 2, None]]
     """
     count = len(plays)
     lengths = np.repeat(np.arange(1, count + 1), np.arange(1, count + 1))
     rows = np.concatenate([np.arange(length) for length in range(1, count + 1)])
     known = plays.take(rows).reset_index(drop=True).astype(object)
     known["session_id"] = [
-        f"{id_}/{n}" for id_, n in zip(known["session_id"], lengths, strict=True)
+        f"{id_}, first {n} plays" for id_, n in zip(known["session_id"], lengths, strict=True)
     ]
     ahead = known.columns.intersection(UNKNOWN_BEFORE_THE_END)
     known.loc[rows == lengths - 1, ahead] = None

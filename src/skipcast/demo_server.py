@@ -65,8 +65,9 @@ class ScoringServer:
 
 
 def _reason(answer: urllib3.BaseHTTPResponse) -> str:
+    """Return the server's own words, without the request, which MLflow repeats before them."""
     try:
-        return str(answer.json()["message"])
+        return str(answer.json()["message"]).rpartition("\nError: ")[2]
     except (ValueError, KeyError, TypeError):
         return answer.data.decode(errors="replace")[:500]
 

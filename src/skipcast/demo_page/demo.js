@@ -56,6 +56,7 @@ async function show(wanted) {
 
 function open(found, pasted) {
   session = found;
+  if (pasted) $("session").selectedIndex = -1;
   const told = session.plays.findIndex((play) => play.skipped === null);
   // The play after the last one whose end is known can still be predicted, and no later one.
   const most = told < 0 ? session.plays.length : told;
@@ -65,7 +66,7 @@ function open(found, pasted) {
   $("known").value = known;
   $("data").textContent = session.synthetic
     ? "Synthetic data, made by the twin: no real listener"
-    : pasted ? "Pasted data" : "Real data from your own file: its terms forbid passing it on";
+    : pasted ? "Pasted session" : "Real data from your own file: its terms forbid passing it on";
   $("data").classList.toggle("synthetic", session.synthetic);
   $("view").hidden = false;
   draw();
@@ -212,9 +213,9 @@ function drawWhy() {
 
 // A feature's name, and beside wide bars its meaning up to the first pause.
 function label({ name, meaning }, letters) {
-  const short = meaning.split(/[:;,.](?:\s|$)/)[0].replaceAll("`", "");
   if (PHONE.matches) return wrapped(name, letters);
-  return `<b>${name}</b>` + (short && `<br><span style="color:${QUIET}">${wrapped(short, letters)}</span>`);
+  const [short, ...rest] = wrapped(meaning.split(/[:;,.](?:\s|$)/)[0].replaceAll("`", ""), letters).split("<br>");
+  return `<b>${name}</b>` + (short && `<br><span style="color:${QUIET}">${short}${rest.length ? " \u2026" : ""}</span>`);
 }
 
 function wrapped(text, letters) {
@@ -263,7 +264,8 @@ function drawTable() {
 
 function step(by) {
   const { options, selectedIndex } = $("session");
-  $("session").selectedIndex = (selectedIndex + by + options.length) % options.length;
+  const from = selectedIndex < 0 && by < 0 ? 0 : selectedIndex; // none is chosen beside a pasted one
+  $("session").selectedIndex = (from + by + options.length) % options.length;
   show({ session_id: $("session").value });
 }
 
@@ -285,7 +287,7 @@ async function start() {
       option.value = id;
       return option;
     }));
-    $("offer").textContent = `${sessions.length} of ${of} test sessions, which no model has seen`;
+    $("offer").textContent = `${sessions.length} of ${of} test sessions, which no search has seen`;
     step(0);
   } catch (error) {
     tell(error);
