@@ -44,6 +44,8 @@ def test_json_records_split_and_csv_are_the_same_session(three_plays):
         f'{{"dataframe_split": {plays.to_json(orient="split")}}}',
         plays.sample(frac=1, random_state=3).to_csv(index=False),
     ]
+    named = parse_session(plays.rename(columns={TARGET: "skipped"}).to_csv(index=False))
+    assert named[TARGET].tolist() == plays[TARGET].tolist()
     for text in texts:
         pd.testing.assert_frame_equal(parse_session(text), plays, check_dtype=False)
 

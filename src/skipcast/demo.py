@@ -25,7 +25,8 @@ def parse_session(text: str) -> pd.DataFrame:
     """Read one session from JSON (a list of plays, or a request to the server) or CSV.
 
     Args:
-        text: plays with at least session_position and track_id_clean; session_id may be left out.
+        text: plays with at least session_position and track_id_clean; session_id may be left out,
+            and skip_2 may be called skipped.
 
     Returns:
         The plays as given, in order of position.
@@ -46,6 +47,8 @@ def parse_session(text: str) -> pd.DataFrame:
             )
     if "session_id" not in plays:
         plays.insert(0, "session_id", PASTED)
+    if TARGET not in plays:  # the page's word for it is as good
+        plays = plays.rename(columns={"skipped": TARGET})
     sessions = plays["session_id"].astype(str).nunique()
     if sessions != 1 or len(plays) > MAX_PLAYS:
         raise SkipcastError(
