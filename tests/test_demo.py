@@ -235,11 +235,8 @@ def test_tells_what_is_wrong_with_a_pasted_session(page, url):
     expect(page.locator("#view")).to_be_hidden()
     gap = "session_position,track_id_clean,skip_2\n1,a,true\n3,b,true\n"
     paste(page, gap)
-    expect(page.locator("#message")).to_have_text(
-        "The scoring server refuses the session (HTTP 400): session_position must count 1, 2, 3, "
-        "... in each session but got 3 after 1 in session pasted, first 2 plays. Send or keep only "
-        "whole histories, in order, each play once."
-    )
+    refused = r"^The scoring server refuses the session \(HTTP 400\): session_position must count "
+    expect(page.locator("#message")).to_have_text(re.compile(f"{refused}.* but got 3 after 1 "))
     page.locator("#next").click()
     expect(page.locator("#view")).to_be_visible()
     expect(page.locator("#message")).to_be_hidden()
