@@ -138,8 +138,7 @@ def view(
                 "probability": float(probability[row]),
                 **_strongest(contributions.iloc[row]),
             }
-            for row, play in plays.iterrows()
-            if isinstance(row, int)
+            for row, play in enumerate(plays.to_dict("records"))
         ],
     }
 
