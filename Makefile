@@ -5,11 +5,14 @@ UV_VERSION := $(shell sed -n 's/^uv==//p' requirements.txt)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test check setup requirements clean
+.PHONY: run serve test check setup requirements clean
 
 run: setup
 	dvc repro
 	@skipcast report
+
+serve: setup
+	skipcast serve
 
 test: check
 	pytest

@@ -1,7 +1,7 @@
 """What tests share: a small twin, and hand-written sessions of three plays."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from playwright.sync_api import Browser, sync_playwright
 
 from skipcast.archive import read_subset
 from skipcast.family import Matrix, Part
-from skipcast.features import KEY_COLUMNS, build_features
+from skipcast.features import ALL, KEY_COLUMNS, build_features
 from skipcast.files import write_parquet
 from skipcast.models import FAMILIES, Family
+from skipcast.params import Features
 from skipcast.schema import LOG, TARGET, TRACK, names
 from skipcast.twin import write_twin
 
@@ -114,6 +115,32 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         patch.chdir(folder)
         yield uri
+
+
+@pytest.fixture(scope="session")
+def champions(
+    plays_and_tracks: tuple[pd.DataFrame, pd.DataFrame], plays: pd.DataFrame, tracking: str
+) -> Callable[[int], None]:
+    """Register versions 1 and 2 of `skipcast`, which answer differently; return what crowns one."""
+    import mlflow  # here: most tests need neither it nor the seconds that it takes
+
+    from skipcast.serving import log_model
+
+    features, skipped = build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy()
+    for target in (skipped, ~skipped):
+        with mlflow.start_run():
+            info = log_model(
+                fit("lightgbm", features, target, num_leaves=7),
+                plays_and_tracks[1],
+                family="lightgbm",
+                features=Features(horizon="started", groups=ALL),
+            )
+        mlflow.register_model(info.model_uri, "skipcast")
+
+    def crown(version: int) -> None:
+        mlflow.MlflowClient().set_registered_model_alias("skipcast", "champion", str(version))
+
+    return crown
 
 
 @pytest.fixture(scope="session")

@@ -3,19 +3,14 @@
 `python tests/mlflow_ui.py` in the root of the project, after `make run`, takes the pictures anew.
 """
 
-import os
 import re
-import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
+from servers import free_port, started
 
 SECONDS = 120
 SIZE = {"width": 1400, "height": 860}
@@ -24,34 +19,11 @@ SIZE = {"width": 1400, "height": 860}
 @contextmanager
 def mlflow_server(folder: Path, *options: str, port: int | None = None) -> Iterator[str]:
     """Yield the address of a server for the current MLflow store; its log is in `folder`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", port or 0))
-        port = free.getsockname()[1]
+    port = port or free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    with (folder / "server.log").open("a") as log:
-        process = subprocess.Popen(
-            [*command, *options], stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + SECONDS
-        while not _answers(f"{address}/health"):
-            assert process.poll() is None, (folder / "server.log").read_text()
-            assert time.monotonic() < deadline, (folder / "server.log").read_text()
-            time.sleep(0.25)
+    address = f"http://127.0.0.1:{port}"
+    with started([*command, *options], f"{address}/health", folder / "server.log"):
         yield address
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        urllib.request.urlopen(url, timeout=5).close()
-    except OSError:
-        return False
-    return True
 
 
 def sort_by_accuracy(page: Page, address: str, experiment_id: str) -> list[str]:

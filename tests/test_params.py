@@ -32,6 +32,9 @@ def test_reads_the_defaults():
         ("search", "families", {"catboost": 3}, r"search\.families\.catboost"),
         ("search", "families", {"logistic": 0}, r"search\.families\.logistic: .*greater than 0"),
         ("search", "families", {}, r"search\.families: .*at least 1"),
+        ("serve", "port", 65536, r"serve\.port: .*less than 65536, got 65536"),
+        ("serve", "workers", 0, r"serve\.workers: .*greater than 0, got 0"),
+        ("demo", "port", -1, r"demo\.port: .*greater than or equal to 0, got -1"),
         ("search", "seed", -1, r"search\.seed: .*greater than or equal to 0"),
     ],
 )
@@ -46,10 +49,10 @@ def test_refuses_a_wrong_value_and_names_it(tmp_path, section, key, value, match
 
 def test_lists_all_faults_at_once(tmp_path):
     path = tmp_path / "params.yaml"
-    path.write_text("fetch: {}\nserve: {}\n")
+    path.write_text("fetch: {}\nserver: {}\n")
     with pytest.raises(SkipcastError) as caught:
         read_params(path)
-    for fault in ("fetch.rows: Field required", "serve: Extra inputs", "split: Field required"):
+    for fault in ("fetch.rows: Field required", "server: Extra inputs", "split: Field required"):
         assert fault in str(caught.value)
 
 

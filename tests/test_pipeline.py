@@ -3,13 +3,8 @@
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +12,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from servers import free_port, post, started
 
 from skipcast.schema import LOG, OUTCOMES, names
 
 ROOT = Path(__file__).parents[1]
-SERVER_SECONDS = 120
 
 
 class Clone:
@@ -58,49 +53,11 @@ class Clone:
     @contextmanager
     def served(self) -> Iterator[str]:
         """Serve the champion as the README says, in a process group of its own."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
+        port = free_port()
         command = f"mlflow models serve -m models:/skipcast@champion --env-manager local -p {port}"
-        log = self.folder / "server.log"
-        with log.open("w") as output:
-            server = subprocess.Popen(
-                command.split(),
-                cwd=self.folder,
-                env=self.env,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        try:
-            wait_for(f"http://127.0.0.1:{port}/ping", server, log)
+        ping, log = f"http://127.0.0.1:{port}/ping", self.folder / "server.log"
+        with started(command.split(), ping, log, cwd=self.folder, env=self.env):
             yield f"http://127.0.0.1:{port}/invocations"
-        finally:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
-
-
-def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + SERVER_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5)
-        except OSError:
-            time.sleep(0.3)
-        else:
-            return
-    pytest.fail(f"The server did not answer:\n{log.read_text()}")
-
-
-def post(url: str, body: object) -> tuple[int, dict]:
-    request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from skipcast.demo_cli import demo
 from skipcast.errors import SkipcastError
 from skipcast.files import (
     disk_errors,
@@ -23,6 +25,7 @@ from skipcast.params import read_params
 from skipcast.paths import FEATURES, FEATURES_RECEIPT, METRICS, PLAYS, RECEIPT, SEARCH, TRACKS
 from skipcast.schema import TARGET, is_synthetic
 from skipcast.search_cli import search
+from skipcast.serve_cli import serve, serve_command
 from skipcast.twin_cli import twin
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -144,6 +147,8 @@ def promote() -> None:
 
 
 app.command()(twin)
+app.command()(serve)
+app.command()(demo)
 
 
 @app.command()
@@ -168,12 +173,13 @@ def report() -> None:
     _add_row(table, "rule: majority", "test", metrics["baselines"]["majority"])
     output = Console(soft_wrap=True)
     output.print(table)
-    model = read_params().promote.model
+    params = read_params()
     output.print("Next, here in the root of the project:", highlight=False)
     for command in (
         ". .venv/bin/activate",
         "mlflow ui",
-        f"mlflow models serve -m models:/{model}@champion --env-manager local -p 5001",
+        shlex.join(serve_command(params.promote.model, params.serve)),
+        "skipcast demo",
     ):
         output.print(f"  {command}", highlight=False)
 

@@ -94,6 +94,20 @@ class Promote(Section):
     model: Annotated[str, Field(min_length=1)]
 
 
+class Serve(Section):
+    """Where the champion answers, and in how many processes."""
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(gt=0, lt=2**16)]
+    workers: Annotated[int, Field(gt=0)]
+
+
+class Demo(Section):
+    """Where the page to see it is."""
+
+    port: Annotated[int, Field(ge=0, lt=2**16)]  # 0: a free one
+
+
 class Params(Section):
     """All of `params.yaml`."""
 
@@ -103,6 +117,8 @@ class Params(Section):
     split: Split
     search: Search
     promote: Promote
+    serve: Serve
+    demo: Demo
 
 
 def read_params(path: Path = Path("params.yaml")) -> Params:

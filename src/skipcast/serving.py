@@ -171,6 +171,25 @@ class SkipModel(PythonModel):
         result["skipped"] = probability >= THRESHOLD
         return result
 
+    def explain(self, plays: pd.DataFrame) -> pd.DataFrame:
+        """Tell what each feature adds to the log-odds of each play being skipped.
+
+        Args:
+            plays: as in `predict`.
+
+        Returns:
+            A row for each of `plays`, in its order: a column per feature and `base`, what they
+            start from; a row adds up to the log-odds of the play.
+        """
+        complete = complete_plays(plays, self._tracks)
+        order = np.lexsort((complete["session_position"], pd.factorize(complete["session_id"])[0]))
+        features = build_features(
+            complete.iloc[order], self._about["horizon"], self._about["groups"]
+        )
+        values = np.empty((len(plays), features.shape[1] + 1))
+        values[order] = self._family.contributions(self._classifier, features.to_numpy())
+        return pd.DataFrame(values, columns=[*features.columns, "base"])
+
 
 def complete_plays(request: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     """Return the plays of `request` with all columns of `INPUTS` and the types that features need.

@@ -1,0 +1,31 @@
+"""Take the README's picture of the page; `skipcast serve` and `skipcast demo` must run."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from skipcast.params import read_params
+
+FIGURE = Path("docs/figures/demo.png")
+SIZE = {"width": 1000, "height": 800}
+
+
+def main() -> None:
+    """Write docs/figures/demo.png: the page without its table of plays."""
+    url = f"http://127.0.0.1:{read_params().demo.port}/"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        page = browser.new_page(viewport=SIZE)
+        page.goto(url)
+        page.locator("#why .bars .point").first.wait_for()
+        if "Synthetic" not in page.locator("#data").inner_text():
+            sys.exit("Real sessions may not be passed on: no picture was taken.")
+        end = page.locator("#table-title").evaluate("each => each.parentElement.offsetTop")
+        clip = {"x": 0, "y": 0, "width": SIZE["width"], "height": end}
+        page.screenshot(path=FIGURE, full_page=True, clip=clip)
+
+
+if __name__ == "__main__":
+    main()
