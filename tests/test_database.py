@@ -77,7 +77,7 @@ def test_a_failed_load_leaves_the_previous_tables(server, plays_and_tracks):
     plays, tracks = plays_and_tracks
     receipt = load((plays, tracks))
     with pytest.raises(
-        SkipcastError, match=r"violates foreign key[\s\S]*Nothing in it was changed"
+        SkipcastError, match=r"violates foreign key[\s\S]*Nothing that was under way was written"
     ):
         load((plays, tracks[1:]))
     check(receipt)
