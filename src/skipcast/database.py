@@ -77,6 +77,20 @@ def connect() -> Iterator[Connection]:
 
 
 @contextmanager
+def exclusive(connection: Connection, name: str) -> Iterator[None]:
+    """Wait until nobody else who uses this server is within `exclusive` of the same `name`.
+
+    The lock is the server's own: it ends with the connection, however this process dies.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (name,))
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
+
+
+@contextmanager
 def _server() -> Iterator[str]:
     url = os.environ.get("DATABASE_URL")
     if url:

@@ -5,6 +5,7 @@ One mapping from the types of `schema.py` to Arrow's serves every CSV and Parque
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,15 @@ from pyarrow import csv
 
 from skipcast.errors import SkipcastError
 from skipcast.schema import Column, names
+
+# What each stage leaves for the next ones, from the root of the project.
+PLAYS = Path("data/plays.parquet")
+TRACKS = Path("data/tracks.parquet")
+RECEIPT = Path("data/receipt.json")
+FEATURES = Path("data/features.parquet")
+SEARCH = Path("data/search.json")
+METRICS = Path("metrics.json")
+REPORTS = Path("reports")
 
 ARROW_TYPES = {
     "text": pa.string(),
@@ -54,6 +64,15 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary = Path(folder, path.name)
         yield temporary
         os.replace(temporary, path)  # noqa: PTH105 (Path.replace returns a path nobody needs)
+
+
+def move_into(source: Path, target: Path) -> None:
+    """Move what is in the folder `source` into `target`, over what is there of the same name."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in source.iterdir():
+        if path.is_dir():
+            shutil.rmtree(target / path.name, ignore_errors=True)
+        os.replace(path, target / path.name)  # noqa: PTH105 (as above)
 
 
 def existing(path: Path, *, made_by: str) -> Path:

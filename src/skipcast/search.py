@@ -102,8 +102,8 @@ def search(
         on_trial: called after each trial.
 
     Returns:
-        The parent's `run_id` and, by family, the best trial's `run_id`, `model_uri`, `accuracy`
-        and `log_loss` on the validation sessions.
+        The parent's `run_id`, the family `best` on the validation sessions and, by family, the best
+        trial's `run_id`, `model_uri`, `accuracy` and `log_loss` on them.
 
     Raises:
         SkipcastError: a part has no session, or the tracking server does not answer.
@@ -113,7 +113,7 @@ def search(
     parts = split_sessions(features["session_id"], params.split)
     train, validation = (_part(features, parts == p, columns, p) for p in ("train", "validation"))
     runs = open_runs(params.search.experiment, origin | {"horizon": params.features.horizon})
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     with runs.run("search", {"params": params.model_dump_json(by_alias=True)}) as parent:
         for family in params.search.families:
             best = _study(family, train, validation, params.search, runs, parent, on_trial)
@@ -126,7 +126,8 @@ def search(
                 )
             scores = {name: best.scores[name] for name in ("accuracy", "log_loss")}
             found[family] = {"run_id": best.run_id, "model_uri": logged.model_uri, **scores}
-    return {"run_id": parent, "families": found}
+    ranked = sorted(found, key=lambda f: (-found[f]["accuracy"], found[f]["log_loss"]))
+    return {"run_id": parent, "best": ranked[0], "families": found}
 
 
 def _part(
