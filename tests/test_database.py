@@ -1,4 +1,5 @@
 import socket
+import threading
 from pathlib import Path
 
 import pandas as pd
@@ -161,3 +162,32 @@ def test_without_a_url_an_embedded_server_keeps_the_tables(monkeypatch, tmp_path
     receipt = load(plays_and_tracks)
     check(receipt)
     assert (tmp_path / ".postgres").is_dir()
+
+
+def test_only_one_at_a_time_is_within_exclusive(postgres, monkeypatch):
+    """The second waits for the first; another name does not."""
+    monkeypatch.setenv("DATABASE_URL", postgres)
+    order = []
+
+    def second():
+        with database.connect() as connection, database.exclusive(connection, "a"):
+            order.append("second")
+
+    with database.connect() as connection, database.exclusive(connection, "a"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        with database.connect() as other, database.exclusive(other, "b"):
+            order.append("other name")
+        thread.join(0.5)
+        order.append("first leaves")
+    thread.join(10)
+    assert order == ["other name", "first leaves", "second"]
+
+
+def test_exclusive_ends_with_an_error_inside(postgres, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", postgres)
+    with database.connect() as connection:
+        with pytest.raises(OSError, match="disk"), database.exclusive(connection, "a"):
+            raise OSError("disk full")
+        with database.connect() as other, database.exclusive(other, "a"):
+            pass

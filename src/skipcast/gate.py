@@ -75,8 +75,8 @@ def _better(comparison: Comparison, params: Promote) -> tuple[bool, str]:
             f"{spread(_turned(log_loss))}"
         )
     return False, (
-        f"neither accuracy, {spread(accuracy)}, is above the champion's nor log loss, "
-        f"{spread(log_loss)}, below it, beyond what other sessions could have given"
+        f"accuracy differs from the champion's by {spread(accuracy)} and log loss by "
+        f"{spread(log_loss)}: neither is better beyond what other sessions could have given"
     )
 
 

@@ -77,7 +77,8 @@ def rollback(
         entry = registry.roll_back(to)
     typer.echo(
         f"champion of {registry.name} is version {entry.version} again, no longer "
-        f"{entry.champion}. A server that runs goes on with the version that it has loaded: start it again.",
+        f"{entry.champion}. A server that runs goes on with the version that it has loaded: "
+        "start it again.",
         err=True,
     )
 
