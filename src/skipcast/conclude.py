@@ -88,8 +88,8 @@ def entry_of(judgement: Judgement, version: int, *, data: str | None = None) -> 
     )
 
 
-def _spreads(scores: dict[str, Interval]) -> dict[str, tuple[float, float, float]]:
-    return {name: (i.value, i.low, i.high) for name, i in scores.items()}
+def _spreads(scores: dict[str, Interval]) -> dict[str, list[float]]:
+    return {name: [i.value, i.low, i.high] for name, i in scores.items()}
 
 
 def _champion(entry: Entry, registry: Registry) -> dict[str, Any]:

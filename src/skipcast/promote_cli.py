@@ -182,7 +182,8 @@ def _accuracy_table(metrics: dict[str, Any], note: str) -> Table:
         _add_row(table, name, "validation", scores)
     table.add_section()
     candidate = metrics["candidate"]
-    name = f"{candidate['family']}, version {candidate['version']}, {metrics['decision']}"
+    role = "candidate" if metrics["decision"] == "refused" else "champion"
+    name = f"{role}: {candidate['family']}, version {candidate['version']}, {metrics['decision']}"
     _add_row(table, name, "test", metrics["test"]["candidate"], metrics["interval"]["candidate"])
     if "champion" in metrics["test"] and metrics["decision"] == "refused":
         name = (
