@@ -5,7 +5,7 @@ UV_VERSION := $(shell sed -n 's/^uv==//p' requirements.txt)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run serve test check setup requirements clean
+.PHONY: run serve test check setup requirements figures clean
 
 run: setup
 	dvc repro
@@ -31,6 +31,11 @@ setup: .venv/ready
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
+
+# Copies the figures that the README shows; those of real sessions stay where they are.
+figures:
+	@grep -q '"synthetic": true' data/receipt.json || { echo "The data must be the twin's: real ones may not be passed on."; exit 1; }
+	cp $(addprefix reports/figures/,roc.png accuracy_by_position.png reliability.png contributions.png) docs/figures/
 
 clean:
 	rm -rf .venv

@@ -31,9 +31,9 @@ from sklearn.preprocessing import StandardScaler
 from skipcast import search as search_module
 from skipcast.boosters import MAX_ROUNDS, PATIENCE
 from skipcast.features import KEY_COLUMNS
+from skipcast.files import FEATURES, FEATURES_RECEIPT, RECEIPT, TRACKS
 from skipcast.job import Job, make_job
 from skipcast.params import read_params
-from skipcast.paths import FEATURES, FEATURES_RECEIPT, RECEIPT, TRACKS
 from skipcast.split import split_sessions
 
 CALLS = ("create_run", "log_inputs", "log_batch", "log_artifacts", "set_terminated", "search_runs")

@@ -15,12 +15,16 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, log_loss
 
+from skipcast.baselines import RECIPE, RECIPE_GROUPS
+from skipcast.features import build_features
+from skipcast.params import Split
 from skipcast.schema import TRACK_INPUTS
 from skipcast.split import split_sessions
 from skipcast.twin import write_twin
 
 SESSIONS = 6_000
 LAGS = 9
+FROM_RECIPE = "recipe_"
 PUBLISHED = {
     "same as the last play": "0.727..0.742",
     "article's recipe": "0.72..0.74",
@@ -39,6 +43,8 @@ def read(folder: Path) -> pd.DataFrame:
     plays = pd.read_csv(folder / "training_set" / "log_mini.csv")
     tracks = pd.read_csv(folder / "track_features" / "tf_mini.csv")
     plays = plays.merge(tracks, left_on="track_id_clean", right_on="track_id", how="left")
+    recipe = build_features(plays, "started", RECIPE_GROUPS)[list(RECIPE)]
+    plays = plays.join(recipe.add_prefix(FROM_RECIPE))
     plays["truth"] = pd.read_parquet(folder / "oracle.parquet")["probability"].to_numpy()
     for name in plays.select_dtypes(["object", "str", "bool"]).columns.difference(["session_id"]):
         plays[name] = pd.factorize(plays[name], sort=True)[0]
@@ -66,7 +72,7 @@ def add_history(plays: pd.DataFrame) -> dict[str, list[str]]:
     inputs = list(TRACK_INPUTS)
     position = ["session_position"]
     return {
-        "article's recipe": [*lags[:1], *inputs, *(f"{x} before" for x in inputs), *position],
+        "article's recipe": [FROM_RECIPE + name for name in RECIPE],
         "outcome history": [*lags, "share skipped before", *position],
         "+ context and behaviour": [
             *lags, "share skipped before", *position, *started, *behaviour
@@ -90,7 +96,7 @@ def measure(seed: int) -> dict[str, float]:
         write_twin(Path(folder, "twin"), sessions=SESSIONS, seed=seed)
         plays = read(Path(folder, "twin"))
     sets = add_history(plays)
-    part = split_sessions(plays["session_id"], validation=0.0, test=0.3, seed=seed)
+    part = split_sessions(plays["session_id"], Split(validation=0.001, test=0.3, seed=seed))
     audio = learn(plays, part, sets.pop("audio alone"), n_estimators=60, num_leaves=7)
     figures = {"audio alone": accuracy_score(plays.loc[part == "test", "skip_2"], audio > 0.5)}
     plays, part = plays[plays["session_position"] > 1], part[plays["session_position"] > 1]

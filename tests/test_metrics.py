@@ -6,9 +6,7 @@ from skipcast.metrics import (
     calibration_bins,
     calibration_error,
     evaluate,
-    majority,
     paired_difference,
-    repeat_last,
 )
 
 
@@ -21,15 +19,6 @@ def test_scores_by_hand():
 
 def test_a_half_counts_as_skipped():
     assert evaluate(np.array([True, False]), np.array([0.5, 0.5]))["accuracy"] == 0.5
-
-
-def test_rules():
-    train = np.array([True, True, False])
-    skipped = np.array([True, False, False, True])
-    assert majority(train, skipped) == {"accuracy": 0.5}
-    assert majority(~train, skipped) == {"accuracy": 0.5}
-    previous = np.array([np.nan, 1, 0, 1])
-    assert repeat_last(train, skipped, previous) == {"accuracy": 0.75}
 
 
 def test_interval_of_a_paired_difference_covers_the_truth_as_often_as_it_says():

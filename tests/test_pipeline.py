@@ -78,11 +78,14 @@ def clone(tmp_path_factory) -> Clone:
     made = Clone(folder, home)
     made.must("git", "init", "--quiet")
     made.must("git", "add", ".")
-    who = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    made.must("git", *who, "commit", "--quiet", "-m", "clone")
+    made.must("git", "config", "user.name", "test")
+    made.must("git", "config", "user.email", "test@example.org")
+    made.must("git", "commit", "--quiet", "-m", "clone")
     made.set_params(
         fetch={"twin_sessions": 300, "rows": 4000},
         search={"families": {"logistic": 2, "lightgbm": 2, "xgboost": 2}},
+        split={"test": 0.3},
+        promote={"max_ece": 0.3},  # of some 1,200 test plays it is a matter of chance
     )
     return made
 
@@ -94,7 +97,10 @@ def reproduced(clone) -> str:
 
 def test_repro_makes_every_output_and_the_documented_metrics(clone, reproduced):
     metrics = json.loads((clone.folder / "metrics.json").read_text())
-    assert set(metrics) == {"families", "champion", "test", "baselines"}
+    assert set(metrics) == {
+        "families", "candidate", "decision", "champion", "test", "interval", "baselines",
+        "best_of_family",
+    }  # fmt: skip
     assert set(metrics["families"]) == {"logistic", "lightgbm", "xgboost"}
     for scores in metrics["families"].values():
         assert set(scores) == {"accuracy", "log_loss"}
@@ -102,8 +108,13 @@ def test_repro_makes_every_output_and_the_documented_metrics(clone, reproduced):
     assert metrics["champion"]["version"] == 1
     best = max(metrics["families"].values(), key=lambda scores: scores["accuracy"])
     assert metrics["families"][metrics["champion"]["family"]]["accuracy"] == best["accuracy"]
-    assert set(metrics["test"]) == {"accuracy", "log_loss", "auc"}
+    assert metrics["decision"] == "promoted"
+    scores = metrics["test"]["candidate"]
+    assert set(scores) == {"accuracy", "log_loss", "brier", "auc", "calibration_error"}
+    ends = metrics["interval"]["candidate"]["accuracy"]
+    assert ends["low"] < scores["accuracy"] < ends["high"]
     rules = metrics["baselines"]
+    assert set(rules) == {"majority", "repeat_last", "last_outcome", "recipe"}
     assert rules["majority"]["accuracy"] < rules["repeat_last"]["accuracy"]
     assert "synthetic" in reproduced
     receipt = json.loads((clone.folder / "data/receipt.json").read_text())
@@ -127,6 +138,56 @@ def test_report_prints_the_table_and_what_to_type_next(clone, reproduced):
         "mlflow models serve -m models:/skipcast@champion --env-manager local -p 5001",
     ):
         assert text in printed
+
+
+def test_promote_tells_without_acting_and_what_was_decided(clone, reproduced):
+    before = clone.outputs()
+    assert "would be kept (champion until now: version 1)" in clone.must(
+        "skipcast", "promote", "--dry-run"
+    )
+    history = clone.must("skipcast", "promote", "--history")
+    assert history.count("version 1 promoted") == 1
+    assert "there is no champion to compare with" in history
+    assert clone.outputs() == before
+    refused = clone.run("skipcast", "rollback")
+    assert refused.returncode == 1
+    assert "must be an earlier champion of skipcast" in refused.stderr
+
+
+def test_figure_draws_any_session_and_feature(clone, reproduced):
+    session = pd.read_parquet(clone.folder / "data/plays.parquet")["session_id"].iloc[0]
+    clone.must(
+        "skipcast", "figure", "--session", session, "--feature", "tempo", "--out", "tempo.png"
+    )
+    assert (clone.folder / "tempo.png").read_bytes().startswith(b"\x89PNG")
+    for option, value in (("--session", "nobody"), ("--feature", "mode")):
+        done = clone.run("skipcast", "figure", option, value)
+        assert done.returncode == 1
+        assert f"{option} must be" in done.stderr
+
+
+def test_metrics_and_plots_differ_between_commits(clone, reproduced):
+    """As a user of DVC does: commit, change a value, run again, compare."""
+    params = (clone.folder / "params.yaml").read_text()
+    clone.must("git", "add", "dvc.lock", "metrics.json", "params.yaml")
+    clone.must("git", "commit", "--quiet", "-m", "one")
+    clone.set_params(promote={"seed": 1})
+    clone.must("dvc", "repro", "promote")
+    assert "interval.candidate.accuracy.low" in clone.must("dvc", "metrics", "diff")
+    clone.must("git", "commit", "--quiet", "-am", "two")
+    changed = clone.must("dvc", "metrics", "diff", "HEAD~1", "HEAD")
+    assert "interval.candidate.accuracy.low" in changed
+    assert "test.candidate.accuracy " not in changed
+    clone.must("dvc", "plots", "diff", "-o", "compared", "HEAD~1", "HEAD")
+    drawn = {path.name for path in (clone.folder / "compared/static").glob("*.png")}
+    for rev in ("HEAD", "HEAD~1"):
+        assert f"{rev}_reports_figures_roc.png" in drawn
+    page = (clone.folder / "compared/index.html").read_text()
+    assert "ROC of the candidate" in page
+    clone.must("dvc", "plots", "show", "-o", "shown")
+    assert "Reliability of the candidate" in (clone.folder / "shown/index.html").read_text()
+    (clone.folder / "params.yaml").write_text(params)
+    clone.must("dvc", "repro", "promote")
 
 
 def test_repro_again_does_nothing_and_says_so(clone, reproduced):

@@ -2,18 +2,21 @@
 
 import contextlib
 import os
-import shlex
 import sys
 import tempfile
 from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from skipcast.demo_cli import demo
 from skipcast.errors import SkipcastError
 from skipcast.files import (
+    FEATURES,
+    FEATURES_RECEIPT,
+    PLAYS,
+    RECEIPT,
+    TRACKS,
     disk_errors,
     hash_file,
     read_json,
@@ -22,10 +25,10 @@ from skipcast.files import (
     write_parquet,
 )
 from skipcast.params import read_params
-from skipcast.paths import FEATURES, FEATURES_RECEIPT, METRICS, PLAYS, RECEIPT, SEARCH, TRACKS
-from skipcast.schema import TARGET, is_synthetic
+from skipcast.promote_cli import figure, promote, report, rollback
+from skipcast.schema import SYNTHETIC_NOTE, TARGET, is_synthetic
 from skipcast.search_cli import search
-from skipcast.serve_cli import serve, serve_command
+from skipcast.serve_cli import serve
 from skipcast.twin_cli import twin
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -100,97 +103,17 @@ def features() -> None:
 app.command()(search)
 
 
-@app.command()
-def promote() -> None:
-    """Score the most accurate model on the test sessions; make it champion if it is better."""
-    from skipcast.features import build_features, predicted
-    from skipcast.metrics import majority, repeat_last
-    from skipcast.promote import promote
-    from skipcast.split import split_sessions
-
-    params = read_params()
-    found = read_json(SEARCH, made_by="search")
-    families, family = found["families"], found["best"]
-    tracks = read_parquet(TRACKS, made_by="fetch").rename(columns={"track_id": "track_id_clean"})
-    plays = read_parquet(PLAYS, made_by="fetch").merge(tracks, on="track_id_clean")
-    plays = plays.sort_values(["session_id", "session_position"], ignore_index=True)
-    parts = split_sessions(plays["session_id"], params.split)
-    candidate = families[family]
-    with console.status("Scoring on the test sessions"):
-        verdict = promote(
-            candidate["model_uri"],
-            candidate["run_id"],
-            family=family,
-            name=params.promote.model,
-            plays=plays[parts == "test"],
-        )
-    counts = predicted(plays, params.features.horizon)
-    previous = build_features(plays, params.features.horizon, ("outcomes",))["previous_skipped"]
-    outcomes = (plays.loc[counts & (parts == p), TARGET].to_numpy() for p in ("train", "test"))
-    train, test = outcomes
-    metrics = {
-        "families": {
-            name: {score: families[name][score] for score in ("accuracy", "log_loss")}
-            for name in families
-        },
-        "champion": {"family": verdict.family, "version": verdict.version},
-        "test": verdict.scores,
-        "baselines": {
-            "majority": majority(train, test),
-            "repeat_last": repeat_last(
-                train, test, previous[counts & (parts == "test")].to_numpy()
-            ),
-        },
-    }
-    write_json(METRICS, metrics)
-    _say(f"champion is version {verdict.version}, {verdict.family}: {verdict.reason}")
-
-
+app.command()(promote)
+app.command()(rollback)
+app.command()(figure)
+app.command()(report)
 app.command()(twin)
 app.command()(serve)
 app.command()(demo)
 
 
-@app.command()
-def report() -> None:
-    """Print the accuracy of the families and of the champion, and what to type next."""
-    metrics = read_json(METRICS, made_by="promote")
-    synthetic = read_json(RECEIPT, made_by="load")["synthetic"]
-    table = Table(title=f"Accuracy{_note(synthetic)}", title_justify="left")
-    for heading in ("", "sessions", "accuracy", "log loss"):
-        table.add_column(heading, justify="left" if heading in ("", "sessions") else "right")
-    for name, scores in metrics["families"].items():
-        _add_row(table, name, "validation", scores)
-    table.add_section()
-    champion = metrics["champion"]
-    _add_row(
-        table,
-        f"champion: {champion['family']}, version {champion['version']}",
-        "test",
-        metrics["test"],
-    )
-    _add_row(table, "rule: same as the last play", "test", metrics["baselines"]["repeat_last"])
-    _add_row(table, "rule: majority", "test", metrics["baselines"]["majority"])
-    output = Console(soft_wrap=True)
-    output.print(table)
-    params = read_params()
-    output.print("Next, here in the root of the project:", highlight=False)
-    for command in (
-        ". .venv/bin/activate",
-        "mlflow ui",
-        shlex.join(serve_command(params.promote.model, params.serve)),
-        "skipcast demo",
-    ):
-        output.print(f"  {command}", highlight=False)
-
-
-def _add_row(table: Table, name: str, sessions: str, scores: dict[str, float]) -> None:
-    log_loss = f"{scores['log_loss']:.4f}" if "log_loss" in scores else ""
-    table.add_row(name, sessions, f"{scores['accuracy']:.4f}", log_loss)
-
-
 def _note(synthetic: bool) -> str:
-    return " (twin: synthetic data)" if synthetic else ""
+    return SYNTHETIC_NOTE if synthetic else ""
 
 
 def _say(text: str) -> None:

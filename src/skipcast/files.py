@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,16 @@ from pyarrow import csv
 
 from skipcast.errors import SkipcastError
 from skipcast.schema import Column, names
+
+# What each stage leaves for the next ones, from the root of the project.
+PLAYS = Path("data/plays.parquet")
+TRACKS = Path("data/tracks.parquet")
+RECEIPT = Path("data/receipt.json")
+FEATURES = Path("data/features.parquet")
+FEATURES_RECEIPT = Path("data/features.json")
+SEARCH = Path("data/search.json")
+METRICS = Path("metrics.json")
+REPORTS = Path("reports")
 
 ARROW_TYPES = {
     "text": pa.string(),
@@ -70,6 +81,15 @@ def disk_errors() -> Iterator[None]:
             f"The disk must have room for {error.filename or 'what is written'} but is full. "
             "Make room, then `dvc repro`: what is finished is kept."
         ) from error
+
+
+def move_into(source: Path, target: Path) -> None:
+    """Move what is in the folder `source` into `target`, over what is there of the same name."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in source.iterdir():
+        if path.is_dir():
+            shutil.rmtree(target / path.name, ignore_errors=True)
+        os.replace(path, target / path.name)  # noqa: PTH105 (as above)
 
 
 def existing(path: Path, *, made_by: str) -> Path:

@@ -21,7 +21,7 @@ HELD = """
 
 
 class Locks:
-    """The locks of one connection, which must be in autocommit mode and used for nothing else."""
+    """The locks of one connection, which is best in autocommit mode: they outlast transactions."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

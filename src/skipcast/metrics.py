@@ -1,9 +1,10 @@
-"""How good predictions are."""
+"""How good predictions are; `bootstrap.py` gives the intervals."""
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import log_loss, roc_auc_score
 
+from skipcast.bootstrap import Resamples
 from skipcast.schema import THRESHOLD
 
 Floats = npt.NDArray[np.float64]
@@ -32,35 +33,6 @@ def evaluate(skipped: npt.NDArray[np.bool_], probability: Floats) -> dict[str, f
         "log_loss": float(log_loss(skipped, probability, labels=[False, True])),
         "auc": float(roc_auc_score(skipped, probability)),
     }
-
-
-def majority(train: npt.NDArray[np.bool_], skipped: npt.NDArray[np.bool_]) -> dict[str, float]:
-    """Return the accuracy of always answering what most plays of `train` were.
-
-    >>> majority(np.array([True, True, False]), np.array([True, False]))
-    {'accuracy': 0.5}
-    """
-    return {"accuracy": float(np.mean(skipped == (train.mean() >= THRESHOLD)))}
-
-
-def repeat_last(
-    train: npt.NDArray[np.bool_],
-    skipped: npt.NDArray[np.bool_],
-    previous: Floats,
-) -> dict[str, float]:
-    """Return the accuracy of "same as the last play"; first plays get the majority of `train`.
-
-    Args:
-        train: outcomes of the training plays.
-        skipped: outcomes of the plays to predict.
-        previous: outcomes of the plays before those, 0 or 1; NaN where there is none.
-
-    >>> repeat_last(np.array([True]), np.array([False, False]), np.array([np.nan, 0]))
-    {'accuracy': 0.5}
-    """
-    usual = float(train.mean() >= THRESHOLD)
-    answer = np.where(np.isnan(previous), usual, previous)
-    return {"accuracy": float(np.mean(skipped == (answer >= THRESHOLD)))}
 
 
 def calibration_bins(probability: Floats, bins: int = 10) -> npt.NDArray[np.intp]:
@@ -124,10 +96,32 @@ def paired_difference(
     >>> paired_difference(np.ones(4), np.zeros(4), np.array([0, 0, 1, 1]), seed=0)
     (1.0, 1.0, 1.0)
     """
-    excess = np.bincount(sessions, one - other)
-    plays = np.bincount(sessions)
-    even = np.full(len(plays), 1 / len(plays))
-    drawn = np.random.default_rng(seed).multinomial(len(plays), even, size=samples)
-    differences = drawn @ excess / (drawn @ plays)
-    low, high = np.quantile(differences, (0.025, 0.975))
-    return float(excess.sum() / plays.sum()), float(low), float(high)
+    excess = Resamples(sessions, seed=seed, samples=samples).mean(one - other)
+    return excess.value, excess.low, excess.high
+
+
+def challenge_scores(
+    right: npt.NDArray[np.bool_], sessions: npt.NDArray[np.intp]
+) -> tuple[Floats, Floats]:
+    """Return what the Sequential Skip Prediction Challenge scores in each session.
+
+    Args:
+        right: whether each prediction of a session's second half is right, in order of position.
+        sessions: a number for each play: 0, 1, 2, ... in one run of plays each.
+
+    Returns:
+        Of each session the average accuracy, the mean over i of (accuracy of the first i
+        predictions) where the i-th is right, else 0; and whether the first prediction is right,
+        1 or 0. Their means over sessions are the challenge's MAA and FPA.
+
+    >>> challenge_scores(np.array([False, True, True, True, True]), np.zeros(5, int))[0].round(3)
+    array([0.543])
+    """
+    starts = np.flatnonzero(np.diff(sessions, prepend=-1))
+    plays = np.diff(starts, append=len(right))
+    first = np.repeat(starts, plays)
+    total = np.cumsum(right)
+    right_so_far: npt.NDArray[np.intp] = total - (total - right)[first]
+    so_far = np.arange(len(right)) - first + 1
+    credit = np.where(right, right_so_far / so_far, 0.0)
+    return np.add.reduceat(credit, starts) / plays, right[starts].astype(np.float64)

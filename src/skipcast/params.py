@@ -12,6 +12,8 @@ from skipcast.schema import Group, Horizon
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Bound = Annotated[tuple[float, float], Field(strict=False)]  # YAML knows lists only
+Share = Annotated[float, Field(ge=0, lt=1)]
+Unit = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -88,10 +90,28 @@ class Search(Section):
         return self
 
 
+class Song(Section):
+    """A song to mark in the distributions of track features."""
+
+    name: Annotated[str, Field(min_length=1)]
+    loudness: float  # dB, mostly -60..0
+    energy: Unit
+    danceability: Unit
+    acousticness: Unit
+
+
 class Promote(Section):
-    """Under which name the champion is registered."""
+    """Under which name the champion is registered, and what a candidate must show."""
 
     model: Annotated[str, Field(min_length=1)]
+    tolerance: Share  # accuracy that a candidate with a better log loss may lose
+    slice_tolerance: Share  # accuracy that it may lose in a slice
+    slice_plays: Annotated[int, Field(gt=0)]  # smaller slices are not judged
+    max_ece: Fraction  # expected calibration error
+    too_good: Fraction  # accuracy above which a leak is more likely than a good model
+    samples: Annotated[int, Field(ge=100)]  # of the bootstrap
+    seed: Seed
+    songs: Annotated[tuple[Song, ...], Field(strict=False)]
 
 
 class Serve(Section):

@@ -18,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from skipcast.metrics import calibration
+from skipcast.schema import SYNTHETIC_NOTE
 
 Curves = Mapping[str, tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]]
 Corner = Literal["lower right", "lower left", "upper left"]
@@ -28,6 +29,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#0
 NOT_SKIPPED, SKIPPED = "#0072B2", "#D55E00"
 QUIET = "#767676"  # of what curves are compared with
 LINES = ("-", "--", "-.", ":")  # as in a print without colours
+POSITION_TICKS = (1, 5, 10, 15, 20)
 SIZE = (6.4, 4.4)  # inches; with DPI twice the width of half a README
 DPI = 150
 STYLE: Any = {
@@ -69,7 +71,7 @@ def title(text: str, synthetic: bool) -> str:
     >>> title("ROC", True)
     'ROC (twin: synthetic data)'
     """
-    return f"{text} (twin: synthetic data)" if synthetic else text
+    return text + SYNTHETIC_NOTE if synthetic else text
 
 
 def save(figure: Figure, path: Path) -> None:

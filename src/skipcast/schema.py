@@ -125,6 +125,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
 
 # Ids of synthetic sessions start so, in every file, table and request: whoever meets one knows.
 SYNTHETIC_PREFIX = "twin-"
+SYNTHETIC_NOTE = " (twin: synthetic data)"  # beside every figure and table of such data
 
 Horizon = Literal["started", "queued", "second_half"]
 Group = Literal["track", "context", "outcomes", "behaviour", "previous_track", "taste"]

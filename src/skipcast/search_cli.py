@@ -9,9 +9,17 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from skipcast.files import existing, read_json, write_json
+from skipcast.files import (
+    FEATURES,
+    FEATURES_RECEIPT,
+    RECEIPT,
+    SEARCH,
+    TRACKS,
+    existing,
+    read_json,
+    write_json,
+)
 from skipcast.params import read_params
-from skipcast.paths import FEATURES, FEATURES_RECEIPT, RECEIPT, SEARCH, TRACKS
 
 REFRESH_SECONDS = 1.0
 console = Console(stderr=True)
