@@ -8,7 +8,7 @@ import numpy as np
 from skipcast.family import Matrix, Probabilities
 from skipcast.models import FAMILIES, Family
 
-EXPLAINED = 2000  # plays: trees take a second or two for as many, and means are stable
+EXPLAINED = 1000  # plays: trees take a second for as many, and means are stable
 
 
 @dataclass(frozen=True)

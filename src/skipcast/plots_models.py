@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from skipcast.bootstrap import Interval
 from skipcast.plots import COLOURS, LINES, POSITION_TICKS, QUIET, canvas, styled, title
@@ -96,6 +97,7 @@ def contributions(
     axes.axvline(0, color=QUIET, lw=1)
     axes.set_yticks(range(len(order)), [names[i] for i in order])
     axes.invert_yaxis()
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel("contribution, log-odds (right: towards a skip)")
     axes.set_title(title("Contributions", synthetic))
     if scattered is not None:

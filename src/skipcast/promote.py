@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from mlflow import MlflowClient
 
-from skipcast.baselines import RULES, baselines
+from skipcast.baselines import BASELINES, RULES, baselines
 from skipcast.bootstrap import Floats, Interval, check_enough
 from skipcast.errors import SkipcastError
 from skipcast.evaluate import (
@@ -66,7 +66,7 @@ class Judgement:
     kept: bool  # the candidate is the champion already
     answers: Answers
     scores: dict[str, Scores]  # baselines, families, "candidate" and, where it answers, "champion"
-    slices: dict[str, Slices]  # baselines, families and "candidate"
+    slices: dict[str, Slices]  # baselines and "candidate"
     plays_in: dict[str, dict[str, int]]  # each slice
     positions: dict[str, dict[int, Interval]]  # accuracy; as slices
     comparison: Comparison | None
@@ -110,7 +110,8 @@ def judge(
     scored = _scores(test, answers)
     carriers = answers.explained[family].top(CARRIERS)
     verdict = decide(scored["candidate"], comparison, params.promote, carriers=carriers)
-    probabilities = answers.others | {"candidate": answers.candidate}
+    probabilities = {name: answers.others[name] for name in BASELINES}
+    probabilities["candidate"] = answers.candidate
     return Judgement(
         family=family,
         champion=champion,

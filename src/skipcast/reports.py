@@ -139,7 +139,6 @@ def evaluation(judgement: Judgement) -> dict[str, Any]:
                 for kind, values in slices.items()
             }
             for name, slices in judgement.slices.items()
-            if name == "candidate" or name in BASELINES
         },
         "difference": None
         if comparison is None
