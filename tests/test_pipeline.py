@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from mlflow import MlflowClient
 from servers import free_port, post, started
 
 from skipcast.schema import LOG, OUTCOMES, names
@@ -70,7 +73,8 @@ def clone(tmp_path_factory) -> Clone:
         text=True,
         check=True,
     )
-    for name in filter(None, listed.stdout.split("\0")):
+    made = {"", "dvc.lock", "metrics.json"}  # by runs in this working tree
+    for name in sorted({*listed.stdout.split("\0")} - made):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_file():
@@ -278,3 +282,34 @@ def test_a_failed_stage_keeps_the_outputs_and_the_next_repro_mends_it(restored):
     del restored.env["DATABASE_URL"]
     restored.must("dvc", "repro", "features")
     assert json.loads((restored.folder / "data/receipt.json").read_text())["schema"] == "other"
+
+
+def test_a_search_killed_with_its_repro_goes_on_with_the_next(restored):
+    restored.set_params(search={"seed": 1, "families": {"logistic": 3, "lightgbm": 6}})
+    client = MlflowClient(f"sqlite:///{restored.folder}/mlflow.db")
+
+    def finished() -> set[str]:
+        return {
+            run.info.run_id
+            for run in client.search_runs(["1"], "attributes.status = 'FINISHED'")
+            if run.data.tags.get("seed") == "1" and "trial" in run.data.tags
+        }
+
+    with subprocess.Popen(
+        ["dvc", "repro", "search"],
+        cwd=restored.folder,
+        env=restored.env,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as repro:
+        while len(finished()) < 2:
+            assert repro.poll() is None
+            time.sleep(0.1)
+        os.killpg(repro.pid, signal.SIGKILL)
+    before = finished()
+    restored.must("dvc", "repro", "search")
+    assert before < finished()
+    assert len(finished()) == 9
+    assert not client.search_runs(["1"], "attributes.status = 'RUNNING'")
+    assert restored.run("dvc", "status", "search").stdout.count("up to date")

@@ -85,6 +85,7 @@ def make_job(
         "data.synthetic": str(receipt["synthetic"]),
         "features.hash": expected["hash"],
         "horizon": params.features.horizon,
+        "seed": str(params.search.seed),
     }
     fingerprint = _fingerprint(params, expected["hash"], hash_file(tracks))
     return Job(params, features, tracks, data, {**tags, "fingerprint": fingerprint}, fingerprint)
