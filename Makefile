@@ -36,6 +36,7 @@ setup: .venv/ready
 figures:
 	@grep -q '"synthetic": true' data/receipt.json || { echo "The data must be the twin's: real ones may not be passed on."; exit 1; }
 	cp $(addprefix reports/figures/,roc.png accuracy_by_position.png reliability.png contributions.png) docs/figures/
+	python tests/mlflow_ui.py
 
 clean:
 	rm -rf .venv
