@@ -220,17 +220,27 @@ def build_features(
         SkipcastError: a session's positions do not count 1, 2, 3, ...
     """
     columns = Columns(plays)
-    positions = columns["session_position"]
-    check_positions(columns.raw("session_id"), positions)
-    features = features_of(horizon, tuple(groups))
+    check_positions(columns.raw("session_id"), columns["session_position"])
+    values = compute_features(plays, horizon, tuple(groups))
+    index = plays.index if isinstance(plays, pd.DataFrame) else None
+    return pd.DataFrame(values, index, feature_names(horizon, tuple(groups)), copy=False)
+
+
+def compute_features(
+    plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]],
+    horizon: Horizon,
+    groups: tuple[Group, ...],
+) -> npt.NDArray[np.float32]:
+    """Compute what `build_features` returns, as plays x features, for plays checked before."""
+    positions = Columns(plays)["session_position"]
+    features = features_of(horizon, groups)
     values = np.empty((len(features), len(positions)), np.float32)
     for part in _chunks(positions):
         chunk = Columns(plays, part)
         before = Past(chunk, horizon)
         for row, feature in zip(values[:, part], features, strict=True):
             row[:] = feature.compute(Present(chunk, feature.reads), before)
-    index = plays.index if isinstance(plays, pd.DataFrame) else None
-    return pd.DataFrame(values.T, index, feature_names(horizon, tuple(groups)), copy=False)
+    return values.T
 
 
 def _chunks(positions: Floats) -> list[slice]:
@@ -246,13 +256,17 @@ def _chunks(positions: Floats) -> list[slice]:
     return [slice(*edge) for edge in pairwise(edges)]
 
 
-def predicted(plays: pd.DataFrame, horizon: Horizon) -> npt.NDArray[np.bool_]:
+def predicted(
+    plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]], horizon: Horizon
+) -> npt.NDArray[np.bool_]:
     """Tell which plays the horizon predicts: all, or for `second_half` those of that half.
 
     >>> plays = pd.DataFrame({"session_position": [1, 2, 3], "session_length": 3})
     >>> predicted(plays, "second_half")
     array([False,  True,  True])
     """
+    columns = Columns(plays)
     if horizon != "second_half":
-        return np.ones(len(plays), dtype=bool)
-    return (2 * plays["session_position"] > plays["session_length"]).to_numpy(dtype=bool)
+        return np.ones(len(columns["session_position"]), dtype=bool)
+    second: npt.NDArray[np.bool_] = 2 * columns["session_position"] > columns["session_length"]
+    return second

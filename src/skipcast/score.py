@@ -11,4 +11,5 @@ import pandas as pd
 
 if __name__ == "__main__":
     uri, plays, out = sys.argv[1:]
-    mlflow.pyfunc.load_model(uri).predict(pd.read_parquet(plays)).to_parquet(out)
+    model = mlflow.pyfunc.load_model(uri, model_config={"max_plays": sys.maxsize})
+    model.predict(pd.read_parquet(plays), params={"score_history": True}).to_parquet(out)
