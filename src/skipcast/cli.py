@@ -14,6 +14,7 @@ from rich.table import Table
 from skipcast.errors import SkipcastError
 from skipcast.files import read_json, read_parquet, write_json, write_parquet
 from skipcast.params import read_params
+from skipcast.predict_cli import predict
 from skipcast.schema import TARGET, is_synthetic
 from skipcast.twin_cli import twin
 
@@ -168,6 +169,7 @@ def promote() -> None:
     _say(f"champion is version {verdict.version}, {verdict.family}: {verdict.reason}")
 
 
+app.command()(predict)
 app.command()(twin)
 
 

@@ -72,6 +72,18 @@ class Promote(Section):
     model: Annotated[str, Field(min_length=1)]
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Predict(Section):
+    """Over which figures of its summary `skipcast predict` warns."""
+
+    unknown_tracks: Share  # of plays whose track the model lacks
+    unseen_categories: Share  # of plays, for each column of texts
+    mean_probability: Share  # away from that of the training plays
+    stability: Annotated[float, Field(ge=0)]  # population stability index of a feature
+
+
 class Params(Section):
     """All of `params.yaml`."""
 
@@ -81,6 +93,7 @@ class Params(Section):
     split: Split
     search: Search
     promote: Promote
+    predict: Predict
 
 
 def read_params(path: Path = Path("params.yaml")) -> Params:

@@ -11,12 +11,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+from skipcast.drift import count
 from skipcast.errors import SkipcastError
 from skipcast.features import feature_names
 from skipcast.guard import guard_server
 from skipcast.models import FAMILIES
 from skipcast.plays import Plays
-from skipcast.schema import THRESHOLD
+from skipcast.schema import CODES, THRESHOLD
 from skipcast.tracks import read_tracks
 
 SCORE_HISTORY = "score_history"  # a param of requests
@@ -44,6 +45,7 @@ class SkipModel(PythonModel):
         self._family = FAMILIES[about["family"]]
         self._model = self._family.load(files["classifier"], config[THREADS])
         self._tracks = read_tracks(files["tracks.parquet"])
+        self._trained = json.loads(files["trained.json"].read_text(encoding="utf-8"))
 
     def predict(
         self,
@@ -107,6 +109,34 @@ class SkipModel(PythonModel):
         """Return the features of each play as the model sees them; raises as `predict` does."""
         values = self._read(plays).features(self._groups)
         return pd.DataFrame(values, columns=feature_names(self._horizon, self._groups))
+
+    def summarise(self, plays: pd.DataFrame, answer: pd.DataFrame) -> dict[str, Any]:
+        """Count what tells how far plays are from those that the model was trained on.
+
+        Args:
+            plays: as for `predict`.
+            answer: what `predict` returned for them.
+
+        Returns:
+            `drift.summary` says what each number is.
+        """
+        scored = answer["skip_probability"].notna().to_numpy()
+        features = self._read(plays).features(self._groups)[scored]
+        unseen = {
+            name: int((plays[name].notna() & ~plays[name].isin(texts)).sum())
+            for name, texts in CODES.items()
+            if name in plays
+        }
+        return {
+            "plays": len(plays),
+            "scored": int(scored.sum()),
+            "unknown_tracks": int((~answer["track_known"]).sum()),
+            "unseen_categories": unseen,
+            "probability": float(answer["skip_probability"][scored].sum()),
+            "counts": count(features, self._trained["edges"]).tolist() if self._trained else [],
+            "features": [*feature_names(self._horizon, self._groups)],
+            "trained": self._trained,
+        }
 
     def _read(self, data: Any) -> Plays:
         try:

@@ -104,7 +104,7 @@ def _columns(data: Any) -> dict[str, Array]:
         names = dict.fromkeys(name for row in data for name in row)
         return {name: _objects([_plain(row.get(name)) for row in data]) for name in names}
     if isinstance(data, dict):
-        return {name: np.asarray(values) for name, values in data.items()}
+        return {name: _column(np.asarray(values)) for name, values in data.items()}
     raise SkipcastError(
         "The request must be rows with named columns, at least one, but got "
         f"{shown(data)}. docs/serving.md shows each format."
@@ -118,6 +118,11 @@ def _array(column: "pd.Series[Any]") -> Array:
     return values
 
 
+def _column(values: Array) -> Array:
+    mixed = values.dtype == object and values.ndim == 1
+    return _objects([_plain(value) for value in values.tolist()]) if mixed else values
+
+
 def _objects(values: list[Any]) -> Array:
     array = np.empty(len(values), object)
     for i, value in enumerate(values):
@@ -126,7 +131,7 @@ def _objects(values: list[Any]) -> Array:
 
 
 def _plain(value: Any) -> Any:
-    """Undo MLflow, which makes arrays of the values of `inputs`."""
+    """Undo MLflow, which makes arrays of the values of `inputs` and `instances`."""
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 

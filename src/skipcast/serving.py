@@ -17,6 +17,8 @@ from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
+from skipcast.drift import reference
+from skipcast.family import Part
 from skipcast.models import FAMILIES, Family
 from skipcast.predictor import CONFIG, SCORE_HISTORY
 from skipcast.request import INPUTS, REQUIRED
@@ -66,7 +68,12 @@ def example() -> pd.DataFrame:
 
 
 def log_model(
-    model: Any, tracks: pd.DataFrame, *, family: Family, features: "Features"
+    model: Any,
+    tracks: pd.DataFrame,
+    *,
+    family: Family,
+    features: "Features",
+    train: Part | None = None,
 ) -> ModelInfo:
     """Log a fitted model to the active MLflow run, with all that it needs to be served.
 
@@ -75,14 +82,21 @@ def log_model(
         tracks: columns `schema.TRACK`, the tracks that it will know by id.
         family: name of its family.
         features: the params of the features that it was trained on.
+        train: the plays that it was trained on; without them it cannot tell later how far others
+            are from these.
     """
     about = {"family": family, **features.model_dump()}
     requirements = (*REQUIREMENTS, *FAMILIES[family].requires)
     with tempfile.TemporaryDirectory() as folder:
         files = {
-            name: Path(folder, name) for name in ("model.json", "classifier", "tracks.parquet")
+            name: Path(folder, name)
+            for name in ("model.json", "trained.json", "classifier", "tracks.parquet")
         }
         files["model.json"].write_text(json.dumps(about, indent=2), encoding="utf-8")
+        trained = train and reference(
+            train.features, FAMILIES[family].predict(model, train.features)
+        )
+        files["trained.json"].write_text(json.dumps(trained), encoding="utf-8")
         FAMILIES[family].save(model, files["classifier"])
         tracks.to_parquet(files["tracks.parquet"], index=False)
         info: ModelInfo = mlflow.pyfunc.log_model(
