@@ -42,10 +42,12 @@ def run(model, tmp_path, monkeypatch):
     def run(content):
         (tmp_path / "params.yaml").write_text(PARAMS.read_text())
         content.to_csv(tmp_path / "plays.csv", index=False)
-        command = "predict --input plays.csv --output out.csv --summary summary.json --model"
+        command = (
+            "predict --input plays.csv --output out.csv --score-history --summary summary.json"
+        )
+        program = Path(sys.executable).with_name("skipcast")
         done = subprocess.run(
-            [Path(sys.executable).with_name("skipcast"), *command.split(), model[0]]
-            + ["--score-history"],
+            [program, *command.split(), "--model", model[0]],
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -211,5 +211,6 @@ def _writer(target: Path) -> Iterator[Callable[[pa.RecordBatch], None]]:
     with ExitStack() as stack:
         file: IO[bytes] = stack.enter_context(target.open("wb"))
         if target.suffix == ".gz":
-            file = stack.enter_context(gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1))
+            packed = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1)
+            file = cast(IO[bytes], stack.enter_context(packed))
         yield stack.enter_context(csv.CSVWriter(file, ANSWER, write_options=options)).write
