@@ -234,7 +234,9 @@ def main() -> None:
         rows = {"dataframe_records": records(requests(twenty, 1))}
         body = json.dumps(rows, separators=(",", ":")).encode()
         missed = []
-        print(f"{len(body)} bytes of 20 plays; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+        print(
+            f"{len(body)} bytes of 20 plays; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+        )
         for family in [given.model] if given.model else given.families:
             uri = given.model or make(family, plays, tracks)
             stored = Path(mlflow.artifacts.download_artifacts(uri))

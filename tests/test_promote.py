@@ -82,7 +82,7 @@ def test_a_model_is_judged_by_the_code_that_it_brings(good, features, plays, tmp
     """Change a copy's features: its answers change although this process's package stays."""
     folder = mlflow.artifacts.download_artifacts(good[1], dst_path=str(tmp_path / "model"))
     code = next((tmp_path / "model").rglob("code/skipcast/features.py"))
-    changed = code.read_text().replace("row[:] = feature.compute", "row[:] = -feature.compute")
+    changed = code.read_text().replace(" = feature.compute", " = -feature.compute")
     assert changed != code.read_text()
     code.write_text(changed)
     assert score(folder, plays)["accuracy"] < score(good[1], plays)["accuracy"] - 0.05

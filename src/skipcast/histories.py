@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from skipcast.columns import Floats
 from skipcast.errors import SkipcastError
-from skipcast.views import Floats, Rows
+from skipcast.views import Rows
 
 Bools = npt.NDArray[np.bool_]
 Ids = npt.NDArray[np.object_]

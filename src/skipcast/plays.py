@@ -5,13 +5,13 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from skipcast.columns import Floats
 from skipcast.errors import SkipcastError
 from skipcast.features import compute_features, predicted
 from skipcast.histories import Bools, arrange, number_sessions
 from skipcast.request import ALIAS, Array, read_request, shown
 from skipcast.schema import LOG, OUTCOMES, TARGET, TRACK_INPUTS, Group, Horizon
 from skipcast.tracks import Tracks
-from skipcast.views import Floats
 
 READ = tuple(c.name for c in LOG if c.name not in ("session_id", "track_id_clean"))
 
@@ -51,8 +51,9 @@ class Plays:
 
     def features(self, groups: tuple[Group, ...]) -> npt.NDArray[np.float32]:
         """Return the features of each play: plays x features."""
-        take = self.histories.take
-        columns = {name: values[take] for name, values in self._columns().items()}
+        take, columns = self.histories.take, self._columns()
+        if not np.array_equal(take, np.arange(len(self.open))):  # mostly they come in order
+            columns = {name: values[take] for name, values in columns.items()}
         features = compute_features(columns, self._horizon, groups)
         return features[self.histories.row]
 

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from skipcast.columns import Floats, code
 from skipcast.errors import SkipcastError
 from skipcast.schema import CODES, LOG, MODES, TRACK, Column, Known
-from skipcast.views import Floats, code
 
 Array = npt.NDArray[Any]
 

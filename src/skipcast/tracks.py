@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from skipcast.columns import Columns, Floats
 from skipcast.schema import TRACK_INPUTS
-from skipcast.views import Columns, Floats
 
 
 class Tracks:

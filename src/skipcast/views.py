@@ -4,18 +4,17 @@ Nothing else reaches a feature. Both views answer for all plays at once, a value
 columns: the cost per play is the same for a request of twenty and for millions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from skipcast.schema import CODES, HORIZONS, Horizon
+from skipcast.columns import Columns, Floats
+from skipcast.schema import HORIZONS, Horizon
 
-Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 Result = TypeVar("Result")
 
@@ -26,70 +25,6 @@ UNIT = 2.0**-20
 
 class LookAheadError(Exception):
     """A feature asked for a column of the present play that it may not see."""
-
-
-class Columns:
-    """The columns of all plays as numbers: flags 0 or 1, texts as their codes, NaN where missing.
-
-    `date` becomes the day of the week, Monday 0. A text without a code is NaN. Numbers in place of
-    texts are taken as such codes: a request is small, and turning each text alone is faster there.
-    """
-
-    def __init__(
-        self,
-        plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]],
-        rows: slice = slice(None),
-    ) -> None:
-        self._plays = plays
-        self._rows = rows
-        self._numbers: dict[str, Floats] = {}
-        self._matrices: dict[tuple[str, ...], Floats] = {}
-
-    def __getitem__(self, name: str) -> Floats:
-        """Return a column as numbers."""
-        numbers = self._numbers.get(name)
-        if numbers is None:
-            numbers = self._numbers[name] = _numbers(name, self.raw(name))
-        return numbers
-
-    def raw(self, name: str) -> Any:
-        """Return a column as it was given: a numpy or pandas array."""
-        column = self._plays[name]
-        return getattr(column, "array", column)[self._rows]
-
-    def matrix(self, names: tuple[str, ...]) -> Floats:
-        """Return columns side by side: plays x columns."""
-        matrix = self._matrices.get(names)
-        if matrix is None:
-            matrix = self._matrices[names] = np.stack([self[name] for name in names], axis=1)
-        return matrix
-
-
-def _numbers(name: str, values: Any) -> Floats:
-    if values.dtype == np.float64 or (name != "date" and name not in CODES):
-        return np.asarray(values, np.float64)
-    places, texts = pd.factorize(values)  # -1 is a missing text: it takes the NaN at the end
-    return np.array([*(code(name, text) for text in texts), np.nan])[places]
-
-
-def code(name: str, text: str) -> float:
-    """Return the number that stands for a text of a column: its place in `schema.CODES`.
-
-    For `date` it is the day of the week, Monday 0. NaN is a text that no model has seen.
-
-    >>> code("mode", "major"), code("date", "2018-07-15"), code("mode", "dorian")
-    (1.0, 6.0, nan)
-    """
-    if name == "date":
-        return _weekday(text)
-    return float(CODES[name].index(text)) if text in CODES[name] else np.nan
-
-
-def _weekday(text: str) -> float:
-    try:
-        return float(date.fromisoformat(text).weekday())
-    except ValueError:
-        return np.nan
 
 
 Signal = Callable[[Columns], Floats]
@@ -127,6 +62,11 @@ class Present:
         self._check(*names)
         return self._columns.matrix(names)
 
+    def rows(self, names: tuple[str, ...]) -> Floats:
+        """Return columns one below the other, columns x plays; raises as `[]` does."""
+        self._check(*names)
+        return self._columns.rows(names)
+
     def _check(self, *names: str) -> None:
         for name in names:
             if name not in self._declared:
@@ -161,6 +101,15 @@ class Past:
         """
         until = self._row if name in self._ahead else self._until
         return self._once(name, lambda: self._lag(self._columns[name], 1, until))
+
+    def rows(self, names: tuple[str, ...]) -> Floats:
+        """Return columns of the position before that every horizon knows: columns x plays."""
+        assert self._ahead.issuperset(names)
+        values = self._columns.rows(names)
+        lagged = np.empty_like(values)
+        lagged[:, 1:] = values[:, :-1]
+        lagged[:, self._row == self._start] = np.nan
+        return lagged
 
     def lag(self, signal: Signal, plays: int) -> Floats:
         """Return a signal of the play that ended so many plays ago; 1 is the last one."""
@@ -245,7 +194,8 @@ class Past:
             summed = values()
             sums = np.zeros((len(summed) + 1, *summed.shape[1:]))
             np.cumsum(np.where(summed == summed, summed, 0), axis=0, out=sums[1:])
-            difference: Floats = sums[self._until] - sums[self._start]
+            until = sums[:-1] if self._until is self._row else sums[self._until]
+            difference: Floats = until - sums[self._start]
             return difference
 
         return self._once(("sum", key), sums)
