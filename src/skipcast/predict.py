@@ -74,6 +74,8 @@ def predict(
             outcome.plays += answer.num_rows
             outcome.scored += answer.num_rows - answer["skip_probability"].null_count
             outcome.told += [told] if summary else []
+        if not outcome.plays:
+            raise SkipcastError(f"{source} must hold plays but holds none. Correct --input.")
         if not outcome.scored:
             raise SkipcastError(
                 f"{source} must have a play to score, one without skip_2, but its {outcome.plays} "
@@ -133,8 +135,6 @@ def _workers(
     count = os.cpu_count() or 1
     free: SimpleQueue[_Worker] = SimpleQueue()
     with ExitStack() as stack, ThreadPoolExecutor(count) as pool:
-        for _ in range(count):
-            free.put(stack.enter_context(_Worker(model, history, summary)))
 
         def one(block: pa.RecordBatch) -> tuple[pa.RecordBatch, Told]:
             worker = free.get()
@@ -145,7 +145,9 @@ def _workers(
 
         def all_(blocks: Iterator[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, Told]]:
             waiting: deque[Future[tuple[pa.RecordBatch, Told]]] = deque()
-            for block in blocks:
+            for number, block in enumerate(blocks):
+                if number < count:  # a small file needs one process, a damaged one none
+                    free.put(stack.enter_context(_Worker(model, history, summary)))
                 waiting.append(pool.submit(one, block))
                 if len(waiting) > 2 * count:  # what is read ahead stays in memory
                     yield waiting.popleft().result()

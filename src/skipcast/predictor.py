@@ -104,7 +104,7 @@ class SkipModel(PythonModel):
             skipped,
             plays.known,
         )
-        # One table of objects, which nulls make of two columns anyway: the fastest to make and send.
+        # One table of objects, as nulls make two columns anyway: the fastest to make and send.
         table = np.empty((len(wanted), len(columns)), object)
         for place, column in enumerate(columns):
             table[:, place] = column
