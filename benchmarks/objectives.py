@@ -56,7 +56,7 @@ def run(url: str, seed: int, objective: str, params: Params) -> dict[str, float]
     path = mlflow.artifacts.download_artifacts(
         run_id=found["families"][found["best"]]["run_id"], artifact_path="trial/classifier"
     )
-    probability = family.predict(family.load(Path(path)), matrix)
+    probability = family.predict(family.load(Path(path), 1), matrix)
     return evaluate(test["skipped"].to_numpy(dtype=bool), probability)
 
 

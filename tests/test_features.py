@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from oracle import oracle_query
 
 from skipcast import features
+from skipcast.columns import Columns
 from skipcast.database import connect, load_tables
 from skipcast.errors import SkipcastError
 from skipcast.features import GROUPS, build_features, features_of, predicted
 from skipcast.listening import skipped
 from skipcast.schema import HORIZONS, LOG, TRACK, TRACK_INPUTS, names
-from skipcast.views import Columns, Feature, LookAheadError, Past, Present, reads
+from skipcast.views import Feature, LookAheadError, Past, Present, reads
 
 HORIZON_NAMES = sorted(HORIZONS)
 
@@ -177,12 +178,14 @@ def test_the_blindness_test_sees_a_planted_leak(plays, monkeypatch, horizon):
     monkeypatch.setitem(GROUPS, "taste", (*GROUPS["taste"], leak))
     features.features_of.cache_clear()
     features.feature_names.cache_clear()
+    features.blocks_of.cache_clear()
     try:
         with pytest.raises(AssertionError, match="not equal"):
             test_blind_to_what_is_not_yet_known.hypothesis.inner_test(plays, horizon, 12, 0)
     finally:
         features.features_of.cache_clear()
         features.feature_names.cache_clear()
+        features.blocks_of.cache_clear()
 
 
 @pytest.mark.parametrize("name", sorted(set(names(LOG)) - HORIZONS["started"] - {"session_length"}))
@@ -325,4 +328,4 @@ def test_sql_window_functions_give_the_same(oracle):
 def test_the_views_have_no_public_way_to_the_present_outcome():
     """What is public of `now` is reading declared columns."""
     public = [name for name in dir(Present) if not re.match("_", name)]
-    assert public == ["matrix"]
+    assert public == ["matrix", "rows"]

@@ -211,7 +211,7 @@ def test_a_model_is_judged_by_the_code_that_it_brings(candidates, plays, tmp_pat
     uri = candidates[1]["lightgbm"]["model_uri"]
     folder = mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "model"))
     code = next((tmp_path / "model").rglob("code/skipcast/features.py"))
-    changed = code.read_text().replace("row[:] = feature.compute", "row[:] = -feature.compute")
+    changed = code.read_text().replace(" = feature.compute", " = -feature.compute")
     assert changed != code.read_text()
     code.write_text(changed)
     matrix = build_features(plays, "started").to_numpy()

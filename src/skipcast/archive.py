@@ -142,10 +142,8 @@ def _tables(
     source: Path, columns: tuple[Column, ...], *, key: str
 ) -> Iterator[tuple[str, Iterator[pa.Table]]]:
     """Yield each CSV file of `source` whose header has `key`: its name and its rows in batches."""
-    for name, stream in _members(source):
-        with _intact(name):
-            first_line = stream.readline().decode("utf-8-sig")
-        header = next(header_reader.reader([first_line]), [])
+    for name, stream in open_tables(source):
+        header = read_header(name, stream)
         if key in header:
             missing = [column for column in names(columns) if column not in header]
             if missing:
@@ -153,15 +151,23 @@ def _tables(
                     f"{name} must have the official columns but lacks {', '.join(missing)}. "
                     "README.md says where the official files are."
                 )
-            yield name, _batches(name, stream, columns, header)
+            yield name, read_batches(name, stream, columns, header)
 
 
-def _batches(
+def read_header(name: str, stream: IO[bytes]) -> list[str]:
+    """Read the first line of a CSV file; raises SkipcastError if it is damaged."""
+    with intact(name):
+        first_line = stream.readline().decode("utf-8-sig")
+    return next(header_reader.reader([first_line]), [])
+
+
+def read_batches(
     name: str, stream: IO[bytes], columns: tuple[Column, ...], header: list[str]
 ) -> Iterator[pa.Table]:
+    """Yield the rows below a CSV's header; raises SkipcastError if a value has a wrong type."""
     reading = csv.ReadOptions(column_names=header, block_size=BLOCK_BYTES, use_threads=False)
     try:
-        with _intact(name):
+        with intact(name):
             for batch in csv.open_csv(
                 stream, read_options=reading, convert_options=csv_conversion(columns)
             ):
@@ -170,10 +176,10 @@ def _batches(
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):  # a header and no row
             return
-        raise SkipcastError(_explain(name, str(error), header)) from error
+        raise SkipcastError(explain(name, str(error), header)) from error
 
 
-def _explain(name: str, message: str, header: list[str]) -> str:
+def explain(name: str, message: str, header: list[str]) -> str:
     """Say with the column's name what Arrow says with its number."""
     number = re.search(r"CSV column #(\d+)", message)
     column = f" in column {header[int(number[1])]}" if number else ""
@@ -184,11 +190,11 @@ def _explain(name: str, message: str, header: list[str]) -> str:
     )
 
 
-def _members(source: Path) -> Iterator[tuple[str, IO[bytes]]]:
+def open_tables(source: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """Yield every CSV file of `source`, unpacked on the fly, under a name for messages."""
     if source.is_dir():
         for path in sorted(p for p in source.rglob("*") if p.name.endswith(TABLES + ARCHIVES)):
-            yield from _members(path)
+            yield from open_tables(path)
         return
     if not source.is_file():
         raise SkipcastError(
@@ -205,7 +211,7 @@ def _members(source: Path) -> Iterator[tuple[str, IO[bytes]]]:
             transient=True,
             disable=not console.is_terminal,
         ) as raw,
-        _intact(str(source)),
+        intact(str(source)),
     ):
         for name, stream in _unpacker(source.name)(raw, source.name):
             if name.endswith(TABLES) and not Path(name).name.startswith("._"):
@@ -214,7 +220,7 @@ def _members(source: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 @contextmanager
-def _intact(name: str) -> Iterator[None]:
+def intact(name: str) -> Iterator[None]:
     """Turn what the unpackers raise on a damaged archive into one clear error."""
     try:
         yield

@@ -54,7 +54,8 @@ def _fit_lightgbm(params: Params, data: Any, seed: int, threads: int, on_round: 
 
 
 def _predict_lightgbm(booster: Any, features: Matrix) -> Probabilities:
-    return np.asarray(booster.predict(features), np.float64)
+    threads = booster.params["num_threads"]  # the library itself would take all cores
+    return np.asarray(booster.predict(features, num_threads=threads), np.float64)
 
 
 def _contributions_lightgbm(booster: Any, features: Matrix) -> Probabilities:
@@ -65,10 +66,12 @@ def _save_lightgbm(booster: Any, path: Path) -> None:
     booster.save_model(path)
 
 
-def _load_lightgbm(path: Path) -> Any:
+def _load_lightgbm(path: Path, threads: int) -> Any:
     from lightgbm import Booster
 
-    return Booster(model_file=path)
+    booster = Booster(model_file=path)
+    booster.params["num_threads"] = threads
+    return booster
 
 
 LIGHTGBM = ModelFamily(
@@ -141,10 +144,10 @@ def _save_xgboost(booster: Any, path: Path) -> None:
     path.write_bytes(booster.save_raw("ubj"))
 
 
-def _load_xgboost(path: Path) -> Any:
+def _load_xgboost(path: Path, threads: int) -> Any:
     from xgboost import Booster
 
-    return Booster(model_file=bytearray(path.read_bytes()))
+    return Booster({"nthread": threads}, model_file=bytearray(path.read_bytes()))
 
 
 XGBOOST = ModelFamily(

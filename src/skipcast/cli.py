@@ -25,6 +25,7 @@ from skipcast.files import (
     write_parquet,
 )
 from skipcast.params import read_params
+from skipcast.predict_cli import predict
 from skipcast.promote_cli import figure, promote, report, rollback
 from skipcast.schema import SYNTHETIC_NOTE, TARGET, is_synthetic
 from skipcast.search_cli import search
@@ -107,6 +108,7 @@ app.command()(promote)
 app.command()(rollback)
 app.command()(figure)
 app.command()(report)
+app.command()(predict)
 app.command()(twin)
 app.command()(serve)
 app.command()(demo)

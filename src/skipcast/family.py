@@ -61,7 +61,7 @@ class ModelFamily:
     fit. `predict` gives a model's probabilities of being skipped, 0..1. `contributions` gives what
     each feature adds to the log-odds of each play, plays x (features + 1); the last column is what
     they start from, and a row adds up to the play's log-odds. `save` writes a model to a file and
-    `load` reads it back.
+    `load` reads it back, to predict with so many threads.
     """
 
     space: Mapping[str, Range]
@@ -70,7 +70,7 @@ class ModelFamily:
     predict: Callable[[Any, Matrix], Probabilities]
     contributions: Callable[[Any, Matrix], Probabilities]
     save: Callable[[Any, Path], None]
-    load: Callable[[Path], Any]
+    load: Callable[[Path, int], Any]
     requires: tuple[str, ...]  # packages that a server of the family needs
 
     def bounds(self, narrowed: Bounds) -> dict[str, tuple[float, float]]:

@@ -10,12 +10,13 @@ the order of the columns. Groups with more to them have modules of their own.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from skipcast.columns import Columns, Floats
 from skipcast.listening import BEHAVIOUR, OUTCOMES
 from skipcast.schema import (
     ACOUSTIC_VECTORS,
@@ -28,7 +29,7 @@ from skipcast.schema import (
 )
 from skipcast.sessions import check_positions
 from skipcast.taste import TASTE
-from skipcast.views import Columns, Feature, Floats, Past, Present, reads
+from skipcast.views import Feature, Past, Present, reads
 
 CHUNK = 1 << 14  # plays computed at a time: what they need stays small and in the cache
 KEY_COLUMNS = ("session_id", "session_position")
@@ -39,15 +40,14 @@ UNCHANGED = {"key", "mode", "time_signature", *names(ACOUSTIC_VECTORS)}
 # track: what is played.
 
 
-def _this(name: str) -> Feature:
-    def compute(now: Present, before: Past) -> Floats:
-        return now[name]
-
-    text = f"`{name}` of this play's track; NaN if the track is unknown."
-    return Feature(name, text, frozenset({name}), compute)
+def _tracks(now: Present, before: Past) -> Floats:
+    return now.rows(TRACK_INPUTS)
 
 
-TRACK = tuple(map(_this, TRACK_INPUTS))
+_THIS = "`{}` of this play's track; NaN if the track is unknown."
+TRACK = tuple(
+    Feature(name, _THIS.format(name), frozenset({name}), _tracks) for name in TRACK_INPUTS
+)
 
 
 # context: how and when it is played.
@@ -151,25 +151,36 @@ CONTEXT = (
 # previous_track: what was played before, and how this track differs from it.
 
 
-def _previous(name: str) -> Feature:
-    def compute(now: Present, before: Past) -> Floats:
-        return before[name]
-
-    text = f"`{name}` of the previous play's track; NaN at the first play or if unknown."
-    return Feature(f"previous_{name}", text, frozenset(), compute)
+COMPARED = tuple(name for name in TRACK_INPUTS if name not in UNCHANGED)
 
 
-def _change(name: str) -> Feature:
-    def compute(now: Present, before: Past) -> Floats:
-        return now[name] - before[name]
+def _previous(now: Present, before: Past) -> Floats:
+    return before.rows(TRACK_INPUTS)
 
-    text = f"`{name}` of this play's track minus the previous one's; NaN as `previous_{name}`."
-    return Feature(f"change_of_{name}", text, frozenset({name}), compute)
+
+def _changes(now: Present, before: Past) -> Floats:
+    return now.rows(COMPARED) - before.rows(COMPARED)
 
 
 PREVIOUS_TRACK = (
-    *map(_previous, TRACK_INPUTS),
-    *(_change(name) for name in TRACK_INPUTS if name not in UNCHANGED),
+    *(
+        Feature(
+            f"previous_{name}",
+            f"`{name}` of the previous play's track; NaN at the first play or if unknown.",
+            frozenset(),
+            _previous,
+        )
+        for name in TRACK_INPUTS
+    ),
+    *(
+        Feature(
+            f"change_of_{name}",
+            f"`{name}` of this play's track minus the previous one's; NaN as `previous_{name}`.",
+            frozenset({name}),
+            _changes,
+        )
+        for name in COMPARED
+    ),
 )
 
 GROUPS: dict[Group, tuple[Feature, ...]] = {
@@ -192,6 +203,23 @@ def features_of(horizon: Horizon, groups: tuple[Group, ...] = ALL) -> tuple[Feat
     """
     chosen = (feature for group in GROUPS if group in groups for feature in GROUPS[group])
     return tuple(feature for feature in chosen if feature.known(horizon))
+
+
+@cache
+def blocks_of(horizon: Horizon, groups: tuple[Group, ...]) -> tuple[tuple[slice, Feature], ...]:
+    """Return runs of features that one function computes: their columns, and all that they read.
+
+    Plain columns are many: one by one, they would take most of the time of a small request.
+    """
+    blocks = []
+    first = 0
+    for compute, run in groupby(features_of(horizon, groups), lambda feature: feature.compute):
+        members = tuple(run)
+        read = frozenset[str]().union(*(feature.reads for feature in members))
+        columns = slice(first, first + len(members))
+        blocks.append((columns, Feature(members[0].name, "", read, compute)))
+        first = columns.stop
+    return tuple(blocks)
 
 
 @cache
@@ -220,17 +248,26 @@ def build_features(
         SkipcastError: a session's positions do not count 1, 2, 3, ...
     """
     columns = Columns(plays)
-    positions = columns["session_position"]
-    check_positions(columns.raw("session_id"), positions)
-    features = features_of(horizon, tuple(groups))
-    values = np.empty((len(features), len(positions)), np.float32)
+    check_positions(columns.raw("session_id"), columns["session_position"])
+    values = compute_features(plays, horizon, tuple(groups))
+    index = plays.index if isinstance(plays, pd.DataFrame) else None
+    return pd.DataFrame(values, index, feature_names(horizon, tuple(groups)), copy=False)
+
+
+def compute_features(
+    plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]],
+    horizon: Horizon,
+    groups: tuple[Group, ...],
+) -> npt.NDArray[np.float32]:
+    """Compute what `build_features` returns, as plays x features, for plays checked before."""
+    positions = Columns(plays)["session_position"]
+    values = np.empty((len(features_of(horizon, groups)), len(positions)), np.float32)
     for part in _chunks(positions):
         chunk = Columns(plays, part)
         before = Past(chunk, horizon)
-        for row, feature in zip(values[:, part], features, strict=True):
-            row[:] = feature.compute(Present(chunk, feature.reads), before)
-    index = plays.index if isinstance(plays, pd.DataFrame) else None
-    return pd.DataFrame(values.T, index, feature_names(horizon, tuple(groups)), copy=False)
+        for columns, feature in blocks_of(horizon, groups):
+            values[columns, part] = feature.compute(Present(chunk, feature.reads), before)
+    return values.T
 
 
 def _chunks(positions: Floats) -> list[slice]:
@@ -246,13 +283,17 @@ def _chunks(positions: Floats) -> list[slice]:
     return [slice(*edge) for edge in pairwise(edges)]
 
 
-def predicted(plays: pd.DataFrame, horizon: Horizon) -> npt.NDArray[np.bool_]:
+def predicted(
+    plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]], horizon: Horizon
+) -> npt.NDArray[np.bool_]:
     """Tell which plays the horizon predicts: all, or for `second_half` those of that half.
 
     >>> plays = pd.DataFrame({"session_position": [1, 2, 3], "session_length": 3})
     >>> predicted(plays, "second_half")
     array([False,  True,  True])
     """
+    columns = Columns(plays)
     if horizon != "second_half":
-        return np.ones(len(plays), dtype=bool)
-    return (2 * plays["session_position"] > plays["session_length"]).to_numpy(dtype=bool)
+        return np.ones(len(columns["session_position"]), dtype=bool)
+    second: npt.NDArray[np.bool_] = 2 * columns["session_position"] > columns["session_length"]
+    return second

@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import joblib
 import mlflow
 import numpy as np
 import optuna
@@ -99,7 +100,7 @@ def _log_best(
     """Log the model and the figures of a family's best trial to its run."""
     client, run_id = studies.runs.client, chosen["run_id"]
     with tempfile.TemporaryDirectory() as folder:
-        model = FAMILIES[family].load(_download(run_id, MODEL_FILE, folder))
+        model = FAMILIES[family].load(_download(run_id, MODEL_FILE, folder), joblib.cpu_count())
     for logged in client.search_logged_models(
         [studies.runs.experiment_id], f"source_run_id = '{run_id}'"
     ):
@@ -107,7 +108,11 @@ def _log_best(
     ended = client.get_run(run_id).info.end_time
     with mlflow.start_run(run_id=run_id):
         info = log_model(
-            model, pd.read_parquet(job.tracks), family=family, features=job.params.features
+            model,
+            pd.read_parquet(job.tracks),
+            family=family,
+            features=job.params.features,
+            train=plays.train,
         )
     client.set_terminated(run_id, end_time=ended)  # the trial took no longer for being the best
     chosen["model_uri"] = info.model_uri

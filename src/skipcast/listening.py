@@ -5,8 +5,9 @@
 
 import numpy as np
 
+from skipcast.columns import Columns, Floats
 from skipcast.schema import REASON_END, REASON_START, REASONS, SHUFFLE, TARGET
-from skipcast.views import Columns, Feature, Floats, Past, Present, Signal, divide, reads
+from skipcast.views import Feature, Past, Present, Signal, divide, reads
 
 USUAL_SKIP_RATE = 0.517  # of the dataset's mini version
 USUAL_PLAYS = 2.0  # how many plays the usual rate counts for

@@ -1,11 +1,31 @@
-"""Logistic regression of scikit-learn on standardised features."""
+"""Logistic regression: fitted by scikit-learn, kept and used as plain arrays.
 
+The arrays are the only form that predicts, in the search as in the server: the two cannot differ,
+no server needs scikit-learn, and each play is summed alone, so that its bits do not depend on how
+many others are scored with it.
+"""
+
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from skipcast.family import Matrix, ModelFamily, OnRound, Params, Part, Probabilities, Range
+
+
+@dataclass(frozen=True)
+class Linear:
+    """What each feature adds to the log-odds of a skip; arrays hold a value per feature.
+
+    A feature adds `(value - mean) * weight + given`, or `missing` where its value is missing.
+    """
+
+    mean: Probabilities
+    weight: Probabilities
+    given: Probabilities
+    missing: Probabilities
+    base: Probabilities  # one value: the log-odds that the features are added to
 
 
 def _prepare(train: Part, validation: Part) -> Any:
@@ -19,42 +39,48 @@ def _prepare(train: Part, validation: Part) -> Any:
     return scaling, scaling.fit_transform(train.features), train.skipped
 
 
-def _fit(params: Params, data: Any, seed: int, threads: int, on_round: OnRound) -> Any:
+def _fit(params: Params, data: Any, seed: int, threads: int, on_round: OnRound) -> Linear:
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
 
-    scaling, scaled, skipped = data
+    (imputer, scaler), scaled, skipped = data
     logistic = LogisticRegression(max_iter=1000, random_state=seed, **params).fit(scaled, skipped)
-    return make_pipeline(scaling, logistic)
+    weight, mean = logistic.coef_[0] / scaler.scale_, scaler.mean_
+    count = len(imputer.statistics_)
+    given, missing = np.zeros(count), (imputer.statistics_ - mean[:count]) * weight[:count]
+    indicated = imputer.indicator_.features_
+    given[indicated] -= mean[count:] * weight[count:]
+    missing[indicated] += (1 - mean[count:]) * weight[count:]
+    arrays = (mean[:count], weight[:count], given, missing, logistic.intercept_)
+    return Linear(*(np.asarray(array, np.float64) for array in arrays))
 
 
-def _predict(model: Any, features: Matrix) -> Probabilities:
-    return np.asarray(model.predict_proba(features)[:, 1], np.float64)
+def _predict(model: Linear, features: Matrix) -> Probabilities:
+    # Row after row in memory: then numpy sums each play's terms in the same order, one or many.
+    terms = np.ascontiguousarray(_terms(model, features))
+    probability: Probabilities = np.exp(-np.logaddexp(0, -(terms.sum(axis=1) + model.base)))
+    return probability
 
 
-def _contributions(model: Any, features: Matrix) -> Probabilities:
-    """Return coefficient times standardised value; an indicator counts with its feature."""
-    scaling, logistic = model
-    weighted = scaling.transform(features) * logistic.coef_[0]
-    count = features.shape[1]
-    result = np.empty((len(features), count + 1))
-    result[:, :count] = weighted[:, :count]
-    result[:, count] = logistic.intercept_[0]
-    np.add.at(result.T, scaling[0].indicator_.features_, weighted[:, count:].T)
-    return result
+def _contributions(model: Linear, features: Matrix) -> Probabilities:
+    """Return weight times distance from the mean; that a value is missing counts with it."""
+    terms = _terms(model, features)
+    return np.column_stack([terms, np.full(len(terms), model.base[0])])
 
 
-def _save(model: Any, path: Path) -> None:
-    import skops.io
+def _terms(model: Linear, features: Matrix) -> Probabilities:
+    values = features.astype(np.float64)
+    shifted = (values - model.mean) * model.weight + model.given
+    return np.where(np.isnan(values), model.missing, shifted)
 
-    skops.io.dump(model, path)
+
+def _save(model: Linear, path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, **asdict(model))
 
 
-def _load(path: Path) -> Any:
-    import skops.io
-
-    # Refuses every type that skops does not trust; the imputer keeps the dtype that it has seen.
-    return skops.io.load(path, trusted=["numpy.dtype"])
+def _load(path: Path, threads: int) -> Linear:
+    with np.load(path, allow_pickle=False) as arrays:
+        return Linear(**arrays)
 
 
 LOGISTIC = ModelFamily(
@@ -65,5 +91,5 @@ LOGISTIC = ModelFamily(
     contributions=_contributions,
     save=_save,
     load=_load,
-    requires=("scikit-learn", "skops"),
+    requires=(),
 )

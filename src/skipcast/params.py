@@ -128,6 +128,15 @@ class Demo(Section):
     port: Annotated[int, Field(ge=0, lt=2**16)]  # 0: a free one
 
 
+class Predict(Section):
+    """Over which figures of its summary `skipcast predict` warns."""
+
+    unknown_tracks: Unit  # of plays whose track the model lacks
+    unseen_categories: Unit  # of plays, for each column of texts
+    mean_probability: Unit  # away from that of the training plays
+    stability: Annotated[float, Field(ge=0)]  # population stability index of a feature
+
+
 class Params(Section):
     """All of `params.yaml`."""
 
@@ -139,6 +148,7 @@ class Params(Section):
     promote: Promote
     serve: Serve
     demo: Demo
+    predict: Predict
 
 
 def read_params(path: Path = Path("params.yaml")) -> Params:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import mlflow
 import numpy as np
 import numpy.typing as npt
@@ -228,7 +229,7 @@ def _classifier(family: Family, model_uri: str) -> Any:
     with answering(f"give the best {family} model"), tempfile.TemporaryDirectory() as folder:
         place = MlflowClient().get_logged_model(model_id).artifact_location
         path = mlflow.artifacts.download_artifacts(f"{place}/artifacts/classifier", dst_path=folder)
-        return FAMILIES[family].load(Path(path))
+        return FAMILIES[family].load(Path(path), joblib.cpu_count())
 
 
 def score(model_uri: str, plays: pd.DataFrame) -> Floats:

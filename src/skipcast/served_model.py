@@ -2,6 +2,6 @@
 
 import mlflow
 
-from skipcast.serving import SkipModel
+from skipcast.predictor import SkipModel
 
 mlflow.models.set_model(SkipModel())

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from skipcast.columns import Floats
 from skipcast.listening import listened, skipped
 from skipcast.schema import ACOUSTIC_VECTORS, names
-from skipcast.views import Feature, Floats, Past, Present, Signal, divide, reads
+from skipcast.views import Feature, Past, Present, Signal, divide, reads
 
 # What is far: standard deviations over the plays of the dataset's mini version.
 AUDIO_SD = {

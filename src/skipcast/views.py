@@ -4,18 +4,17 @@ Nothing else reaches a feature. Both views answer for all plays at once, a value
 columns: the cost per play is the same for a request of twenty and for millions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from skipcast.schema import CODES, HORIZONS, Horizon
+from skipcast.columns import Columns, Floats
+from skipcast.schema import HORIZONS, Horizon
 
-Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 Result = TypeVar("Result")
 
@@ -26,61 +25,6 @@ UNIT = 2.0**-20
 
 class LookAheadError(Exception):
     """A feature asked for a column of the present play that it may not see."""
-
-
-class Columns:
-    """The columns of all plays as numbers: flags 0 or 1, texts as their codes, NaN where missing.
-
-    `date` becomes the day of the week, Monday 0. A text without a code is NaN.
-    """
-
-    def __init__(
-        self,
-        plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]],
-        rows: slice = slice(None),
-    ) -> None:
-        self._plays = plays
-        self._rows = rows
-        self._numbers: dict[str, Floats] = {}
-        self._matrices: dict[tuple[str, ...], Floats] = {}
-
-    def __getitem__(self, name: str) -> Floats:
-        """Return a column as numbers."""
-        numbers = self._numbers.get(name)
-        if numbers is None:
-            numbers = self._numbers[name] = _numbers(name, self.raw(name))
-        return numbers
-
-    def raw(self, name: str) -> Any:
-        """Return a column as it was given: a numpy or pandas array."""
-        column = self._plays[name]
-        return getattr(column, "array", column)[self._rows]
-
-    def matrix(self, names: tuple[str, ...]) -> Floats:
-        """Return columns side by side: plays x columns."""
-        matrix = self._matrices.get(names)
-        if matrix is None:
-            matrix = self._matrices[names] = np.stack([self[name] for name in names], axis=1)
-        return matrix
-
-
-def _numbers(name: str, values: Any) -> Floats:
-    if name != "date" and name not in CODES:
-        return np.asarray(values, np.float64)
-    places, texts = pd.factorize(values)  # -1 is a missing text: it takes the NaN at the end
-    table = [_weekday(text) if name == "date" else _code(name, text) for text in texts]
-    return np.array([*table, np.nan])[places]
-
-
-def _code(name: str, text: str) -> float:
-    return float(CODES[name].index(text)) if text in CODES[name] else np.nan
-
-
-def _weekday(text: str) -> float:
-    try:
-        return float(date.fromisoformat(text).weekday())
-    except ValueError:
-        return np.nan
 
 
 Signal = Callable[[Columns], Floats]
@@ -118,6 +62,11 @@ class Present:
         self._check(*names)
         return self._columns.matrix(names)
 
+    def rows(self, names: tuple[str, ...]) -> Floats:
+        """Return columns one below the other, columns x plays; raises as `[]` does."""
+        self._check(*names)
+        return self._columns.rows(names)
+
     def _check(self, *names: str) -> None:
         for name in names:
             if name not in self._declared:
@@ -153,6 +102,15 @@ class Past:
         until = self._row if name in self._ahead else self._until
         return self._once(name, lambda: self._lag(self._columns[name], 1, until))
 
+    def rows(self, names: tuple[str, ...]) -> Floats:
+        """Return columns of the position before that every horizon knows: columns x plays."""
+        assert self._ahead.issuperset(names)
+        values = self._columns.rows(names)
+        lagged = np.empty_like(values)
+        lagged[:, 1:] = values[:, :-1]
+        lagged[:, self._row == self._start] = np.nan
+        return lagged
+
     def lag(self, signal: Signal, plays: int) -> Floats:
         """Return a signal of the play that ended so many plays ago; 1 is the last one."""
         return self._lag(signal(self._columns), plays, self._until)
@@ -183,11 +141,18 @@ class Past:
         A play of which one of the columns is missing does not count.
         """
 
+        def rounded() -> Floats:
+            """Return the columns and, as a last one, ones; rows with a missing value are 0."""
+            values = np.ones((len(self._row), len(names) + 1))
+            np.rint(self._columns.matrix(names) / UNIT, out=values[:, :-1])
+            values[:, :-1] *= UNIT
+            values[np.isnan(values).any(axis=1)] = 0
+            return values
+
         def chosen() -> Floats:
-            values = self._columns.matrix(names)
-            told = (where(self._columns) == 1) & ~np.isnan(values).any(axis=1)
-            rounded = np.rint(values / UNIT) * UNIT
-            return np.column_stack([np.where(told[:, None], rounded, 0), told])
+            marked = where(self._columns) == 1
+            chosen: Floats = self._once(("rounded", names), rounded) * marked[:, None]
+            return chosen
 
         sums = self._sum((names, where), chosen)
         return divide(sums[:, :-1], sums[:, -1:])
@@ -229,7 +194,8 @@ class Past:
             summed = values()
             sums = np.zeros((len(summed) + 1, *summed.shape[1:]))
             np.cumsum(np.where(summed == summed, summed, 0), axis=0, out=sums[1:])
-            difference: Floats = sums[self._until] - sums[self._start]
+            until = sums[:-1] if self._until is self._row else sums[self._until]
+            difference: Floats = until - sums[self._start]
             return difference
 
         return self._once(("sum", key), sums)
@@ -243,9 +209,15 @@ class Past:
 
     def _latest(self, where: Signal) -> Rows:
         """Return the row of the last play so far where a signal is 1, -1 where there is none."""
-        marked = np.where(where(self._columns) == 1, self._row, -1)
-        latest = np.append(-1, np.maximum.accumulate(marked))[self._until]
-        return np.where(latest >= self._start, latest, -1)
+
+        def latest() -> Rows:
+            rows = np.full(len(self._row) + 1, -1)
+            marked = np.where(where(self._columns) == 1, self._row, -1)
+            np.maximum.accumulate(marked, out=rows[1:])
+            latest = rows[self._until]
+            return np.where(latest >= self._start, latest, -1)
+
+        return self._once(("latest", where), latest)
 
     def _same_track(self) -> Rows:
         tracks = pd.factorize(self._columns.raw("track_id_clean"))[0]
@@ -262,8 +234,9 @@ class Past:
 
 def divide(total: Floats, count: Floats) -> Floats:
     """Return `total / count`, NaN where the count is not above 0."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(count > 0, total / count, np.nan)
+    result = np.full(total.shape, np.nan)
+    np.divide(total, count, out=result, where=count > 0)
+    return result
 
 
 Compute = Callable[[Present, Past], Floats]
