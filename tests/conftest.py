@@ -1,9 +1,14 @@
 """What tests share: a small twin, and hand-written sessions of three plays."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+# Small models do not gain from threads, and processes that share the cores lose much by them. Sums
+# depend on their number, too: here and in the processes that tests start it must be the same.
+os.environ |= {"OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
 
 import numpy as np
 import numpy.typing as npt

@@ -14,7 +14,7 @@ import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.models import Model, ModelSignature
-from mlflow.models.model import ModelInfo
+from mlflow.models.model import MODEL_CONFIG, ModelInfo
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from skipcast.drift import reference
@@ -106,20 +106,24 @@ def log_model(
             code_paths=[str(PACKAGE)],
             signature=signature(),
             input_example=example(),
-            model_config=CONFIG,
             metadata={"inputs": {c.name: c.type for c in INPUTS}, "required": [*REQUIRED]},
             pip_requirements=[f"{name}=={version(name)}" for name in requirements],
         )
-        _forget_paths(info, Path(folder))
+        _correct(info, Path(folder))
         return info
 
 
-def _forget_paths(info: ModelInfo, folder: Path) -> None:
-    """Take out of MLmodel where this machine had the files: MLflow notes it and never reads it."""
+def _correct(info: ModelInfo, folder: Path) -> None:
+    """Take out of MLmodel where this machine had the files; put in what may be configured.
+
+    MLflow notes those places and never reads them. What may be configured it would also log as
+    parameters of the run, among those of the fit.
+    """
     model = Model.load(info.model_uri)
     flavor = model.flavors["python_function"]
     for name, artifact in flavor["artifacts"].items():
         artifact["uri"] = name
+    flavor[MODEL_CONFIG] = CONFIG
     flavor["model_code_path"] = Path(flavor["model_code_path"]).name
     model.artifact_path = info.model_uri
     model.save(str(folder / "MLmodel"))
