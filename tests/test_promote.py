@@ -81,6 +81,11 @@ def promotion(candidates, features, plays, plays_and_tracks, params):
     return run
 
 
+def answer(model_uri, plays):
+    model = mlflow.pyfunc.load_model(model_uri)
+    return model.predict(plays, params={"score_history": True})["skip_probability"]
+
+
 def test_first_better_worse_back_and_unfit(promotion, candidates, plays, params):
     """One registry's life: who is champion after each step, with what the ledger says."""
     registry = Registry(params.promote.model)
@@ -110,9 +115,9 @@ def test_first_better_worse_back_and_unfit(promotion, candidates, plays, params)
 
     one = plays[plays["session_id"] == plays["session_id"].iloc[0]].astype({TARGET: object})
     served = f"models:/{registry.name}@champion"
-    before = mlflow.pyfunc.load_model(served).predict(one)["skip_probability"]
+    before = answer(served, one)
     assert registry.roll_back().version == 1
-    after = mlflow.pyfunc.load_model(served).predict(one)["skip_probability"]
+    after = answer(served, one)
     assert np.abs(before - after).max() > 0.1
 
     with without(folder_of(candidates[1]["logistic"]) / "MLmodel"):
