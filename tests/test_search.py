@@ -1,3 +1,4 @@
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from searching import (
 
 from skipcast.errors import SkipcastError
 from skipcast.files import write_parquet
-from skipcast.job import Job, make_job
+from skipcast.job import PACKAGE, Job, make_job
 from skipcast.models import FAMILIES
 from skipcast.schema import TARGET
 from skipcast.search import _reporter, search
@@ -216,6 +217,20 @@ def test_workers_share_a_search(job, postgres):
 def test_workers_do_not_make_another_search(job):
     assert job("a").fingerprint == job("a", workers=2).fingerprint
     assert job("a").fingerprint != job("a", objective="accuracy").fingerprint
+
+
+def test_other_input_or_code_make_another_search(job, tmp_path, monkeypatch):
+    mine = job("a")
+    changed = pd.read_parquet(mine.features)
+    changed.iloc[0, 3] += 1
+    write_parquet(tmp_path / "features.parquet", changed)
+    paths = (tmp_path / "features.parquet", mine.tracks)
+    assert make_small_job("a", paths).fingerprint != mine.fingerprint
+    package = shutil.copytree(PACKAGE, tmp_path / "package")
+    monkeypatch.setattr("skipcast.job.PACKAGE", package)
+    assert job("a").fingerprint == mine.fingerprint
+    (package / "boosters.py").write_text("PATIENCE = 10")
+    assert job("a").fingerprint != mine.fingerprint
 
 
 def test_runs_that_were_deleted_are_made_again(job, postgres):

@@ -40,6 +40,20 @@ class Range:
     default: float
     log: bool = False  # search evenly on a logarithmic scale
 
+    def fault(self, low: float, high: float) -> str | None:
+        """Tell why the parameter cannot be searched from `low` to `high`, or None if it can.
+
+        >>> Range(7, 127, default=31, log=True).fault(63, 7)
+        'must go from low to high but got [63, 7]'
+        """
+        if not low < high:
+            return f"must go from low to high but got [{low:g}, {high:g}]"
+        if self.log and low <= 0:
+            return f"is logarithmic and must be above 0 but got [{low:g}, {high:g}]"
+        if isinstance(self.default, int) and (low % 1 or high % 1):
+            return f"must be of whole numbers but got [{low:g}, {high:g}]"
+        return None
+
     def suggest(self, trial: "Trial", name: str, bounds: tuple[float, float]) -> float:
         """Draw a value within `bounds`."""
         low, high = bounds

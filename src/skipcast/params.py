@@ -79,14 +79,8 @@ class Search(Section):
             for name, (low, high) in bounds.items():
                 if name not in known:
                     raise ValueError(f"space.{family} may name {', '.join(known)} but got {name}")
-                if not low < high:
-                    raise ValueError(
-                        f"space.{family}.{name} must go from low to high but got [{low}, {high}]"
-                    )
-                if known[name].log and low <= 0:
-                    raise ValueError(
-                        f"space.{family}.{name} is logarithmic and must be above 0 but got {low}"
-                    )
+                if fault := known[name].fault(low, high):
+                    raise ValueError(f"space.{family}.{name} {fault}")
         return self
 
 
