@@ -164,7 +164,8 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
         return Params.model_validate(content)
     except ValidationError as error:
         faults = [
-            f"  {'.'.join(map(str, e['loc'])) or path}: {e['msg']}, got {e['input']!r}"
+            f"  {'.'.join(map(str, e['loc'])) or path}: {e['msg']}"
+            + ("" if e["type"] == "missing" else f", got {e['input']!r}")
             for e in error.errors()
         ]
         raise SkipcastError(
