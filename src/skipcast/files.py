@@ -109,7 +109,7 @@ def hash_file(path: Path) -> str:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = Path(folder, "a.txt").write_text("whole")
     ...     hash_file(Path(folder, "a.txt"))[:8]
-    '87a95720'
+    '5d5766cf'
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
