@@ -113,14 +113,14 @@ class Past:
 
     def lag(self, signal: Signal, plays: int) -> Floats:
         """Return a signal of the play that ended so many plays ago; 1 is the last one."""
-        return self._lag(signal(self._columns), plays, self._until)
+        return self._lag(self._signal(signal), plays, self._until)
 
     def lags(self, signal: Signal, plays: int) -> Floats:
         """Return a signal of each of the last plays that ended, the last first: plays x lags."""
 
         def look_back() -> Floats:
             rows = self._until[:, None] - np.arange(1, plays + 1)
-            values = np.append(signal(self._columns), np.nan)
+            values = np.append(self._signal(signal), np.nan)
             taken: Floats = values[np.where(rows >= self._start[:, None], rows, -1)]
             return taken
 
@@ -128,11 +128,16 @@ class Past:
 
     def total(self, signal: Signal) -> Floats:
         """Return the sum of a signal so far; what was not told counts as 0."""
-        return self._sum(signal, lambda: signal(self._columns))
+
+        def told() -> Floats:
+            values = self._signal(signal)
+            return np.where(np.isnan(values), 0, values)
+
+        return self._sum(signal, told)
 
     def rate(self, signal: Signal) -> Floats:
         """Return the mean of a signal so far, over the plays that told it."""
-        told = self._sum((signal, "told"), lambda: ~np.isnan(signal(self._columns)))
+        told = self._sum((signal, "told"), lambda: ~np.isnan(self._signal(signal)))
         return divide(self.total(signal), told)
 
     def mean(self, names: tuple[str, ...], where: Signal) -> Floats:
@@ -150,7 +155,7 @@ class Past:
             return values
 
         def chosen() -> Floats:
-            marked = where(self._columns) == 1
+            marked = self._signal(where) == 1
             chosen: Floats = self._once(("rounded", names), rounded) * marked[:, None]
             return chosen
 
@@ -168,7 +173,7 @@ class Past:
 
     def same_track(self, signal: Signal) -> Floats:
         """Return a signal of the last play so far of the present play's track."""
-        return self._take(signal(self._columns), self._same_track())
+        return self._take(self._signal(signal), self._same_track())
 
     def _lag(self, values: Floats, plays: int, until: Rows) -> Floats:
         """Return the values of so many rows before the first row that has not ended."""
@@ -188,17 +193,20 @@ class Past:
         return np.where(known, values.take(rows, axis=0, mode="clip"), np.nan)
 
     def _sum(self, key: object, values: Callable[[], npt.NDArray[Any]]) -> Floats:
-        """Sum values, multiples of `UNIT` and 0 where NaN, over the plays so far."""
+        """Sum values, multiples of `UNIT` and never NaN, over the plays so far."""
 
         def sums() -> Floats:
             summed = values()
             sums = np.zeros((len(summed) + 1, *summed.shape[1:]))
-            np.cumsum(np.where(summed == summed, summed, 0), axis=0, out=sums[1:])
+            np.cumsum(summed, axis=0, out=sums[1:])
             until = sums[:-1] if self._until is self._row else sums[self._until]
             difference: Floats = until - sums[self._start]
             return difference
 
         return self._once(("sum", key), sums)
+
+    def _signal(self, signal: Signal) -> Floats:
+        return self._once(("signal", signal), lambda: signal(self._columns))
 
     def _once(self, key: object, compute: Callable[[], Result]) -> Result:
         """Compute what several features ask for only once."""
@@ -212,7 +220,7 @@ class Past:
 
         def latest() -> Rows:
             rows = np.full(len(self._row) + 1, -1)
-            marked = np.where(where(self._columns) == 1, self._row, -1)
+            marked = np.where(self._signal(where) == 1, self._row, -1)
             np.maximum.accumulate(marked, out=rows[1:])
             latest = rows[self._until]
             return np.where(latest >= self._start, latest, -1)
