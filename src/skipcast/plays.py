@@ -52,10 +52,10 @@ class Plays:
     def features(self, groups: tuple[Group, ...]) -> npt.NDArray[np.float32]:
         """Return the features of each play: plays x features."""
         take, columns = self.histories.take, self._columns()
-        if not np.array_equal(take, np.arange(len(self.open))):  # mostly they come in order
-            columns = {name: values[take] for name, values in columns.items()}
-        features = compute_features(columns, self._horizon, groups)
-        return features[self.histories.row]
+        if np.array_equal(take, np.arange(len(self.open))):  # mostly they come in order: no copies
+            return compute_features(columns, self._horizon, groups)
+        columns = {name: values[take] for name, values in columns.items()}
+        return compute_features(columns, self._horizon, groups)[self.histories.row]
 
     def _columns(self) -> dict[str, Array]:
         missing = np.full(len(self.open), np.nan)

@@ -92,8 +92,9 @@ class SkipModel(PythonModel):
         probability = np.full(len(wanted), None, object)
         skipped = probability.copy()
         if wanted.any():
-            features = plays.features(self._groups)[wanted]
-            found = self._family.predict(self._model, features)
+            features = plays.features(self._groups)
+            chosen = features if wanted.all() else features[wanted]
+            found = self._family.predict(self._model, chosen)
             probability[wanted] = found
             skipped[wanted] = found >= THRESHOLD
         columns = (

@@ -170,8 +170,18 @@ def _ids(name: str, values: Array) -> Array:
 
 def _codes(name: str, values: Array, ids: Mapping[str, Array]) -> Floats:
     number = NUMBER_OF[name]
-    numbers = np.empty(len(values))
-    for i, value in enumerate(values.tolist()):
+    objects = values.tolist()
+    if set(map(type, objects)) <= {str, type(None)}:  # few texts, many plays: each text once
+        found = {v: np.nan if v is None else number(v) for v in set(objects)}
+        if None not in found.values():
+            return np.fromiter(map(found.__getitem__, objects), np.float64, len(objects))
+    return _codes_one_by_one(name, objects, ids)
+
+
+def _codes_one_by_one(name: str, objects: list[Any], ids: Mapping[str, Array]) -> Floats:
+    number = NUMBER_OF[name]
+    numbers = np.empty(len(objects))
+    for i, value in enumerate(objects):
         found = number(value) if type(value) is str else _missing(value)
         if found is None:
             rule = {"date": "a date like 2018-07-15 or null", "mode": f"{' or '.join(MODES)}"}
