@@ -103,7 +103,7 @@ def obvious_trial(family: str, params: dict[str, float], job: Job) -> None:
         if family == "lightgbm":
             model = lightgbm.LGBMClassifier(n_estimators=MAX_ROUNDS, verbose=-1, **params)
             stop = [lightgbm.early_stopping(PATIENCE, verbose=False), log_round_lightgbm]
-            model.fit(x, y, eval_set=[(x_valid, y_valid)], callbacks=stop)
+            model.fit(x, y, eval_X=x_valid, eval_y=y_valid, callbacks=stop)
         elif family == "xgboost":
             model = xgboost.XGBClassifier(
                 n_estimators=MAX_ROUNDS,
@@ -154,6 +154,7 @@ def obvious(job: Job, runs: list[Any]) -> float:
 
 def main() -> None:
     """Print the figures."""
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     job = read_job()
     with tempfile.TemporaryDirectory() as folder, get_server(Path(folder, "postgres")) as server:
         os.chdir(folder)
