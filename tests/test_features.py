@@ -206,7 +206,7 @@ def test_a_feature_cannot_read_what_it_does_not_declare(three_plays, name):
 def test_the_past_never_shows_the_present(three_plays):
     past = Past(Columns(three_plays), "started")
     np.testing.assert_array_equal(past["skip_2"], [NAN, 1, 0])
-    np.testing.assert_array_equal(past.total(skipped), [0, 1, 1])
+    np.testing.assert_array_equal(past.totals((skipped,)), [[0, 1, 1]])
     np.testing.assert_array_equal(past.since(skipped), [NAN, 1, 2])
 
 

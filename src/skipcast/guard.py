@@ -12,8 +12,10 @@ import logging
 import sys
 from collections.abc import Callable
 from functools import wraps
+from threading import Lock
 from typing import Any
 
+import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
@@ -28,6 +30,8 @@ _logger = logging.getLogger(__name__)
 def guard_server() -> None:
     """Guard the server, if this process is one; a process loads its model before it answers."""
     if f"{SERVER}.app" in sys.modules:
+        # Each text goes from JSON to the model and back: Arrow would have to copy it twice.
+        pd.set_option("mode.string_storage", "python")
         server = sys.modules[SERVER]
         server.invocations = guarded(server.invocations, server.InvocationsResponse)  # type: ignore[attr-defined]
 
@@ -42,6 +46,8 @@ def guarded(answer: Answer, response: Callable[..., Any]) -> Answer:
     mlflow.exceptions.MlflowException: The body must be JSON, not deeply nested and with numbers \
 of at most 4300 digits, but is not (RecursionError). docs/serving.md shows each format.
     """
+    # Python runs one thread at a time: requests in turn wait less than requests interleaved.
+    turn = Lock()
 
     @wraps(answer)
     def invocations(data: bytes, content_type: str | None, model: Any, input_schema: Any) -> Any:
@@ -56,7 +62,8 @@ of at most 4300 digits, but is not (RecursionError). docs/serving.md shows each 
                 error_code=BAD_REQUEST,
             )
         try:
-            return answer(data, content_type, model, input_schema)
+            with turn:
+                return answer(data, content_type, model, input_schema)
         except MlflowException as error:
             if trace := error.json_kwargs.pop("stack_trace", None):
                 _logger.error("A request failed:\n%s", trace)

@@ -73,20 +73,27 @@ def _depth(plays: int) -> Feature:
     return Feature(f"depth_{plays}", text, frozenset(), compute)
 
 
-def _decayed(half_life: int) -> Feature:
-    weights = 0.5 ** (np.arange(MEMORY) / half_life)
+HALF_LIVES = (1, 2, 5)
+WEIGHTS = [0.5 ** (np.arange(MEMORY) / half_life) for half_life in HALF_LIVES]
 
-    def compute(now: Present, before: Past) -> Floats:
-        last = before.lags(skipped, MEMORY)
-        told = ~np.isnan(last)
-        total = (np.where(told, last, 0) * weights).sum(axis=1)
-        return divide(total, (told * weights).sum(axis=1))
 
-    text = (
+def _decayed(now: Present, before: Past) -> Floats:
+    last = before.lags(skipped, MEMORY)
+    told = ~np.isnan(last)
+    skips = np.where(told, last, 0)
+    return np.array([divide((skips * w).sum(axis=1), (told * w).sum(axis=1)) for w in WEIGHTS])
+
+
+DECAYED = tuple(
+    Feature(
+        f"skip_rate_half_life_{half_life}",
         f"Share of the last {MEMORY} plays that were skipped, 0..1, each counting half as much as "
-        f"one {half_life} plays later; NaN at the first play."
+        f"one {half_life} plays later; NaN at the first play.",
+        frozenset(),
+        _decayed,
     )
-    return Feature(f"skip_rate_half_life_{half_life}", text, frozenset(), compute)
+    for half_life in HALF_LIVES
+)
 
 
 @reads()
@@ -109,7 +116,8 @@ def streak(now: Present, before: Past) -> Floats:
 def skip_rate(now: Present, before: Past) -> Floats:
     """Share of the plays so far that were skipped, 0..1, shrunk to the usual rate; never NaN."""
     usual = USUAL_SKIP_RATE * USUAL_PLAYS
-    return (before.total(skipped) + usual) / (before.count + USUAL_PLAYS)
+    skips: Floats = before.totals((skipped,))[0]
+    return (skips + usual) / (before.count + USUAL_PLAYS)
 
 
 @reads()
@@ -129,7 +137,7 @@ OUTCOMES = (
     previous_skipped,
     streak,
     skip_rate,
-    *map(_decayed, (1, 2, 5)),
+    *DECAYED,
     plays_since_skip,
     plays_since_full_listen,
 )
@@ -150,52 +158,44 @@ def previous_ended_by(now: Present, before: Past) -> Floats:
     return before[REASON_END]
 
 
-@reads()
-def forward_rate(now: Present, before: Past) -> Floats:
-    """Share of the plays so far that ended by the forward button, 0..1; NaN if none was told."""
-    return before.rate(FORWARD)
+RATED = {
+    "forward_rate": (FORWARD, "by the forward button"),
+    "back_rate": (BACK, "by the back button"),
+    "done_rate": (DONE, "with the track"),
+}
 
 
-@reads()
-def back_rate(now: Present, before: Past) -> Floats:
-    """Share of the plays so far that ended by the back button, 0..1; NaN if none was told."""
-    return before.rate(BACK)
+def _rates(now: Present, before: Past) -> Floats:
+    return before.rates(tuple(signal for signal, _ in RATED.values()))
 
 
-@reads()
-def done_rate(now: Present, before: Past) -> Floats:
-    """Share of the plays so far that ended with the track, 0..1; NaN if none was told."""
-    return before.rate(DONE)
+RATES = tuple(
+    Feature(
+        name,
+        f"Share of the plays so far that ended {how}, 0..1; NaN if none was told.",
+        frozenset(),
+        _rates,
+    )
+    for name, (_, how) in RATED.items()
+)
+
+SUMMED = {
+    "seeks_forward": (SEEKS_FORWARD, "Seeks forward within tracks so far"),
+    "seeks_back": (SEEKS_BACK, "Seeks back within tracks so far"),
+    "short_pauses": (SHORT_PAUSES, "Short pauses before earlier plays"),
+    "long_pauses": (LONG_PAUSES, "Long pauses before earlier plays"),
+    "context_switches": (SWITCHES, "Changes of the list that was played so far"),
+}
 
 
-@reads()
-def seeks_forward(now: Present, before: Past) -> Floats:
-    """Seeks forward within tracks so far: 0, 1, 2, ..."""
-    return before.total(SEEKS_FORWARD)
+def _totals(now: Present, before: Past) -> Floats:
+    return before.totals(tuple(signal for signal, _ in SUMMED.values()))
 
 
-@reads()
-def seeks_back(now: Present, before: Past) -> Floats:
-    """Seeks back within tracks so far: 0, 1, 2, ..."""
-    return before.total(SEEKS_BACK)
-
-
-@reads()
-def short_pauses(now: Present, before: Past) -> Floats:
-    """Short pauses before earlier plays: 0, 1, 2, ..."""
-    return before.total(SHORT_PAUSES)
-
-
-@reads()
-def long_pauses(now: Present, before: Past) -> Floats:
-    """Long pauses before earlier plays: 0, 1, 2, ..."""
-    return before.total(LONG_PAUSES)
-
-
-@reads()
-def context_switches(now: Present, before: Past) -> Floats:
-    """Changes of the list that was played so far: 0, 1, 2, ..."""
-    return before.total(SWITCHES)
+TOTALS = tuple(
+    Feature(name, f"{what}: 0, 1, 2, ...", frozenset(), _totals)
+    for name, (_, what) in SUMMED.items()
+)
 
 
 @reads()
@@ -213,14 +213,8 @@ def shuffle_changed(now: Present, before: Past) -> Floats:
 BEHAVIOUR = (
     previous_started_by,
     previous_ended_by,
-    forward_rate,
-    back_rate,
-    done_rate,
-    seeks_forward,
-    seeks_back,
-    short_pauses,
-    long_pauses,
-    context_switches,
+    *RATES,
+    *TOTALS,
     plays_since_context_switch,
     shuffle_changed,
 )

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,8 @@ ANSWER = pd.Index(
         "skip_probability",
         "skipped",
         "track_known",
-    ]
+    ],
+    dtype=object,
 )
 """The columns of an answer."""
 
@@ -49,7 +49,6 @@ class SkipModel(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Read the model's own files."""
         guard_server()
-        self._turn = Lock()
         files = {name: Path(path) for name, path in context.artifacts.items()}
         about = json.loads(files["model.json"].read_text(encoding="utf-8"))
         config = CONFIG | (context.model_config or {})
@@ -82,12 +81,8 @@ class SkipModel(PythonModel):
         Raises:
             MlflowException: the request breaks a rule; the server answers 400 with its text.
         """
-        # Python runs one thread at a time: requests in turn wait less than requests interleaved.
-        with self._turn:
-            return self._answer(model_input, bool((params or {}).get(SCORE_HISTORY)))
-
-    def _answer(self, data: Any, history: bool) -> pd.DataFrame:
-        plays = self._read(data)
+        plays = self._read(model_input)
+        history = bool((params or {}).get(SCORE_HISTORY))
         wanted = plays.predicted if history else plays.predicted & plays.open
         probability = np.full(len(wanted), None, object)
         skipped = probability.copy()

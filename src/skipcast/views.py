@@ -117,28 +117,24 @@ class Past:
 
     def lags(self, signal: Signal, plays: int) -> Floats:
         """Return a signal of each of the last plays that ended, the last first: plays x lags."""
+        rows = self._until[:, None] - np.arange(1, plays + 1)
+        values = np.append(self._signal(signal), np.nan)
+        taken: Floats = values[np.where(rows >= self._start[:, None], rows, -1)]
+        return taken
 
-        def look_back() -> Floats:
-            rows = self._until[:, None] - np.arange(1, plays + 1)
-            values = np.append(self._signal(signal), np.nan)
-            taken: Floats = values[np.where(rows >= self._start[:, None], rows, -1)]
-            return taken
-
-        return self._once(("lags", signal, plays), look_back)
-
-    def total(self, signal: Signal) -> Floats:
-        """Return the sum of a signal so far; what was not told counts as 0."""
+    def totals(self, signals: tuple[Signal, ...]) -> Floats:
+        """Return the sum so far of each signal: signals x plays; what was not told counts as 0."""
 
         def told() -> Floats:
-            values = self._signal(signal)
+            values = self._matrix(signals)
             return np.where(np.isnan(values), 0, values)
 
-        return self._sum(signal, told)
+        return self._sum(signals, told).T
 
-    def rate(self, signal: Signal) -> Floats:
-        """Return the mean of a signal so far, over the plays that told it."""
-        told = self._sum((signal, "told"), lambda: ~np.isnan(self._signal(signal)))
-        return divide(self.total(signal), told)
+    def rates(self, signals: tuple[Signal, ...]) -> Floats:
+        """Return the mean so far of each signal, over the plays that told it: signals x plays."""
+        told = self._sum((signals, "told"), lambda: ~np.isnan(self._matrix(signals)))
+        return divide(self.totals(signals), told.T)
 
     def mean(self, names: tuple[str, ...], where: Signal) -> Floats:
         """Return the mean of columns over the plays so far where a signal is 1: plays x columns.
@@ -207,6 +203,9 @@ class Past:
 
     def _signal(self, signal: Signal) -> Floats:
         return self._once(("signal", signal), lambda: signal(self._columns))
+
+    def _matrix(self, signals: tuple[Signal, ...]) -> Floats:
+        return np.stack([self._signal(signal) for signal in signals], axis=1)
 
     def _once(self, key: object, compute: Callable[[], Result]) -> Result:
         """Compute what several features ask for only once."""
