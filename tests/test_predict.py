@@ -41,18 +41,6 @@ def test_blocks_are_whole_sessions_within_the_limit_or_one_longer_session(monkey
     assert blocks([9], per_table) == [["s0"]]
 
 
-def test_the_parent_reads_and_writes_and_imports_no_more(monkeypatch):
-    """Its start is the start of the whole: MLflow, pandas and the boosters are the workers'."""
-    program = (
-        "import sys, skipcast.cli, skipcast.predict\n"
-        "print({'mlflow', 'pandas', 'pandera', 'sklearn', 'lightgbm'} & {*sys.modules})"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "set()\n"
-
-
 @pytest.fixture(scope="module")
 def files(plays, plays_and_tracks, tracking, tmp_path_factory):
     """Return a model, and a folder with a CSV and a Parquet file of many blocks."""
@@ -75,6 +63,22 @@ def test_a_model_that_is_not_there_is_named_whatever_is_left_to_send(files):
     _, folder = files
     with pytest.raises(SkipcastError, match="models:/nobody/1 must score the plays but does not"):
         predict.predict(folder / "plays.csv", folder / "answer.csv", "models:/nobody/1")
+
+
+@pytest.mark.parametrize("name", ["plays.csv", "plays.parquet"])
+def test_the_parent_reads_and_writes_and_imports_no_more(files, name):
+    """Its start is the start of the whole: MLflow, pandas and the boosters are the workers'."""
+    model, folder = files
+    program = (
+        "import sys, skipcast.cli, skipcast.predict\n"
+        "from pathlib import Path\n"
+        "source, target, model = sys.argv[1:]\n"
+        "skipcast.predict.predict(Path(source), Path(target), model, history=True)\n"
+        "print({'mlflow', 'pandas', 'pandera', 'sklearn', 'lightgbm'} & {*sys.modules})"
+    )
+    command = [sys.executable, "-c", program, folder / name, folder / f"answer-{name}", model]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_several_processes_answer_in_the_order_of_the_file(files):

@@ -6,8 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any, cast
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -126,17 +126,19 @@ def _blocks(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
 def _edges(table: pa.Table) -> list[int]:
     """Return rows that begin a session, each the last one within `BLOCK` rows where there is one.
 
-    Without sessions, which a model refuses, each row may begin one.
+    Without session_id, which a model refuses, any row may begin one.
     """
-    starts = np.arange(1, table.num_rows)
+    starts: Sequence[int] = range(1, table.num_rows)
     if "session_id" in table.column_names:
-        ids = table["session_id"].chunk(0)
-        starts = starts[pc.not_equal(ids[1:], ids[:-1]).fill_null(True).to_numpy(False)]
-    edges: list[int] = [0]
-    while table.num_rows - edges[-1] > BLOCK and edges[-1] < starts[-1:].max(initial=0):
-        within = int(np.searchsorted(starts, edges[-1] + BLOCK, "right")) - 1
-        after = int(np.searchsorted(starts, edges[-1], "right"))
-        edges.append(int(starts[max(within, after)]))
+        # Not by way of numpy: Arrow's to_numpy would import pandas, which takes half a second.
+        starts = pc.run_end_encode(table["session_id"].chunk(0)).run_ends.to_pylist()[:-1]
+    edges = [0]
+    while table.num_rows - edges[-1] > BLOCK:
+        within = bisect_right(starts, edges[-1] + BLOCK) - 1
+        after = bisect_right(starts, edges[-1])
+        if after == len(starts):
+            break
+        edges.append(starts[max(within, after)])
     return edges[1:]
 
 

@@ -33,7 +33,10 @@ def main(uri: str, history: bool, summary: bool) -> None:
     from mlflow.pyfunc import load_model  # here, needs no MLflow
 
     try:
-        score(load_model(uri, model_config={"max_plays": sys.maxsize}), out, history, summary)
+        # Whether versions are as they were, which takes long to tell, would be told to nobody.
+        config = {"max_plays": sys.maxsize}
+        model = load_model(uri, suppress_warnings=True, model_config=config)
+        score(model, out, history, summary)
     except MlflowException as error:
         sys.exit(error.message)
 
