@@ -24,8 +24,7 @@ from skipcast.features import ALL, build_features
 from skipcast.models import FAMILIES
 from skipcast.params import Features
 from skipcast.predict import predict
-from skipcast.request import INPUTS
-from skipcast.schema import OUTCOMES, TARGET, names
+from skipcast.schema import INPUTS, OUTCOMES, TARGET, names
 from skipcast.serving import log_model
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs/serving.schema.json").read_text())

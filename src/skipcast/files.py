@@ -12,15 +12,17 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
 from skipcast.errors import SkipcastError
 from skipcast.schema import Column, names
+
+if TYPE_CHECKING:  # `skipcast predict` starts faster without
+    import pandas as pd
 
 # What each stage leaves for the next ones, from the root of the project.
 PLAYS = Path("data/plays.parquet")
@@ -130,7 +132,7 @@ def read_json(path: Path, *, made_by: str) -> Any:
     return json.loads(existing(path, made_by=made_by).read_text(encoding="utf-8"))
 
 
-def write_parquet(path: Path, table: pd.DataFrame) -> None:
+def write_parquet(path: Path, table: "pd.DataFrame") -> None:
     """Write `table` to `path`, without its index; equal tables give equal bytes."""
     with replacing(path) as temporary:
         pq.write_table(
@@ -138,10 +140,12 @@ def write_parquet(path: Path, table: pd.DataFrame) -> None:
         )
 
 
-def read_parquet(path: Path, *, made_by: str) -> pd.DataFrame:
+def read_parquet(path: Path, *, made_by: str) -> "pd.DataFrame":
     """Read `path` as a table.
 
     Raises:
         SkipcastError: there is no such file; the message names the stage that makes it.
     """
+    import pandas as pd
+
     return pd.read_parquet(existing(path, made_by=made_by))

@@ -9,8 +9,8 @@ from skipcast.columns import Floats
 from skipcast.errors import SkipcastError
 from skipcast.features import compute_features, predicted
 from skipcast.histories import Bools, arrange, number_sessions
-from skipcast.request import ALIAS, Array, read_request, shown
-from skipcast.schema import LOG, OUTCOMES, TARGET, TRACK_INPUTS, Group, Horizon
+from skipcast.request import Array, read_request, shown
+from skipcast.schema import ALIAS, LOG, OUTCOMES, TARGET, TRACK_INPUTS, Group, Horizon
 from skipcast.tracks import Tracks
 
 READ = tuple(c.name for c in LOG if c.name not in ("session_id", "track_id_clean"))

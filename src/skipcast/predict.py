@@ -6,28 +6,30 @@ import os
 import subprocess
 import sys
 import tempfile
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any, cast
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import rich.progress
 from pyarrow import csv
 
-from skipcast.archive import open_tables, read_batches, read_header
 from skipcast.errors import SkipcastError
 from skipcast.files import replacing
 from skipcast.predict_worker import ANSWER
-from skipcast.request import INPUTS
+from skipcast.schema import INPUTS
+from skipcast.streams import open_tables, progress, read_batches, read_header
 
-BLOCK = 20_000  # plays scored at a time, at least; whole sessions
+BLOCK = 1 << 14  # plays scored at a time, at most; whole sessions
 FORMATS = (".csv", ".csv.gz", ".parquet")
 WORKER = Path(__file__).with_name("predict_worker.py")
 
@@ -87,7 +89,10 @@ def predict(
 def _read(source: Path) -> Iterator[pa.Table]:
     if source.name.endswith(".parquet"):
         try:
-            for batch in pq.ParquetFile(source).iter_batches(batch_size=BLOCK):
+            file = pq.ParquetFile(source)
+            batches = file.iter_batches(batch_size=BLOCK)
+            steps = -(-file.metadata.num_rows // BLOCK)
+            for batch in rich.progress.track(batches, source.name, steps, **progress()):
                 yield pa.Table.from_batches([batch])
         except (pa.ArrowInvalid, OSError) as error:
             raise SkipcastError(f"{source} must be Parquet but is not: {error}.") from error
@@ -104,27 +109,37 @@ def _read(source: Path) -> Iterator[pa.Table]:
 
 
 def _blocks(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
-    """Cut tables into blocks of whole sessions, at least `BLOCK` plays but for the last."""
+    """Cut tables into blocks of whole sessions: at most `BLOCK` plays, or one longer session."""
     held: list[pa.Table] = []
     for table in tables:
         held.append(table)
-        if sum(part.num_rows for part in held) >= BLOCK:
-            whole = pa.concat_tables(held)
-            start = _last_session(whole)
-            if start:
-                yield whole.slice(0, start).combine_chunks().to_batches()[0]
-            held = [whole.slice(start)]
+        if sum(part.num_rows for part in held) > BLOCK:
+            whole = pa.concat_tables(held).combine_chunks()
+            edges = [0, *_edges(whole)]
+            for start, stop in pairwise(edges):
+                yield whole.slice(start, stop - start).to_batches()[0]
+            held = [whole.slice(edges[-1])]
     if held:
         yield pa.concat_tables(held).combine_chunks().to_batches()[0]
 
 
-def _last_session(table: pa.Table) -> int:
-    """Return the row from which all rows are of the last row's session, 0 if it is not told."""
-    if "session_id" not in table.column_names:
-        return 0
-    ids = table["session_id"].combine_chunks()
-    other = np.flatnonzero(pc.not_equal(ids, ids[-1]).fill_null(True).to_numpy(False))
-    return int(other[-1]) + 1 if other.size else 0
+def _edges(table: pa.Table) -> list[int]:
+    """Return rows that begin a session, each the last one within `BLOCK` rows where there is one.
+
+    Without session_id, which a model refuses, any row may begin one.
+    """
+    starts: Sequence[int] = range(1, table.num_rows)
+    if "session_id" in table.column_names:
+        # Not by way of numpy: Arrow's to_numpy would import pandas, which takes half a second.
+        starts = pc.run_end_encode(table["session_id"].chunk(0)).run_ends.to_pylist()[:-1]
+    edges = [0]
+    while table.num_rows - edges[-1] > BLOCK:
+        within = bisect_right(starts, edges[-1] + BLOCK) - 1
+        after = bisect_right(starts, edges[-1])
+        if after == len(starts):
+            break
+        edges.append(starts[max(within, after)])
+    return edges[1:]
 
 
 @contextmanager
@@ -180,7 +195,8 @@ class _Worker:
         self._process.kill()
         self._process.wait()
         for file in (self._process.stdin, self._process.stdout, self._errors):
-            cast(IO[bytes], file).close()
+            with suppress(BrokenPipeError):  # what it has not read is of no more use
+                cast(IO[bytes], file).close()
 
     def score(self, block: pa.RecordBatch) -> tuple[pa.RecordBatch, Told]:
         stdin, stdout = cast(IO[bytes], self._process.stdin), self._process.stdout

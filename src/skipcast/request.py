@@ -17,16 +17,11 @@ import pandas as pd
 
 from skipcast.columns import Floats, code
 from skipcast.errors import SkipcastError
-from skipcast.schema import CODES, LOG, MODES, TRACK, Column, Known
+from skipcast.schema import CODES, INPUTS, MODES, Column
 
 Array = npt.NDArray[Any]
 
-ALIAS = "skipped"
-"""What a request may call `skip_2`."""
-
 REQUIRED = ("session_id", "session_position", "track_id_clean")
-INPUTS: tuple[Column, ...] = (*LOG, Column(ALIAS, "boolean", Known.ENDED), *TRACK[1:])
-"""What a request may hold: raw plays, and track features where it knows them better."""
 
 LIMIT = 1e6  # of numbers; the dataset's are far below, and the features' sums stay exact
 SMALL = 1000  # plays; in so few, one table of objects is faster to make than an array per column

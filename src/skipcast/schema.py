@@ -86,9 +86,13 @@ ACOUSTIC_VECTORS: tuple[Column, ...] = tuple(
 TRACK: tuple[Column, ...] = TRACK_FEATURES + ACOUSTIC_VECTORS
 
 TARGET = "skip_2"
+ALIAS = "skipped"
+"""What a request may call `skip_2`."""
 THRESHOLD = 0.5  # a play is called skipped from this probability on
 OUTCOMES = ("skip_1", "skip_2", "skip_3", "not_skipped")
 SHUFFLE = "hist_user_behavior_is_shuffle"
+INPUTS: tuple[Column, ...] = (*LOG, Column(ALIAS, "boolean", Known.ENDED), *TRACK[1:])
+"""What a request may hold: raw plays, and track features where it knows them better."""
 REASON_START = "hist_user_behavior_reason_start"
 REASON_END = "hist_user_behavior_reason_end"
 TRACK_INPUTS: tuple[str, ...] = tuple(column.name for column in TRACK if column.name != "track_id")

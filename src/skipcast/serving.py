@@ -21,8 +21,8 @@ from skipcast.drift import reference
 from skipcast.family import Part
 from skipcast.models import FAMILIES, Family
 from skipcast.predictor import CONFIG, SCORE_HISTORY
-from skipcast.request import INPUTS, REQUIRED
-from skipcast.schema import OUTCOMES, SYNTHETIC_PREFIX
+from skipcast.request import REQUIRED
+from skipcast.schema import INPUTS, OUTCOMES, SYNTHETIC_PREFIX
 
 if TYPE_CHECKING:  # a server does not read params.yaml
     from skipcast.params import Features
