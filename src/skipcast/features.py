@@ -31,7 +31,7 @@ from skipcast.sessions import check_positions
 from skipcast.taste import TASTE
 from skipcast.views import Feature, Past, Present, reads
 
-CHUNK = 1 << 14  # plays computed at a time: what they need stays small and in the cache
+CHUNK = 1 << 12  # plays computed at a time: what they need stays small and in the cache
 KEY_COLUMNS = ("session_id", "session_position")
 # A difference of codes says nothing; that of acoustic vectors is in the cosines of taste already.
 UNCHANGED = {"key", "mode", "time_signature", *names(ACOUSTIC_VECTORS)}
