@@ -35,12 +35,13 @@ AUDIO = tuple(AUDIO_SD)
 SD = np.array([*AUDIO_SD.values()])
 ACOUSTIC = tuple(names(ACOUSTIC_VECTORS))
 POPULARITY, YEAR = ("us_popularity_estimate",), ("release_year",)
+SETS = (AUDIO, ACOUSTIC, POPULARITY, YEAR)
 
 Reference = Callable[[Past, tuple[str, ...]], Floats]  # columns of what a track is compared with
 
 
 def _mean_of(where: Signal) -> Reference:
-    return lambda before, columns: before.mean(columns, where)
+    return lambda before, columns: before.means(SETS, where)[columns]
 
 
 def _last_of(where: Signal) -> Reference:

@@ -6,6 +6,7 @@ columns: the cost per play is the same for a request of twenty and for millions.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -27,6 +28,7 @@ class LookAheadError(Exception):
     """A feature asked for a column of the present play that it may not see."""
 
 
+Sets = tuple[tuple[str, ...], ...]
 Signal = Callable[[Columns], Floats]
 """Something of each play, known once it has ended: a number, NaN where it was not told."""
 
@@ -136,27 +138,38 @@ class Past:
         told = self._sum((signals, "told"), lambda: ~np.isnan(self._matrix(signals)))
         return divide(self.totals(signals), told.T)
 
-    def mean(self, names: tuple[str, ...], where: Signal) -> Floats:
-        """Return the mean of columns over the plays so far where a signal is 1: plays x columns.
+    def means(self, sets: Sets, where: Signal) -> dict[tuple[str, ...], Floats]:
+        """Return the means of columns over the plays so far where a signal is 1.
 
-        A play of which one of the columns is missing does not count.
+        A play of which one of a set's columns is missing does not count for that set.
+
+        Returns:
+            For each set of columns: plays x columns.
         """
+        sizes = [len(names) for names in sets]
+        ends = [*accumulate(sizes)]
 
         def rounded() -> Floats:
-            """Return the columns and, as a last one, ones; rows with a missing value are 0."""
-            values = np.ones((len(self._row), len(names) + 1))
-            np.rint(self._columns.matrix(names) / UNIT, out=values[:, :-1])
-            values[:, :-1] *= UNIT
-            values[np.isnan(values).any(axis=1)] = 0
-            return values
+            """Return all columns and behind them whether each set is there; 0 where it is not."""
+            values = self._columns.matrix(sum(sets, ())) / UNIT
+            np.rint(values, out=values)
+            values *= UNIT
+            missing = np.logical_or.reduceat(np.isnan(values), [0, *ends[:-1]], axis=1)
+            values[np.repeat(missing, sizes, axis=1)] = 0
+            return np.concatenate([values, ~missing], axis=1)
 
         def chosen() -> Floats:
             marked = self._signal(where) == 1
-            chosen: Floats = self._once(("rounded", names), rounded) * marked[:, None]
+            chosen: Floats = self._once(("rounded", sets), rounded) * marked[:, None]
             return chosen
 
-        sums = self._sum((names, where), chosen)
-        return divide(sums[:, :-1], sums[:, -1:])
+        def means() -> dict[tuple[str, ...], Floats]:
+            sums = self._sum((sets, where), chosen)
+            counts = np.repeat(sums[:, ends[-1] :], sizes, axis=1)
+            values = divide(sums[:, : ends[-1]], counts)
+            return dict(zip(sets, np.split(values, ends[:-1], axis=1), strict=True))
+
+        return self._once(("means", sets, where), means)
 
     def since(self, where: Signal) -> Floats:
         """Return how many plays ago a signal was last 1; 1 is the last play that ended."""
@@ -194,7 +207,7 @@ class Past:
         def sums() -> Floats:
             summed = values()
             sums = np.zeros((len(summed) + 1, *summed.shape[1:]))
-            np.cumsum(summed, axis=0, out=sums[1:])
+            summed.cumsum(axis=0, out=sums[1:])
             until = sums[:-1] if self._until is self._row else sums[self._until]
             difference: Floats = until - sums[self._start]
             return difference
