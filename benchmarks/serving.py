@@ -2,8 +2,8 @@
 
 `python benchmarks/serving.py [FAMILY ...]` makes a twin model, or takes `--model URI` as it is, and
 drives both by `mlflow models serve` in turn with the same request of 20 plays. It needs wrk
-(Debian: `apt-get install wrk`). Then a minute of good and bad requests at once, and files through
-`skipcast predict`. Exit code 1 means that a target was missed.
+(Debian: `apt-get install wrk`). Then a minute of good and bad requests at once. Exit code 1 means
+that a target was missed.
 """
 
 import argparse
@@ -31,13 +31,12 @@ from skipcast.family import Part
 from skipcast.features import ALL, build_features
 from skipcast.models import FAMILIES
 from skipcast.params import Features
-from skipcast.predict import predict
 from skipcast.schema import LOG, TARGET, TRACK, names
 from skipcast.serving import log_model, signature
 from skipcast.twin import write_twin
 
 ROUNDS = 5
-TARGETS = {"p50": 1.5, "requests": 0.7, "load": 3.0, "memory": 600.0, "batch": 100_000.0}
+TARGETS = {"p50": 1.5, "requests": 0.7, "load": 3.0, "memory": 600.0}
 EMPTY = """
 import mlflow
 import numpy as np
@@ -189,24 +188,6 @@ def compare(uri: str, empty: str, body: bytes, folder: Path, minute: int) -> lis
     return missed
 
 
-def batch(uri: str, plays: pd.DataFrame, folder: Path) -> list[str]:
-    """Score a CSV of a million plays; return the target if it was missed."""
-    source = folder / "plays.csv"
-    copies = -(-1_000_000 // len(plays))
-    for i in range(copies):
-        part = plays[names(LOG)].assign(session_id=plays["session_id"] + f"-{i}")
-        part.to_csv(source, index=False, header=i == 0, mode="w" if i == 0 else "a")
-    started, used = time.perf_counter(), os.times()
-    outcome = predict(source, folder / "out.csv", uri, history=True)
-    seconds, now = time.perf_counter() - started, os.times()
-    cpu = sum(now[:4]) - sum(used[:4])
-    rate = outcome.plays / seconds
-    print(
-        f"  batch: {outcome.plays} plays in {seconds:.1f} s, {rate:.0f} plays/s, {cpu:.1f} s of CPU"
-    )
-    return ["batch"] * (rate < TARGETS["batch"])
-
-
 def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -242,7 +223,6 @@ def main() -> None:
             size = sum(path.stat().st_size for path in stored.rglob("*") if path.is_file())
             print(f"{family}: {len(tracks)} tracks, folder of {size / 1e6:.1f} MB")
             missed += compare(uri, str(folder / "empty"), body, folder, given.minute)
-            missed += batch(uri, plays, folder)
     sys.exit(f"Missed: {missed}" if missed else 0)
 
 
