@@ -3,7 +3,7 @@
 import mlflow
 import pytest
 from mlflow import MlflowClient
-from mlflow_ui import SIZE, compare, mlflow_server, open_model, sort_by_accuracy
+from mlflow_ui import SIZE, compare, mlflow_server, open_model, sort_by_accuracy, trials_in_order
 from playwright.sync_api import expect
 from searching import make_small_job
 
@@ -29,7 +29,12 @@ def test_a_person_compares_accuracy_and_finds_the_champion(browser, searched, tm
     accuracy = {run.info.run_name: round(run.data.metrics["accuracy"], 6) for run in runs}
     page = browser.new_page(viewport=SIZE)
     with mlflow_server(tmp_path) as address:
-        shown = sort_by_accuracy(page, address, runs[0].info.experiment_id)
+        sort_by_accuracy(page, address, runs[0].info.experiment_id)
+        for _ in range(30):
+            shown = trials_in_order(page)
+            if [accuracy[name] for name in shown] == expected:
+                break
+            page.wait_for_timeout(1000)
         assert [accuracy[name] for name in shown] == expected
         compare(page, shown[:2])
         for name in shown[:2]:
