@@ -3,11 +3,13 @@
 "Last" and "so far" mean plays of the same session that have ended.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from skipcast.columns import Columns, Floats
 from skipcast.schema import REASON_END, REASON_START, REASONS, SHUFFLE, TARGET
-from skipcast.views import Feature, Past, Present, Signal, divide, reads
+from skipcast.views import Feature, Past, Present, Signal, Signals, divide, reads
 
 USUAL_SKIP_RATE = 0.517  # of the dataset's mini version
 USUAL_PLAYS = 2.0  # how many plays the usual rate counts for
@@ -158,43 +160,39 @@ def previous_ended_by(now: Present, before: Past) -> Floats:
     return before[REASON_END]
 
 
-RATED = {
-    "forward_rate": (FORWARD, "by the forward button"),
-    "back_rate": (BACK, "by the back button"),
-    "done_rate": (DONE, "with the track"),
-}
+def _of_signals(
+    said: dict[str, tuple[Signal, str]], text: str, method: Callable[[Past, Signals], Floats]
+) -> tuple[Feature, ...]:
+    """Return a feature per signal, all computed by a method of the past in one go."""
+    signals = tuple(signal for signal, _ in said.values())
 
+    def compute(now: Present, before: Past) -> Floats:
+        return method(before, signals)
 
-def _rates(now: Present, before: Past) -> Floats:
-    return before.rates(tuple(signal for signal, _ in RATED.values()))
-
-
-RATES = tuple(
-    Feature(
-        name,
-        f"Share of the plays so far that ended {how}, 0..1; NaN if none was told.",
-        frozenset(),
-        _rates,
+    return tuple(
+        Feature(name, text.format(what), frozenset(), compute) for name, (_, what) in said.items()
     )
-    for name, (_, how) in RATED.items()
+
+
+RATES = _of_signals(
+    {
+        "forward_rate": (FORWARD, "by the forward button"),
+        "back_rate": (BACK, "by the back button"),
+        "done_rate": (DONE, "with the track"),
+    },
+    "Share of the plays so far that ended {}, 0..1; NaN if none was told.",
+    Past.rates,
 )
-
-SUMMED = {
-    "seeks_forward": (SEEKS_FORWARD, "Seeks forward within tracks so far"),
-    "seeks_back": (SEEKS_BACK, "Seeks back within tracks so far"),
-    "short_pauses": (SHORT_PAUSES, "Short pauses before earlier plays"),
-    "long_pauses": (LONG_PAUSES, "Long pauses before earlier plays"),
-    "context_switches": (SWITCHES, "Changes of the list that was played so far"),
-}
-
-
-def _totals(now: Present, before: Past) -> Floats:
-    return before.totals(tuple(signal for signal, _ in SUMMED.values()))
-
-
-TOTALS = tuple(
-    Feature(name, f"{what}: 0, 1, 2, ...", frozenset(), _totals)
-    for name, (_, what) in SUMMED.items()
+TOTALS = _of_signals(
+    {
+        "seeks_forward": (SEEKS_FORWARD, "Seeks forward within tracks so far"),
+        "seeks_back": (SEEKS_BACK, "Seeks back within tracks so far"),
+        "short_pauses": (SHORT_PAUSES, "Short pauses before earlier plays"),
+        "long_pauses": (LONG_PAUSES, "Long pauses before earlier plays"),
+        "context_switches": (SWITCHES, "Changes of the list that was played so far"),
+    },
+    "{}: 0, 1, 2, ...",
+    Past.totals,
 )
 
 

@@ -31,6 +31,7 @@ class LookAheadError(Exception):
 Sets = tuple[tuple[str, ...], ...]
 Signal = Callable[[Columns], Floats]
 """Something of each play, known once it has ended: a number, NaN where it was not told."""
+Signals = tuple[Signal, ...]
 
 
 class Present:
@@ -124,7 +125,7 @@ class Past:
         taken: Floats = values[np.where(rows >= self._start[:, None], rows, -1)]
         return taken
 
-    def totals(self, signals: tuple[Signal, ...]) -> Floats:
+    def totals(self, signals: Signals) -> Floats:
         """Return the sum so far of each signal: signals x plays; what was not told counts as 0."""
 
         def told() -> Floats:
@@ -133,7 +134,7 @@ class Past:
 
         return self._sum(signals, told).T
 
-    def rates(self, signals: tuple[Signal, ...]) -> Floats:
+    def rates(self, signals: Signals) -> Floats:
         """Return the mean so far of each signal, over the plays that told it: signals x plays."""
         told = self._sum((signals, "told"), lambda: ~np.isnan(self._matrix(signals)))
         return divide(self.totals(signals), told.T)
@@ -217,7 +218,7 @@ class Past:
     def _signal(self, signal: Signal) -> Floats:
         return self._once(("signal", signal), lambda: signal(self._columns))
 
-    def _matrix(self, signals: tuple[Signal, ...]) -> Floats:
+    def _matrix(self, signals: Signals) -> Floats:
         return np.stack([self._signal(signal) for signal in signals], axis=1)
 
     def _once(self, key: object, compute: Callable[[], Result]) -> Result:
