@@ -222,7 +222,8 @@ def main() -> None:
             stored = Path(mlflow.artifacts.download_artifacts(uri))
             size = sum(path.stat().st_size for path in stored.rglob("*") if path.is_file())
             print(f"{family}: {len(tracks)} tracks, folder of {size / 1e6:.1f} MB")
-            missed += compare(uri, str(folder / "empty"), body, folder, given.minute)
+            # Both from a folder: asking the store would be part of the time of one of them only.
+            missed += compare(str(stored), str(folder / "empty"), body, folder, given.minute)
     sys.exit(f"Missed: {missed}" if missed else 0)
 
 
