@@ -16,13 +16,13 @@ import pandas as pd
 from lightgbm import LGBMClassifier
 from matplotlib import pyplot as plt
 
-from skipcast.archive import read_subset
-from skipcast.features import ALL, build_features, features_of, predicted
-from skipcast.metrics import paired_difference
+from skipcast.archive.sample import read_subset
+from skipcast.evaluation.metrics import paired_difference
+from skipcast.evaluation.split import split_sessions
+from skipcast.features.build import ALL, build_features, features_of, predicted
 from skipcast.params import read_params
 from skipcast.schema import HORIZONS, LOG, TARGET, TRACK, Group, Horizon, is_synthetic, names
-from skipcast.split import split_sessions
-from skipcast.twin import write_twin
+from skipcast.twin.write import write_twin
 
 mpl.use("Agg")
 PAGE, FIGURE = Path("docs/features.md"), Path("docs/figures/ablation.png")

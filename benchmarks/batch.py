@@ -21,7 +21,7 @@ import pandas as pd
 import psutil
 from serving import make, twin
 
-from skipcast.models import FAMILIES
+from skipcast.models.families import FAMILIES
 from skipcast.schema import LOG, names
 
 TARGET = 100_000  # plays a second, from CSV

@@ -21,12 +21,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skipcast import features
-from skipcast.archive import read_subset
-from skipcast.database import connect, load_tables
-from skipcast.features import GROUPS, build_features, features_of
+from skipcast.archive.sample import read_subset
+from skipcast.database.server import connect
+from skipcast.database.tables import load_tables
+from skipcast.features import build as features
+from skipcast.features.build import GROUPS, build_features, features_of
 from skipcast.schema import LOG, TRACK, TRACK_INPUTS, names
-from skipcast.twin import write_twin
+from skipcast.twin.write import write_twin
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from oracle import oracle_query

@@ -10,10 +10,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 
-from skipcast.metrics import evaluate
+from skipcast.evaluation.metrics import evaluate
+from skipcast.evaluation.split import split_sessions
 from skipcast.params import read_params
 from skipcast.schema import TARGET
-from skipcast.split import split_sessions
 
 
 def main() -> None:

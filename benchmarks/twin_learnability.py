@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, log_loss
 
-from skipcast.baselines import RECIPE, RECIPE_GROUPS
-from skipcast.features import build_features
+from skipcast.evaluation.baselines import RECIPE, RECIPE_GROUPS
+from skipcast.evaluation.split import split_sessions
+from skipcast.features.build import build_features
 from skipcast.params import Split
 from skipcast.schema import TRACK_INPUTS
-from skipcast.split import split_sessions
-from skipcast.twin import write_twin
+from skipcast.twin.write import write_twin
 
 SESSIONS = 6_000
 LAGS = 9

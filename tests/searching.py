@@ -1,7 +1,7 @@
 """What tests of the search share: a small job, and a process that searches and may kill itself.
 
 `python searching.py URL JOB MOMENT COUNT` searches the pickled job; the COUNT-th time that it comes
-to MOMENT, such as `before tracking.Runs.end`, it kills itself as a power cut would.
+to MOMENT, such as `before search.mlflow_runs.Runs.end`, it kills itself as a power cut would.
 """
 
 import importlib
@@ -16,11 +16,11 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from skipcast.database import open_in_schema
+from skipcast.database.server import open_in_schema
 from skipcast.files import hash_file
-from skipcast.job import Job, make_job
 from skipcast.params import Params, read_params
-from skipcast.search import search
+from skipcast.search.spec import Job, make_job
+from skipcast.search.trials import search
 
 DEFAULTS = Path(__file__).parents[1] / "params.yaml"
 TRIALS = {"logistic": 2, "lightgbm": 3}

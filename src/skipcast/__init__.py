@@ -1,1 +1,1 @@
-"""Predict, the moment a track starts playing, whether the listener will skip it."""
+"""Predicts, the moment a track starts playing, whether the listener will skip it."""

@@ -24,16 +24,6 @@ from skipcast.schema import Column, names
 if TYPE_CHECKING:  # `skipcast predict` starts faster without
     import pandas as pd
 
-# What each stage leaves for the next ones, from the root of the project.
-PLAYS = Path("data/plays.parquet")
-TRACKS = Path("data/tracks.parquet")
-RECEIPT = Path("data/receipt.json")
-FEATURES = Path("data/features.parquet")
-FEATURES_RECEIPT = Path("data/features.json")
-SEARCH = Path("data/search.json")
-METRICS = Path("metrics.json")
-REPORTS = Path("reports")
-
 ARROW_TYPES = {
     "text": pa.string(),
     "bigint": pa.int64(),

@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from skipcast.errors import SkipcastError
-from skipcast.models import FAMILIES, Family
+from skipcast.models.families import FAMILIES, Family
 from skipcast.schema import Group, Horizon
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]

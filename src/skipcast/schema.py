@@ -127,7 +127,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     REASON_END: REASONS,
 }
 
-# Ids of synthetic sessions start so, in every file, table and request: whoever meets one knows.
+# Texts of synthetic sessions start so, in every file, table and request: whoever meets one knows.
 SYNTHETIC_PREFIX = "twin-"
 SYNTHETIC_NOTE = " (twin: synthetic data)"  # beside every figure and table of such data
 

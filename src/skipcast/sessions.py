@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from skipcast.arrays import Array
 from skipcast.errors import SkipcastError
 
 
@@ -25,7 +26,7 @@ def hash_sessions(session_ids: pd.Series, *, purpose: str, seed: int) -> npt.NDA
     return pd.util.hash_array(session_ids.to_numpy(dtype=object), hash_key=key)
 
 
-def check_positions(ids: Any, positions: npt.NDArray[Any]) -> None:
+def check_positions(ids: Any, positions: Array) -> None:
     """Check that every session is one run of rows with positions 1, 2, 3, ...
 
     Raises:

@@ -1,0 +1,93 @@
+"""The commands of the stages that make data: `fetch`, `load` and `features`."""
+
+import contextlib
+import tempfile
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from skipcast.artifacts import FEATURES, FEATURES_RECEIPT, PLAYS, RECEIPT, TRACKS
+from skipcast.files import (
+    hash_file,
+    read_json,
+    read_parquet,
+    write_json,
+    write_parquet,
+)
+from skipcast.params import read_params
+from skipcast.schema import SYNTHETIC_NOTE, TARGET, is_synthetic
+
+console = Console(stderr=True)
+
+
+def fetch() -> None:
+    """Take a subset of whole sessions from the twin or from official files."""
+    from skipcast.archive.sample import read_subset
+    from skipcast.twin.write import write_twin
+
+    params = read_params().fetch
+    with contextlib.ExitStack() as stack:
+        if params.source == "twin":
+            source = Path(stack.enter_context(tempfile.TemporaryDirectory()), "mssd")
+            with console.status(f"Making {params.twin_sessions} synthetic sessions"):
+                write_twin(source, sessions=params.twin_sessions, seed=params.seed)
+        else:
+            source = Path(params.source)
+        tracks_source = Path(params.tracks) if params.tracks else None
+        plays, tracks = read_subset(source, tracks_source, rows=params.rows, seed=params.seed)
+    write_parquet(PLAYS, plays)
+    write_parquet(TRACKS, tracks)
+    fewer = "" if len(plays) >= params.rows else f", all there are: fewer than {params.rows}"
+    _say(
+        f"{len(plays)} plays of {plays['session_id'].nunique()} sessions, {len(tracks)} tracks"
+        f"{fewer}{_note(is_synthetic(plays['session_id']))}"
+    )
+
+
+def load() -> None:
+    """Load plays and tracks into Postgres; write a receipt of what is there."""
+    from skipcast.database.server import connect, place
+    from skipcast.database.tables import load_tables
+
+    params = read_params().load
+    plays, tracks = (read_parquet(path, made_by="fetch") for path in (PLAYS, TRACKS))
+    with console.status("Loading into Postgres"), connect() as connection:
+        tables = load_tables(connection, plays, tracks, schema=params.schema_)
+    receipt = {
+        "database": place(),
+        "schema": params.schema_,
+        "synthetic": is_synthetic(plays["session_id"]),
+        "tables": tables,
+    }
+    write_json(RECEIPT, receipt)
+    rows = ", ".join(f"{name} {content['rows']}" for name, content in tables.items())
+    _say(f"{place()}, schema {params.schema_}: {rows} rows")
+
+
+def features() -> None:
+    """Read the joined plays from Postgres in session order; build the features."""
+    from skipcast.database.server import connect
+    from skipcast.database.tables import check_receipt, read_plays
+    from skipcast.features.build import KEY_COLUMNS, build_features, predicted
+
+    params = read_params().features
+    receipt = read_json(RECEIPT, made_by="load")
+    with console.status("Reading from Postgres"), connect() as connection:
+        check_receipt(connection, receipt)
+        plays = read_plays(connection, schema=receipt["schema"])
+    table = plays[list(KEY_COLUMNS)].assign(skipped=plays[TARGET])
+    table = table.join(build_features(plays, params.horizon, params.groups))
+    table = table[predicted(plays, params.horizon)]
+    write_parquet(FEATURES, table)
+    made_of = {"tables": receipt["tables"], **params.model_dump(mode="json")}
+    write_json(FEATURES_RECEIPT, {"hash": hash_file(FEATURES), **made_of})
+    _say(f"{len(table)} plays, {table.shape[1] - 3} features, horizon {params.horizon}")
+
+
+def _note(synthetic: bool) -> str:
+    return SYNTHETIC_NOTE if synthetic else ""
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)

@@ -1,0 +1,81 @@
+"""The command `skipcast demo`: a page beside the scoring server."""
+
+import contextlib
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skipcast.cli.serve import check_champion
+from skipcast.errors import SkipcastError
+from skipcast.files import read_parquet
+from skipcast.params import Params, Serve, read_params
+from skipcast.schema import LOG, names
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+PLAYS = Path("data/plays.parquet")
+HOST = "127.0.0.1"  # real sessions may not be passed on: nobody else sees the page
+
+
+def demo(
+    server: Annotated[
+        str | None, typer.Option(help="Where the scoring server is, if not as serve says.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Instead of demo.port; 0 takes a free one.")
+    ] = None,
+) -> None:
+    """Open a page on the running scoring server: sessions, probabilities and their reasons."""
+    import uvicorn
+
+    params = read_params()
+    scorer = server or server_url(params.serve)
+    listening = listen(params.demo.port if port is None else port)
+    app = make_app(params, scorer)
+    typer.echo(f"Scoring by {scorer}; the page is at", err=True)
+    typer.echo(f"http://{HOST}:{listening.getsockname()[1]}/")
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended well before it passes it on
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def server_url(params: Serve) -> str:
+    """Return where the scoring server answers to this machine.
+
+    >>> server_url(Serve(host="0.0.0.0", port=5001, workers=1))
+    'http://127.0.0.1:5001'
+    """
+    return f"http://{'127.0.0.1' if params.host == '0.0.0.0' else params.host}:{params.port}"
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on `port` of this machine alone, 0 for a free one.
+
+    Raises:
+        SkipcastError: another program has the port.
+    """
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        raise SkipcastError(
+            f"demo.port must be free but {port} is not: {error.strerror}. Take another one, or 0 "
+            "for any that is free."
+        ) from error
+
+
+def make_app(params: Params, server: str) -> "FastAPI":
+    """Read the test sessions and the champion; return the app of the page."""
+    import mlflow
+
+    from skipcast.clients.demo_server import ScoringServer, create_app
+    from skipcast.evaluation.split import split_sessions
+
+    plays = read_parquet(PLAYS, made_by="fetch")[names(LOG)]
+    # Sessions that no search has seen: on others, the model would look better than it is.
+    plays = plays[split_sessions(plays["session_id"], params.split) == "test"]
+    check_champion(params.promote.model)
+    champion = mlflow.pyfunc.load_model(f"models:/{params.promote.model}@champion")
+    return create_app(plays, ScoringServer(server), champion.unwrap_python_model().explain)

@@ -1,0 +1,42 @@
+"""The command `skipcast predict`: files of plays in, files of probabilities out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skipcast.params import read_params
+
+
+def predict(
+    source: Annotated[Path, typer.Option("--input", help=".csv, .csv.gz or .parquet of plays.")],
+    output: Annotated[Path, typer.Option(help=".csv, .csv.gz or .parquet to write.")],
+    model: Annotated[
+        str | None, typer.Option(help="MLflow's name of a model; else the registry's champion.")
+    ] = None,
+    score_history: Annotated[
+        bool, typer.Option("--score-history", help="Also score plays that have ended.")
+    ] = False,
+    summary: Annotated[
+        Path | None, typer.Option(help="JSON to write: how far the plays are from training's.")
+    ] = None,
+) -> None:
+    """Score the plays of a file, of any size, with the model that is served."""
+    from skipcast.clients import drift
+    from skipcast.clients.batch import predict
+    from skipcast.files import write_json
+
+    params = read_params()
+    outcome = predict(
+        source,
+        output,
+        model or f"models:/{params.promote.model}@champion",
+        history=score_history,
+        summary=summary is not None,
+    )
+    typer.echo(f"{outcome.scored} of {outcome.plays} plays scored: {output}", err=True)
+    if summary is not None:
+        found = drift.summary(outcome.told, params.predict)
+        write_json(summary, found)
+        for warning in found["warnings"]:
+            typer.echo(f"Warning: {warning}", err=True)

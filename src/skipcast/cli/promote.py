@@ -1,0 +1,114 @@
+"""The commands of promotion: `promote`, `rollback`, `figure` and `report`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from skipcast.artifacts import FEATURES, RECEIPT, SEARCH, TRACKS
+from skipcast.cli.report import _plays_with_tracks
+from skipcast.files import read_json, read_parquet
+from skipcast.params import read_params
+
+if TYPE_CHECKING:
+    from skipcast.promotion.registry import Entry, Registry
+
+
+def promote(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the verdict and change nothing.")
+    ] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Print all decisions, the latest first.")
+    ] = False,
+) -> None:
+    """Score the best model on the test sessions; make it champion if it is better."""
+    from skipcast.promotion.judge import judge
+    from skipcast.promotion.publish import conclude, entry_of
+    from skipcast.promotion.registry import Registry
+
+    params = read_params()
+    registry = Registry(params.promote.model)
+    if history:
+        _print_history(registry.history())
+        return
+    found, receipt = read_json(SEARCH, made_by="search"), read_json(RECEIPT, made_by="load")
+    tracks, features = (
+        read_parquet(TRACKS, made_by="fetch"),
+        read_parquet(FEATURES, made_by="features"),
+    )
+    plays = _plays_with_tracks(tracks)
+    if dry_run:
+        entry = entry_of(judge(plays, features, found, params, registry), 0)
+        _print_verdict(entry, "would be ")
+        return
+    with _alone(registry), Console(stderr=True).status("Scoring on the test sessions"):
+        judgement = judge(plays, features, found, params, registry)
+        entry = conclude(judgement, registry, params, tracks, found=found, receipt=receipt)
+    _print_verdict(entry, "is ")
+
+
+def rollback(
+    to: Annotated[
+        int | None, typer.Option(help="An earlier champion; else the one before this one.")
+    ] = None,
+) -> None:
+    """Make an earlier champion champion again."""
+    from skipcast.promotion.registry import Registry
+
+    registry = Registry(read_params().promote.model)
+    with _alone(registry):
+        entry = registry.roll_back(to)
+    typer.echo(
+        f"champion of {registry.name} is version {entry.version} again, no longer "
+        f"{entry.champion}. A server that runs goes on with the version that it has loaded: "
+        "start it again.",
+        err=True,
+    )
+
+
+@contextmanager
+def _alone(registry: "Registry") -> Iterator[None]:
+    """Let no other promotion or rollback of the model happen meanwhile."""
+    import mlflow
+
+    from skipcast.database.locks import Locks
+    from skipcast.database.server import connect
+
+    name = f"promote {mlflow.get_registry_uri()} {registry.name}"
+    with connect() as connection, Locks(connection).exclusive(name):
+        yield
+
+
+def _print_verdict(entry: "Entry", verb: str) -> None:
+    version = f"version {entry.version}" if entry.version else "the candidate"
+    champion = f" (champion until now: version {entry.champion})" if entry.champion else ""
+    typer.echo(f"{version} {verb}{entry.decision}{champion}: {entry.reason}", err=True)
+    for line in _score_lines(entry):
+        typer.echo(line, err=True)
+
+
+def _score_lines(entry: "Entry") -> Iterator[str]:
+    for who, scores in (("its scores", entry.scores), ("champion's", entry.champion_scores)):
+        if scores:
+            shown = [
+                f"{name.replace('_', ' ')} {value:.4f} ({low:.4f}..{high:.4f})"
+                for name, (value, low, high) in scores.items()
+            ]
+            yield f"  {who}: {', '.join(shown)}"
+
+
+def _print_history(entries: "list[Entry]") -> None:
+    if not entries:
+        typer.echo("No decision yet. `dvc repro promote` makes the first.")
+    for entry in entries:
+        before = f"version {entry.champion}" if entry.champion else "none"
+        failed = "" if entry.status == "FINISHED" else f" [{entry.status}: not carried out]"
+        typer.echo(f"{entry.when}  version {entry.version} {entry.decision}{failed}")
+        typer.echo(f"  {entry.reason}")
+        for line in _score_lines(entry):
+            typer.echo(line)
+        commit = (entry.commit or "unknown")[:10]
+        typer.echo(f"  champion before: {before}; data {entry.data or '-'}; commit {commit}")

@@ -1,0 +1,100 @@
+"""The commands `report` and `figure`."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from skipcast.artifacts import METRICS, PLAYS, RECEIPT, REPORTS, TRACKS
+from skipcast.cli.serve import serve_command
+from skipcast.errors import SkipcastError
+from skipcast.files import read_json, read_parquet
+from skipcast.params import read_params
+from skipcast.schema import SYNTHETIC_NOTE, TRACK_INPUTS, is_synthetic
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _plays_with_tracks(tracks: "pd.DataFrame") -> "pd.DataFrame":
+    plays = read_parquet(PLAYS, made_by="fetch")
+    joined = plays.merge(tracks.rename(columns={"track_id": "track_id_clean"}), on="track_id_clean")
+    return joined.sort_values(["session_id", "session_position"], ignore_index=True)
+
+
+def figure(
+    feature: Annotated[str, typer.Option(help="A number of the tracks.")] = "loudness",
+    session: Annotated[
+        str | None, typer.Option(help="Its id; else one with both outcomes.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="PNG to write.")] = REPORTS / "session.png",
+) -> None:
+    """Draw one session's skips against a feature of its tracks."""
+    from skipcast.evaluation import plots
+    from skipcast.promotion import figures
+    from skipcast.promotion.reports import lively_session
+
+    numbers = [name for name in TRACK_INPUTS if name != "mode"]
+    if feature not in numbers:
+        raise SkipcastError(f"--feature must be one of {', '.join(numbers)} but got {feature}.")
+    plays = _plays_with_tracks(read_parquet(TRACKS, made_by="fetch"))
+    chosen = lively_session(plays) if session is None else plays[plays["session_id"] == session]
+    if chosen.empty:
+        raise SkipcastError(f"--session must be the id of a session in {PLAYS} but got {session}.")
+    synthetic = is_synthetic(chosen["session_id"])
+    plots.save(figures.session(chosen, feature, synthetic=synthetic), out)
+    typer.echo(f"Wrote {out}.", err=True)
+
+
+def report() -> None:
+    """Print the accuracy of families, baselines and champion, and what to type next."""
+    metrics = read_json(METRICS, made_by="promote")
+    synthetic = read_json(RECEIPT, made_by="load")["synthetic"]
+    output = Console(soft_wrap=True)
+    output.print(_accuracy_table(metrics, SYNTHETIC_NOTE if synthetic else ""))
+    params = read_params()
+    output.print("Next, here in the root of the project:", highlight=False)
+    for command in (
+        ". .venv/bin/activate",
+        "mlflow ui",
+        shlex.join(serve_command(params.promote.model, params.serve)),
+    ):
+        output.print(f"  {command}", highlight=False)
+
+
+def _accuracy_table(metrics: dict[str, Any], note: str) -> Table:
+    from skipcast.evaluation.baselines import BASELINES
+
+    table = Table(title=f"Accuracy{note}", title_justify="left")
+    for heading in ("", "sessions", "accuracy", "95 %", "log loss"):
+        table.add_column(heading, justify="left" if heading in ("", "sessions") else "right")
+    for name, scores in metrics["families"].items():
+        _add_row(table, name, "validation", scores)
+    table.add_section()
+    candidate = metrics["candidate"]
+    role = "candidate" if metrics["decision"] == "refused" else "champion"
+    name = f"{role}: {candidate['family']}, version {candidate['version']}, {metrics['decision']}"
+    _add_row(table, name, "test", metrics["test"]["candidate"], metrics["interval"]["candidate"])
+    if "champion" in metrics["test"] and metrics["decision"] == "refused":
+        name = (
+            f"champion: {metrics['champion']['family']}, version {metrics['champion']['version']}"
+        )
+        _add_row(table, name, "test", metrics["test"]["champion"], metrics["interval"]["champion"])
+    for key, text in BASELINES.items():
+        _add_row(table, text, "test", metrics["baselines"][key])
+    return table
+
+
+def _add_row(
+    table: Table,
+    name: str,
+    sessions: str,
+    scores: dict[str, float],
+    ends: dict[str, dict[str, float]] | None = None,
+) -> None:
+    log_loss = f"{scores['log_loss']:.4f}" if "log_loss" in scores else ""
+    spread = f"{ends['accuracy']['low']:.4f}..{ends['accuracy']['high']:.4f}" if ends else ""
+    table.add_row(name, sessions, f"{scores['accuracy']:.4f}", spread, log_loss)

@@ -1,0 +1,136 @@
+"""The page of `skipcast demo`: a small FastAPI app beside the scoring server, and its client."""
+
+from collections.abc import Awaitable, Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import urllib3
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from skipcast.arrays import Floats
+from skipcast.clients.demo_session import parse_session, prefixes, view
+from skipcast.errors import SkipcastError
+from skipcast.schema import TARGET, is_synthetic
+
+PAGE = Path(__file__).with_name("demo_page")
+OFFERED = 300  # sessions to pick from
+SECONDS = 30.0  # that the scoring server may take
+# The browser itself then refuses to ask any other host. Plotly writes its styles into the page.
+POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:"
+
+Explain = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+class ScoringServer:
+    """The server that `mlflow models serve` runs."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self._pool = urllib3.PoolManager(timeout=SECONDS, retries=False)
+
+    def score(self, plays: pd.DataFrame) -> Floats:
+        """Return the skip probability of each play of one session, with the history it then had.
+
+        Raises:
+            SkipcastError: the server does not answer, or refuses the plays; the message says why.
+        """
+        asked = prefixes(plays)
+        rows = self._post(asked.dropna(axis=1, how="all"))
+        last = np.cumsum(np.arange(1, len(plays) + 1)) - 1
+        return np.array([rows[row]["skip_probability"] for row in last], np.float64)
+
+    def _post(self, plays: pd.DataFrame) -> list[dict[str, Any]]:
+        body = f'{{"dataframe_split": {plays.to_json(orient="split", index=False)}}}'
+        kind = {"Content-Type": "application/json"}
+        try:
+            answer = self._pool.request("POST", f"{self._url}/invocations", body=body, headers=kind)
+        except urllib3.exceptions.HTTPError as error:
+            raise SkipcastError(
+                f"The scoring server must answer at {self._url} but does not. "
+                "Start it with `skipcast serve`, then try again."
+            ) from error
+        if answer.status != 200:
+            raise SkipcastError(
+                f"The scoring server refuses the session (HTTP {answer.status}): {_reason(answer)}"
+            )
+        predictions: list[dict[str, Any]] = answer.json()["predictions"]
+        return predictions
+
+
+def _reason(answer: urllib3.BaseHTTPResponse) -> str:
+    """Return the server's own words, without the request, which MLflow repeats before them."""
+    try:
+        return str(answer.json()["message"]).rpartition("\nError: ")[2]
+    except (ValueError, KeyError, TypeError):
+        return answer.data.decode(errors="replace")[:500]
+
+
+class Wanted(BaseModel):
+    """A session to show: one of those offered, or a pasted text."""
+
+    session_id: str | None = None
+    text: str | None = None
+
+
+def create_app(plays: pd.DataFrame, server: ScoringServer, explain: Explain) -> FastAPI:
+    """Return the app.
+
+    Args:
+        plays: columns `schema.LOG`: the sessions to pick from, in order.
+        server: what scores them.
+        explain: gives each play's contributions, as the served model does.
+    """
+    # FastAPI's own pages of documentation load their scripts from other hosts.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    # A page of another site must not read sessions here by a name that it points to this machine.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+    sessions = {str(id_): rows for id_, rows in plays.groupby("session_id", sort=False)}
+    offered = list(sessions)[:OFFERED]
+
+    @app.middleware("http")
+    async def refuse_other_hosts(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        answer = await call_next(request)
+        answer.headers["Content-Security-Policy"] = POLICY
+        return answer
+
+    @app.exception_handler(SkipcastError)
+    async def tell(request: Request, error: SkipcastError) -> JSONResponse:
+        return JSONResponse({"message": str(error)}, status_code=400)
+
+    @app.get("/api/sessions")
+    def list_sessions() -> dict[str, Any]:
+        rows = [
+            {"id": id_, "plays": len(sessions[id_]), "skipped": int(sessions[id_][TARGET].sum())}
+            for id_ in offered
+        ]
+        return {"sessions": rows, "of": len(sessions), "synthetic": is_synthetic(sessions)}
+
+    @app.post("/api/session")
+    def show_session(wanted: Wanted) -> dict[str, Any]:
+        if wanted.session_id is None:
+            session = parse_session(wanted.text or "")
+        elif wanted.session_id in sessions:
+            session = sessions[wanted.session_id].reset_index(drop=True)
+        else:
+            raise SkipcastError(
+                f"session_id must be one of those offered but got {wanted.session_id}. Reload the "
+                "page."
+            )
+        return view(session, server.score(session), explain(session))
+
+    @app.get("/plotly.min.js")
+    def plotly() -> FileResponse:
+        found = resources.files("plotly") / "package_data" / "plotly.min.js"
+        return FileResponse(str(found), media_type="text/javascript")
+
+    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    return app

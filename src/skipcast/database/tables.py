@@ -1,0 +1,151 @@
+"""The three tables in Postgres: made, filled by COPY, fingerprinted, read back in session order.
+
+The only module that speaks to a database. `DATABASE_URL` names the server; unset, an embedded one
+keeps its data in the folder `.postgres` and runs only while a stage needs it.
+"""
+
+import io
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from psycopg2.sql import SQL, Composed, Identifier
+from pyarrow import csv
+
+from skipcast.database.server import Connection
+from skipcast.errors import SkipcastError
+from skipcast.files import csv_conversion
+from skipcast.schema import ACOUSTIC_VECTORS, LOG, TRACK, TRACK_FEATURES, Column, names
+
+LOAD_AGAIN = "`dvc repro --force load` loads the tables again."
+
+ROW_KEY = "PRIMARY KEY (session_id, session_position)"
+TRACK_KEY = "PRIMARY KEY (track_id)"
+TABLES: dict[str, tuple[tuple[Column, ...], tuple[str, ...]]] = {
+    "track_features": (TRACK_FEATURES, (TRACK_KEY,)),
+    "acoustic_vectors": (
+        (TRACK[0], *ACOUSTIC_VECTORS),
+        (TRACK_KEY, "FOREIGN KEY (track_id) REFERENCES {schema}.track_features"),
+    ),
+    "training_set": (
+        LOG,
+        (ROW_KEY, "FOREIGN KEY (track_id_clean) REFERENCES {schema}.track_features"),
+    ),
+}
+"""The source article's tables in an order in which they can be filled: columns and keys."""
+
+
+def load_tables(
+    connection: Connection, plays: pd.DataFrame, tracks: pd.DataFrame, *, schema: str
+) -> dict[str, Any]:
+    """Replace the three tables of `schema` with `plays` and `tracks`; return their fingerprint.
+
+    Args:
+        connection: its transaction holds all of it.
+        plays: columns `schema.LOG`.
+        tracks: columns `schema.TRACK`, each track of `plays` once.
+        schema: name of the database schema; made if need be.
+
+    Returns:
+        As `fingerprint` does.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
+        for table in reversed(TABLES):
+            cursor.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier(schema, table)))
+        for table, (columns, keys) in TABLES.items():
+            cursor.execute(_create(schema, table, columns, keys))
+            rows = (plays if columns is LOG else tracks)[names(columns)]
+            cursor.copy_expert(
+                SQL("COPY {} FROM STDIN (FORMAT csv)").format(Identifier(schema, table)),
+                _as_csv(rows),
+            )
+    return fingerprint(connection, schema=schema)
+
+
+def _create(
+    schema: str, table: str, columns: tuple[Column, ...], keys: tuple[str, ...]
+) -> Composed:
+    lines = [SQL("{} " + c.type + " NOT NULL").format(Identifier(c.name)) for c in columns]
+    lines += [SQL(key).format(schema=Identifier(schema)) for key in keys]
+    return SQL("CREATE TABLE {} ({})").format(Identifier(schema, table), SQL(", ").join(lines))
+
+
+def _as_csv(rows: pd.DataFrame) -> io.BytesIO:
+    buffer = io.BytesIO()
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    csv.write_csv(table, buffer, csv.WriteOptions(include_header=False))
+    buffer.seek(0)
+    return buffer
+
+
+def fingerprint(connection: Connection, *, schema: str) -> dict[str, Any]:
+    """Return for each table its number of rows and a hash of its content, in any order of rows.
+
+    The server computes it: another value in one field, a row more or less, gives another hash.
+
+    Raises:
+        SkipcastError: a table is not there; the message names the remedy.
+    """
+    result = {}
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute("SELECT to_regclass(%s)", (f"{schema}.{table}",))
+            if cursor.fetchone() == (None,):
+                raise SkipcastError(
+                    f"Table {schema}.{table} must be in the database but is not. {LOAD_AGAIN}"
+                )
+            cursor.execute(
+                SQL(
+                    "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text "
+                    "FROM {} t"
+                ).format(Identifier(schema, table))
+            )
+            rows, content = cursor.fetchone() or (0, "0")
+            result[table] = {"rows": rows, "hash": content}
+    return result
+
+
+def check_receipt(connection: Connection, receipt: dict[str, Any]) -> None:
+    """Check that the database holds what `load` wrote its receipt for.
+
+    Raises:
+        SkipcastError: a table is gone or differs; the message names it and the remedy.
+    """
+    present = fingerprint(connection, schema=receipt["schema"])
+    for table, expected in receipt["tables"].items():
+        if present[table] != expected:
+            raise SkipcastError(
+                f"Table {receipt['schema']}.{table} must hold what was loaded, "
+                f"{expected['rows']} rows of hash {expected['hash']}, but got "
+                f"{present[table]['rows']} of {present[table]['hash']}: it was edited, or this is "
+                f"another database. {LOAD_AGAIN}"
+            )
+
+
+def read_plays(connection: Connection, *, schema: str) -> pd.DataFrame:
+    """Read all plays with the features of their tracks, in order of session and position.
+
+    Returns:
+        Columns `schema.LOG`, then `schema.TRACK` without track_id.
+    """
+    columns = LOG + TRACK[1:]
+    query = SQL(
+        """COPY (
+            SELECT {columns} FROM {plays}
+            JOIN {features} f ON f.track_id = track_id_clean
+            JOIN {vectors} v ON v.track_id = track_id_clean
+            ORDER BY session_id COLLATE "C", session_position
+        ) TO STDOUT (FORMAT csv, HEADER)"""
+    ).format(
+        columns=SQL(", ").join(map(Identifier, names(columns))),
+        plays=Identifier(schema, "training_set"),
+        features=Identifier(schema, "track_features"),
+        vectors=Identifier(schema, "acoustic_vectors"),
+    )
+    buffer = io.BytesIO()
+    with connection.cursor() as cursor:
+        cursor.copy_expert(query, buffer)
+    buffer.seek(0)
+    plays: pd.DataFrame = csv.read_csv(buffer, convert_options=csv_conversion(columns)).to_pandas()
+    return plays

@@ -1,0 +1,184 @@
+"""Figures of models, each a function of arrays: one style, colour-blind safe, units on the axes.
+
+They use matplotlib's objects alone, so that drawing changes no state and needs no screen. Where
+`synthetic` is true, the title says so.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, Literal, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from skipcast.arrays import Bools, Floats
+from skipcast.evaluation.metrics import calibration
+from skipcast.schema import SYNTHETIC_NOTE
+
+Curves = Mapping[str, tuple[Bools, Floats]]
+Corner = Literal["lower right", "lower left", "upper left"]
+P = ParamSpec("P")
+
+# The colours of Okabe and Ito, told apart with any kind of colour vision.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
+NOT_SKIPPED, SKIPPED = "#0072B2", "#D55E00"
+QUIET = "#767676"  # of what curves are compared with
+LINES = ("-", "--", "-.", ":")  # as in a print without colours
+POSITION_TICKS = (1, 5, 10, 15, 20)
+SIZE = (6.4, 4.4)  # inches; with DPI twice the width of half a README
+DPI = 150
+STYLE: Any = {
+    "font.size": 12,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E6E6E6",
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "axes.prop_cycle": cycler(color=COLOURS),
+}
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in the one style of all figures."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def canvas(size: tuple[float, float] = SIZE) -> Figure:
+    """Return an empty figure of `size` inches that can be saved without a screen."""
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def title(text: str, synthetic: bool) -> str:
+    """Return `text`, marked where the data are the twin's.
+
+    >>> title("ROC", True)
+    'ROC (twin: synthetic data)'
+    """
+    return text + SYNTHETIC_NOTE if synthetic else text
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write `figure` as PNG; the same figure gives the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context(STYLE):
+        figure.savefig(path, metadata={"Software": None})
+
+
+@styled
+def roc(curves: Curves, *, synthetic: bool = False) -> Figure:
+    """Draw the ROC curve of each model, with its AUC.
+
+    Args:
+        curves: by name, whether each play was skipped and its probability, 0..1; both outcomes
+            must be among the plays.
+        synthetic: whether the title says that the data are the twin's.
+    """
+    from sklearn.metrics import roc_auc_score, roc_curve
+
+    figure, axes = _square("share of plays not skipped called skipped", "share of skips found")
+    axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=":", label="chance")
+    for (name, (skipped, probability)), line in zip(curves.items(), _lines(curves), strict=True):
+        wrong, found, _ = roc_curve(skipped, probability)
+        label = f"{name}, AUC {roc_auc_score(skipped, probability):.3f}"
+        axes.plot(wrong, found, ls=line, label=label)
+    return _finished(figure, axes, title("ROC", synthetic), "lower right")
+
+
+@styled
+def precision_recall(curves: Curves, *, synthetic: bool = False) -> Figure:
+    """Draw precision over recall of each model, with its average precision; arguments as `roc`."""
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    figure, axes = _square(
+        "recall: share of skips found", "precision: share of calls that are right"
+    )
+    share = next(iter(curves.values()))[0].mean()
+    axes.axhline(share, color=QUIET, lw=1, ls=":", label=f"share skipped, {share:.3f}")
+    for (name, (skipped, probability)), line in zip(curves.items(), _lines(curves), strict=True):
+        precision, recall, _ = precision_recall_curve(skipped, probability)
+        mean = average_precision_score(skipped, probability)
+        shown = recall > 0.01  # the others rest on a handful of plays and jump between 0 and 1
+        axes.plot(recall[shown], precision[shown], ls=line, label=f"{name}, average {mean:.3f}")
+    return _finished(figure, axes, title("Precision and recall", synthetic), "lower left")
+
+
+@styled
+def reliability(curves: Curves, *, synthetic: bool = False) -> Figure:
+    """Draw how many plays were skipped among those of like probability; arguments as `roc`.
+
+    Ten bins of equally many plays; below, how the probabilities are spread.
+    """
+    figure = canvas((6.4, 5.4))
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=":", label="perfect")
+    for (name, (skipped, probability)), line in zip(curves.items(), _lines(curves), strict=True):
+        predicted, share, _ = calibration(skipped, probability)
+        axes.plot(predicted, share, ls=line, marker="o", ms=5, label=name)
+        counts, edges = np.histogram(probability, bins=20, range=(0, 1))
+        below.stairs(counts / max(counts.sum(), 1), edges, ls=line, lw=1.4)
+    axes.set(ylabel="share of plays skipped", ylim=(0, 1), xlim=(0, 1))
+    below.set(xlabel="predicted probability of a skip", ylabel="share of\nplays")
+    return _finished(figure, axes, title("Reliability", synthetic), "upper left")
+
+
+@styled
+def importance(
+    names: Sequence[str],
+    values: Floats,
+    top: int = 10,
+    *,
+    synthetic: bool = False,
+) -> Figure:
+    """Draw the `top` features that move the predictions most.
+
+    Args:
+        names: of the features.
+        values: of each feature, its mean absolute contribution, in log-odds, 0 or more.
+        top: how many to show.
+        synthetic: as in `roc`.
+    """
+    order = np.argsort(-np.asarray(values), kind="stable")[:top]
+    figure = canvas()
+    axes = figure.subplots()
+    bars = axes.barh([names[i] for i in order], np.asarray(values)[order], color=COLOURS[0])
+    axes.bar_label(bars, fmt="%.3f", padding=3)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("mean absolute contribution, log-odds")
+    axes.set_title(title(f"Top {len(order)} features", synthetic))
+    return figure
+
+
+def _square(x: str, y: str) -> tuple[Figure, Axes]:
+    figure = canvas((6.4, 5.4))
+    axes = figure.subplots()
+    axes.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.01))
+    return figure, axes
+
+
+def _lines(curves: Curves) -> list[str]:
+    return [LINES[i % len(LINES)] for i in range(len(curves))]
+
+
+def _finished(figure: Figure, axes: Axes, text: str, corner: Corner) -> Figure:
+    axes.set_title(text)
+    axes.legend(loc=corner)
+    return figure

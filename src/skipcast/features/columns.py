@@ -1,0 +1,80 @@
+"""Columns of plays as numbers, whatever they come as: a frame, or arrays of a request."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from skipcast.arrays import Floats
+from skipcast.schema import CODES
+
+
+class Columns:
+    """The columns of all plays as numbers: flags 0 or 1, texts as their codes, NaN where missing.
+
+    `date` becomes the day of the week, Monday 0. A text without a code is NaN. Numbers in place of
+    texts are taken as such codes: a request is small, and turning each text alone is faster there.
+    """
+
+    def __init__(
+        self,
+        plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]],
+        rows: slice = slice(None),
+    ) -> None:
+        self._plays = plays
+        self._rows = rows
+        self._numbers: dict[str, Floats] = {}
+        self._matrices: dict[tuple[str, ...], Floats] = {}
+
+    def __getitem__(self, name: str) -> Floats:
+        """Return a column as numbers."""
+        numbers = self._numbers.get(name)
+        if numbers is None:
+            numbers = self._numbers[name] = _numbers(name, self.raw(name))
+        return numbers
+
+    def raw(self, name: str) -> Any:
+        """Return a column as it was given: a numpy or pandas array."""
+        column = self._plays[name]
+        return getattr(column, "array", column)[self._rows]
+
+    def matrix(self, names: tuple[str, ...]) -> Floats:
+        """Return columns side by side: plays x columns."""
+        matrix = self._matrices.get(names)
+        if matrix is None:
+            matrix = self._matrices[names] = np.stack([self[name] for name in names], axis=1)
+        return matrix
+
+    def rows(self, names: tuple[str, ...]) -> Floats:
+        """Return columns one below the other: columns x plays."""
+        return np.array([self[name] for name in names])
+
+
+def _numbers(name: str, values: Any) -> Floats:
+    if values.dtype == np.float64 or (name != "date" and name not in CODES):
+        return np.asarray(values, np.float64)
+    places, texts = pd.factorize(values)  # -1 is a missing text: it takes the NaN at the end
+    return np.array([*(code(name, text) for text in texts), np.nan])[places]
+
+
+def code(name: str, text: str) -> float:
+    """Return the number that stands for a text of a column: its place in `schema.CODES`.
+
+    For `date` it is the day of the week, Monday 0. NaN is a text that no model has seen.
+
+    >>> code("mode", "major"), code("date", "2018-07-15"), code("mode", "dorian")
+    (1.0, 6.0, nan)
+    """
+    if name == "date":
+        return _weekday(text)
+    return float(CODES[name].index(text)) if text in CODES[name] else np.nan
+
+
+def _weekday(text: str) -> float:
+    try:
+        return float(date.fromisoformat(text).weekday())
+    except ValueError:
+        return np.nan

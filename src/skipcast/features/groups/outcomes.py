@@ -1,0 +1,100 @@
+"""How earlier plays of the session went: the groups outcomes and behaviour.
+
+"Last" and "so far" mean plays of the same session that have ended.
+"""
+
+import numpy as np
+
+from skipcast.arrays import Floats
+from skipcast.features.feature import Feature, reads
+from skipcast.features.groups.signals import depth, full_listen, listened, skipped
+from skipcast.features.views import Past, Present, divide
+from skipcast.schema import TARGET
+
+USUAL_SKIP_RATE = 0.517  # of the dataset's mini version
+USUAL_PLAYS = 2.0  # how many plays the usual rate counts for
+MEMORY = 20  # plays that decayed rates look back: the length of the dataset's longest sessions
+
+
+# outcomes
+
+
+def _depth(plays: int) -> Feature:
+    def compute(now: Present, before: Past) -> Floats:
+        return before.lag(depth, plays)
+
+    text = (
+        f"How far the play that ended {plays} plays ago got: 0 skip_1, 1 skip_2, 2 skip_3, "
+        "3 further, 4 not_skipped; NaN if there is none or a skip column was not given."
+    )
+    return Feature(f"depth_{plays}", text, frozenset(), compute)
+
+
+HALF_LIVES = (1, 2, 5)
+WEIGHTS = [0.5 ** (np.arange(MEMORY) / half_life) for half_life in HALF_LIVES]
+
+
+def _decayed(now: Present, before: Past) -> Floats:
+    last = before.lags(skipped, MEMORY)
+    told = ~np.isnan(last)
+    skips = np.where(told, last, 0)
+    return np.array([divide((skips * w).sum(axis=1), (told * w).sum(axis=1)) for w in WEIGHTS])
+
+
+DECAYED = tuple(
+    Feature(
+        f"skip_rate_half_life_{half_life}",
+        f"Share of the last {MEMORY} plays that were skipped, 0..1, each counting half as much as "
+        f"one {half_life} plays later; NaN at the first play.",
+        frozenset(),
+        _decayed,
+    )
+    for half_life in HALF_LIVES
+)
+
+
+@reads()
+def previous_skipped(now: Present, before: Past) -> Floats:
+    """Whether the last play was skipped: 0 or 1; NaN at the first play."""
+    return before[TARGET]
+
+
+@reads()
+def streak(now: Present, before: Past) -> Floats:
+    """Last plays in a row that were skipped (above 0) or not (below 0); NaN at the first play."""
+    last = before[TARGET]
+    # fmin: a session without the other outcome is one streak from its start.
+    skips = np.fmin(before.since(listened) - 1, before.count)
+    listens = np.fmin(before.since(skipped) - 1, before.count)
+    return np.where(np.isnan(last), np.nan, np.where(last == 1, skips, -listens))
+
+
+@reads()
+def skip_rate(now: Present, before: Past) -> Floats:
+    """Share of the plays so far that were skipped, 0..1, shrunk to the usual rate; never NaN."""
+    usual = USUAL_SKIP_RATE * USUAL_PLAYS
+    skips: Floats = before.totals((skipped,))[0]
+    return (skips + usual) / (before.count + USUAL_PLAYS)
+
+
+@reads()
+def plays_since_skip(now: Present, before: Past) -> Floats:
+    """How many plays ago one was skipped, 1 for the last; NaN if none was."""
+    return before.since(skipped)
+
+
+@reads()
+def plays_since_full_listen(now: Present, before: Past) -> Floats:
+    """How many plays ago one was not_skipped, 1 for the last; NaN if none was or none was told."""
+    return before.since(full_listen)
+
+
+OUTCOMES = (
+    *map(_depth, (1, 2, 3, 4, 5)),
+    previous_skipped,
+    streak,
+    skip_rate,
+    *DECAYED,
+    plays_since_skip,
+    plays_since_full_listen,
+)

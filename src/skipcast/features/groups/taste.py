@@ -1,0 +1,111 @@
+"""The track beside the earlier ones of its session: the group taste.
+
+"So far" means plays of the same session that have ended. All are NaN where the session has no such
+play yet, or a track is unknown.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from skipcast.arrays import Floats
+from skipcast.features.feature import Feature, reads
+from skipcast.features.groups.signals import listened, skipped
+from skipcast.features.views import Past, Present, Signal, divide
+from skipcast.schema import ACOUSTIC_VECTORS, names
+
+# What is far: standard deviations over the plays of the dataset's mini version.
+AUDIO_SD = {
+    "acousticness": 0.246,
+    "beat_strength": 0.159,
+    "bounciness": 0.179,
+    "danceability": 0.159,
+    "dyn_range_mean": 2.54,
+    "energy": 0.182,
+    "flatness": 0.0389,
+    "instrumentalness": 0.143,
+    "liveness": 0.151,
+    "loudness": 3.16,
+    "mechanism": 0.208,
+    "organism": 0.189,
+    "speechiness": 0.133,
+    "tempo": 29.8,
+    "valence": 0.229,
+}
+AUDIO = tuple(AUDIO_SD)
+SD = np.array([*AUDIO_SD.values()])
+ACOUSTIC = tuple(names(ACOUSTIC_VECTORS))
+POPULARITY, YEAR = ("us_popularity_estimate",), ("release_year",)
+SETS = (AUDIO, ACOUSTIC, POPULARITY, YEAR)
+
+Reference = Callable[[Past, tuple[str, ...]], Floats]  # columns of what a track is compared with
+
+
+def _mean_of(where: Signal) -> Reference:
+    return lambda before, columns: before.means(SETS, where)[columns]
+
+
+def _last_of(where: Signal) -> Reference:
+    return lambda before, columns: before.latest(columns, where)
+
+
+REFERENCES: dict[str, tuple[str, Reference]] = {
+    "skipped": ("the mean of those skipped so far", _mean_of(skipped)),
+    "listened": ("the mean of those not skipped so far", _mean_of(listened)),
+    "last_skipped": ("the last one skipped", _last_of(skipped)),
+    "last_listened": ("the last one not skipped", _last_of(listened)),
+}
+
+
+def _distance(name: str) -> Feature:
+    text, reference = REFERENCES[name]
+
+    def compute(now: Present, before: Past) -> Floats:
+        apart = (now.matrix(AUDIO) - reference(before, AUDIO)) / SD
+        distance: Floats = np.sqrt((apart * apart).mean(axis=1))
+        return distance
+
+    meaning = (
+        f"Root mean square distance of the track's audio features to {text}, in sd, 0 or more."
+    )
+    return Feature(f"distance_to_{name}", meaning, frozenset(AUDIO), compute)
+
+
+def _cosine(name: str) -> Feature:
+    text, reference = REFERENCES[name]
+
+    def compute(now: Present, before: Past) -> Floats:
+        one, other = now.matrix(ACOUSTIC), reference(before, ACOUSTIC)
+        norms = np.sqrt((one * one).sum(axis=1) * (other * other).sum(axis=1))
+        return divide((one * other).sum(axis=1), norms)
+
+    meaning = f"Cosine of the track's acoustic vector and {text}, -1..1."
+    return Feature(f"cosine_to_{name}", meaning, frozenset(ACOUSTIC), compute)
+
+
+def _relative(columns: tuple[str, ...], name: str) -> Feature:
+    text, reference = REFERENCES[name]
+
+    def compute(now: Present, before: Past) -> Floats:
+        return now[columns[0]] - reference(before, columns)[:, 0]
+
+    meaning = f"`{columns[0]}` of the track minus {text}."
+    return Feature(f"{columns[0]}_minus_{name}", meaning, frozenset(columns), compute)
+
+
+@reads("track_id_clean")
+def same_track_skipped(now: Present, before: Past) -> Floats:
+    """Whether the same track was skipped when last played in this session: 0 or 1; NaN if new."""
+    return before.same_track(skipped)
+
+
+TASTE = (
+    *map(_distance, REFERENCES),
+    *map(_cosine, REFERENCES),
+    *(
+        _relative(columns, name)
+        for columns in (POPULARITY, YEAR)
+        for name in ("skipped", "listened")
+    ),
+    same_track_skipped,
+)

@@ -1,0 +1,5 @@
+"""Model families: logistic regression, LightGBM, XGBoost.
+
+- family: what a family is; families: all of them by name
+- logistic, lightgbm, xgboost: a family each; boosting: what the last two share
+"""

@@ -1,0 +1,103 @@
+"""The gate: whether a candidate becomes champion, and why, from scores alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skipcast.evaluation.bootstrap import Interval
+from skipcast.evaluation.scores import Comparison, Scores
+from skipcast.params import Promote
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the candidate passes, and one reason or more."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+
+    @property
+    def reason(self) -> str:
+        """All reasons in one line.
+
+        >>> Verdict(False, ("one", "two")).reason
+        'one; two'
+        """
+        return "; ".join(self.reasons)
+
+
+def decide(
+    scores: Scores, comparison: Comparison | None, params: Promote, *, carriers: Sequence[str]
+) -> Verdict:
+    """Decide whether the candidate may become champion.
+
+    Args:
+        scores: of the candidate on the test sessions.
+        comparison: with the champion on the same plays; None where there is none to compare with.
+        params: the limits.
+        carriers: the features that move the candidate's predictions most, for the message about a
+            probable leak.
+    """
+    faults = [*_alone(scores, params, carriers)]
+    if comparison is None:
+        return Verdict(not faults, tuple(faults) or ("there is no champion to compare with",))
+    gains, reason = _better(comparison, params)
+    if not gains:
+        faults.append(reason)
+    faults += _worse_slices(comparison, params)
+    return Verdict(not faults, tuple(faults) or (reason,))
+
+
+def _alone(scores: Scores, params: Promote, carriers: Sequence[str]) -> list[str]:
+    """Return what is wrong with the candidate whatever the champion is."""
+    faults = []
+    accuracy, error = scores["accuracy"].value, scores["calibration_error"].value
+    if accuracy > params.too_good:
+        faults.append(
+            f"accuracy must be at most promote.too_good, {params.too_good}, but is "
+            f"{accuracy:.4f}: probably a feature knows how the play ended. Most of the prediction "
+            f"comes from {', '.join(carriers)}. Look at how these are made"
+        )
+    if error > params.max_ece:
+        faults.append(
+            f"the calibration error must be at most promote.max_ece, {params.max_ece}, but is "
+            f"{error:.4f}"
+        )
+    return faults
+
+
+def _better(comparison: Comparison, params: Promote) -> tuple[bool, str]:
+    accuracy, log_loss = comparison.accuracy, comparison.log_loss
+    if accuracy.low > 0:
+        return True, f"accuracy is higher by {spread(accuracy)}"
+    if accuracy.value >= -params.tolerance and log_loss.high < 0:
+        return True, (
+            f"accuracy is within promote.tolerance, {spread(accuracy)}, and log loss is lower by "
+            f"{spread(_turned(log_loss))}"
+        )
+    return False, (
+        f"accuracy differs from the champion's by {spread(accuracy)} and log loss by "
+        f"{spread(log_loss)}: neither is better beyond what other sessions could have given"
+    )
+
+
+def _worse_slices(comparison: Comparison, params: Promote) -> list[str]:
+    return [
+        f"accuracy in the slice {name}, {plays} plays, must not fall by more than "
+        f"promote.slice_tolerance, {params.slice_tolerance}, but falls by "
+        f"{spread(_turned(difference))}"
+        for name, (plays, difference) in comparison.slices.items()
+        if plays >= params.slice_plays and difference.value < -params.slice_tolerance
+    ]
+
+
+def _turned(interval: Interval) -> Interval:
+    return Interval(-interval.value, -interval.high, -interval.low)
+
+
+def spread(interval: Interval) -> str:
+    """Write a score with its 95 % interval.
+
+    >>> spread(Interval(0.75, 0.7, 0.8))
+    '0.7500 (0.7000..0.8000)'
+    """
+    return f"{interval.value:.4f} ({interval.low:.4f}..{interval.high:.4f})"

@@ -1,0 +1,111 @@
+"""The stage `promote`: the candidate on the test sessions, beside baselines and the champion.
+
+`judge` only reads; `registry.py` does what follows from it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skipcast.evaluation.baselines import BASELINES, RULES
+from skipcast.evaluation.bootstrap import Interval
+from skipcast.evaluation.scores import (
+    Comparison,
+    HeldOut,
+    Scores,
+    Slices,
+    accuracy_by_position,
+    compare,
+    rule_scores,
+    scores,
+    slice_scores,
+)
+from skipcast.models.families import Family
+from skipcast.params import Params
+from skipcast.promotion.answers import Answers, ask
+from skipcast.promotion.gate import Verdict, decide
+from skipcast.promotion.registry import Registry
+
+CARRIERS = 5  # features named where a leak is probable
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All that a promotion found out before it changes anything."""
+
+    family: Family  # of the candidate
+    champion: int | None  # version
+    kept: bool  # the candidate is the champion already
+    answers: Answers
+    scores: dict[str, Scores]  # baselines, families, "candidate" and, where it answers, "champion"
+    slices: dict[str, Slices]  # baselines and "candidate"
+    plays_in: dict[str, dict[str, int]]  # each slice
+    positions: dict[str, dict[int, Interval]]  # accuracy; as slices
+    comparison: Comparison | None
+    verdict: Verdict
+
+
+def judge(
+    plays: pd.DataFrame,
+    features: pd.DataFrame,
+    found: dict[str, Any],
+    params: Params,
+    registry: Registry,
+) -> Judgement:
+    """Score the candidate, the baselines and the champion on the test sessions; decide.
+
+    Args:
+        plays: raw plays with their track features, in order of session and position.
+        features: what the stage `features` made of them.
+        found: what the search found, `data/search.json`.
+        params: all of them.
+        registry: of the model; only read.
+
+    Raises:
+        SkipcastError: there are too few test sessions or outcomes, the registry does not answer,
+            or the candidate cannot be scored.
+    """
+    family: Family = found["best"]
+    champion = registry.champion()
+    kept = champion is not None and champion == registry.find(found["families"][family]["run_id"])
+    rival = None if champion is None or kept else f"models:/{registry.name}/{champion}"
+    answers = ask(plays, features, found, params, rival)
+    test = HeldOut.of(
+        answers.plays,
+        params.features.horizon,
+        seed=params.promote.seed,
+        samples=params.promote.samples,
+    )
+    comparison = None
+    if answers.champion is not None:
+        comparison = compare(test, answers.candidate, answers.champion)
+    scored = _scores(test, answers)
+    carriers = answers.explained[family].top(CARRIERS)
+    verdict = decide(scored["candidate"], comparison, params.promote, carriers=carriers)
+    probabilities = {name: answers.others[name] for name in BASELINES}
+    probabilities["candidate"] = answers.candidate
+    return Judgement(
+        family=family,
+        champion=champion,
+        kept=kept,
+        answers=answers,
+        scores=scored,
+        slices={name: slice_scores(test, p) for name, p in probabilities.items()},
+        plays_in={k: {v: int(r.sum()) for v, r in s.items()} for k, s in test.slices.items()},
+        positions={name: accuracy_by_position(test, p) for name, p in probabilities.items()},
+        comparison=comparison,
+        verdict=verdict,
+    )
+
+
+def _scores(test: HeldOut, answers: Answers) -> dict[str, Scores]:
+    result = {
+        name: rule_scores(test, p) if name in RULES else scores(test, p)
+        for name, p in answers.others.items()
+    }
+    result["candidate"] = scores(test, answers.candidate)
+    if answers.champion is not None and not np.isnan(answers.champion).any():
+        result["champion"] = scores(test, answers.champion)
+    return result

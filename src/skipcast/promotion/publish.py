@@ -1,0 +1,101 @@
+"""What follows from a judgement: a version, an entry in the ledger, the alias, and the reports."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.utils.git_utils import get_git_commit
+
+from skipcast.artifacts import METRICS, REPORTS
+from skipcast.evaluation import plots
+from skipcast.evaluation.bootstrap import Interval
+from skipcast.files import move_into, write_json
+from skipcast.params import Params
+from skipcast.promotion import reports
+from skipcast.promotion.card import About, card
+from skipcast.promotion.judge import Judgement
+from skipcast.promotion.registry import Decision, Entry, Registry
+
+
+def conclude(
+    judgement: Judgement,
+    registry: Registry,
+    params: Params,
+    tracks: pd.DataFrame,
+    *,
+    found: dict[str, Any],
+    receipt: dict[str, Any],
+) -> Entry:
+    """Register the candidate, record the decision, move the alias if need be; write the reports.
+
+    What is written here is written last, so that a registry that fails leaves the reports of the
+    promotion before.
+
+    Args:
+        judgement: on the candidate.
+        registry: of the model.
+        params: all of them.
+        tracks: columns `schema.TRACK`.
+        found: what the search found.
+        receipt: what the stage `load` wrote.
+
+    Raises:
+        SkipcastError: the registry does not answer, or another changed the champion meanwhile.
+    """
+    best = found["families"][judgement.family]
+    version = registry.register(best["model_uri"], best["run_id"], judgement.family)
+    entry = entry_of(judgement, version, data=receipt["tables"]["training_set"]["hash"])
+    synthetic = receipt["synthetic"]
+    commit = get_git_commit(str(Path.cwd()))
+    about = About(
+        version, entry.decision, receipt, found, registry.settings(best["run_id"]), commit
+    )
+    drawn = reports.draw(judgement, tracks, params, synthetic=synthetic)
+    session = drawn.pop(reports.SESSION)
+    with tempfile.TemporaryDirectory(prefix=".promote.", dir=".") as name:
+        folder = Path(name)
+        reports.write(folder, drawn, judgement, card=card(judgement, params, about))
+        if synthetic:
+            plots.save(session, folder / "figures" / reports.SESSION)
+        registry.attach(best["model_uri"], folder / "model_card.md")
+        entry = registry.carry_out(entry, folder)
+        # Single plays of the dataset may be drawn here, but not be passed on.
+        plots.save(session, folder / "figures" / reports.SESSION)
+        move_into(folder, REPORTS)
+    write_json(METRICS, reports.metrics(judgement, entry, _champion(entry, registry), found))
+    return entry
+
+
+def entry_of(judgement: Judgement, version: int, *, data: str | None = None) -> Entry:
+    """Put a judgement into words, as an entry of the ledger."""
+    decision: Decision = "promoted" if judgement.verdict.passed else "refused"
+    reason = judgement.verdict.reason
+    if judgement.answers.unfit:
+        reason += (
+            f"; version {judgement.champion}, champion until now, could not be scored and stays "
+            f"registered: {judgement.answers.unfit}"
+        )
+    if judgement.kept:
+        decision, reason = "kept", "it is the champion already"
+    rival = judgement.scores.get("champion")
+    return Entry(
+        decision,
+        version,
+        judgement.champion,
+        reason,
+        data=data,
+        scores=_spreads(judgement.scores["candidate"]),
+        champion_scores=_spreads(rival) if rival else None,
+    )
+
+
+def _spreads(scores: dict[str, Interval]) -> dict[str, list[float]]:
+    return {name: [i.value, i.low, i.high] for name, i in scores.items()}
+
+
+def _champion(entry: Entry, registry: Registry) -> dict[str, Any]:
+    """Tell who is champion after a decision; None where there is none."""
+    version = entry.champion if entry.decision == "refused" else entry.version
+    family = registry.family(version) if version is not None else None
+    return {"family": family, "version": version}

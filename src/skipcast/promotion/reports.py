@@ -1,0 +1,170 @@
+"""What a promotion leaves in `reports/`: figures, curves and numbers."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
+
+from skipcast.evaluation import plots
+from skipcast.evaluation.baselines import BASELINES
+from skipcast.evaluation.bootstrap import Interval
+from skipcast.evaluation.metrics import calibration
+from skipcast.evaluation.scores import Scores
+from skipcast.files import write_json
+from skipcast.params import Params
+from skipcast.promotion import figures
+from skipcast.promotion.judge import Judgement
+from skipcast.promotion.registry import Entry
+from skipcast.schema import TARGET
+
+SESSION = "session.png"  # the one figure that shows single plays
+ROC_POINTS = 201
+LABELS = {**BASELINES, "logistic": "logistic", "lightgbm": "LightGBM", "xgboost": "XGBoost"}
+
+
+def draw(
+    judgement: Judgement, tracks: pd.DataFrame, params: Params, *, synthetic: bool
+) -> dict[str, Figure]:
+    """Draw all figures; return them by file name.
+
+    Args:
+        judgement: on the candidate.
+        tracks: columns `schema.TRACK`.
+        params: section promote has the songs to mark.
+        synthetic: whether the titles say that the data are the twin's.
+    """
+    answers, said = judgement.answers, {"synthetic": synthetic}
+    skipped = answers.plays[TARGET].to_numpy(dtype=bool)
+    curves = {
+        LABELS[name]: (skipped, p)
+        for name, p in answers.others.items()
+        if name in LABELS and name not in BASELINES
+    }
+    table = {"rate by last outcome": (skipped, answers.others["last_outcome"])}
+    own = answers.explained[judgement.family]
+    booster = next((e for f, e in answers.explained.items() if f != "logistic"), own)
+    lines = {f"candidate: {LABELS[judgement.family]}": judgement.positions["candidate"]}
+    lines |= {LABELS[n]: judgement.positions[n] for n in ("recipe", "repeat_last", "majority")}
+    chosen = lively_session(answers.plays)
+    return {
+        SESSION: figures.session(chosen, "loudness", **said),
+        "distributions.png": figures.distributions(tracks, params.promote.songs, **said),
+        "acoustic_correlation.png": figures.correlation(tracks, **said),
+        "roc.png": plots.roc(curves | table, **said),
+        "importance.png": plots.importance(own.names, own.importance, **said),
+        "reliability.png": plots.reliability(curves, **said),
+        "accuracy_by_position.png": figures.by_position(lines, **said),
+        "confusion.png": figures.confusion(skipped, answers.candidate, **said),
+        "contributions.png": figures.contributions(
+            booster.names, booster.values, booster.contributions, **said
+        ),
+    }
+
+
+def lively_session(plays: pd.DataFrame) -> pd.DataFrame:
+    """Return the plays of the session with most of both outcomes, the first among equals."""
+    sessions = plays.groupby("session_id", sort=True)[TARGET]
+    skips, length = sessions.sum(), sessions.size()
+    fewer = pd.Series(np.minimum(skips, length - skips), skips.index)
+    return plays[plays["session_id"] == fewer.idxmax()]
+
+
+def curves(judgement: Judgement) -> dict[str, pd.DataFrame]:
+    """Return what DVC draws and compares between commits, by name."""
+    skipped = judgement.answers.plays[TARGET].to_numpy(dtype=bool)
+    wrong, found, _ = roc_curve(skipped, judgement.answers.candidate)
+    at = np.linspace(0, 1, ROC_POINTS)
+    predicted, happened, held = calibration(skipped, judgement.answers.candidate)
+    positions = judgement.positions["candidate"]
+    return {
+        "roc": pd.DataFrame({"false_positive_rate": at, "recall": np.interp(at, wrong, found)}),
+        "reliability": pd.DataFrame({"predicted": predicted, "skipped": happened, "plays": held}),
+        "accuracy_by_position": pd.DataFrame(
+            {"position": list(positions), "accuracy": [i.value for i in positions.values()]}
+        ),
+    }
+
+
+def metrics(
+    judgement: Judgement, entry: Entry, champion: Mapping[str, Any], found: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what `metrics.json` holds.
+
+    Args:
+        judgement: on the candidate.
+        entry: the decision.
+        champion: family and version after the decision.
+        found: what the search found.
+    """
+    validation = {
+        name: {score: best[score] for score in ("accuracy", "log_loss")}
+        for name, best in found["families"].items()
+    }
+    scores = judgement.scores
+    names = ("candidate", "champion")
+    return {
+        "families": validation,
+        "candidate": {"family": judgement.family, "version": entry.version},
+        "decision": entry.decision,
+        "champion": dict(champion),
+        "test": {name: _values(scores[name]) for name in scores if name in names},
+        "interval": {name: _ends(scores[name]) for name in scores if name in names},
+        "baselines": {name: _values(scores[name]) for name in BASELINES},
+        "best_of_family": {name: _values(scores[name]) for name in found["families"]},
+    }
+
+
+def _values(scores: Scores) -> dict[str, float]:
+    return {name: interval.value for name, interval in scores.items()}
+
+
+def _ends(scores: Scores) -> dict[str, dict[str, float]]:
+    return {name: {"low": i.low, "high": i.high} for name, i in scores.items()}
+
+
+def evaluation(judgement: Judgement) -> dict[str, Any]:
+    """Return all scores with intervals, in slices, too, and the difference to the champion."""
+    comparison = judgement.comparison
+    return {
+        "plays": len(judgement.answers.plays),
+        "sessions": int(judgement.answers.plays["session_id"].nunique()),
+        "scores": {name: _intervals(scores) for name, scores in judgement.scores.items()},
+        "slices": {
+            name: {
+                kind: {value: _intervals(scores) for value, scores in values.items()}
+                for kind, values in slices.items()
+            }
+            for name, slices in judgement.slices.items()
+        },
+        "difference": None
+        if comparison is None
+        else {
+            "plays": comparison.plays,
+            "accuracy": asdict(comparison.accuracy),
+            "log_loss": asdict(comparison.log_loss),
+            "slices": {
+                name: {"plays": plays, "accuracy": asdict(interval)}
+                for name, (plays, interval) in comparison.slices.items()
+            },
+        },
+    }
+
+
+def _intervals(scores: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
+    return {name: asdict(interval) for name, interval in scores.items()}
+
+
+def write(folder: Path, drawn: Mapping[str, Figure], judgement: Judgement, *, card: str) -> None:
+    """Write the reports into `folder`."""
+    for name, figure in drawn.items():
+        plots.save(figure, folder / "figures" / name)
+    (folder / "curves").mkdir()
+    for name, table in curves(judgement).items():
+        table.to_csv(folder / "curves" / f"{name}.csv", index=False)
+    write_json(folder / "evaluation.json", evaluation(judgement))
+    (folder / "model_card.md").write_text(card, encoding="utf-8")

@@ -1,0 +1,130 @@
+"""What a search is about: its params, its data, and the fingerprint that tells it from others."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skipcast.arrays import Indices
+from skipcast.errors import SkipcastError
+from skipcast.evaluation.split import split_sessions
+from skipcast.features.build import KEY_COLUMNS
+from skipcast.files import hash_file
+from skipcast.models.families import Family
+from skipcast.models.family import Bounds, Part
+from skipcast.params import Params
+
+PACKAGE = Path(__file__).parents[1]
+LIBRARIES = ("numpy", "scikit-learn", "lightgbm", "xgboost", "optuna")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process needs to take part in a search."""
+
+    params: Params
+    features: Path  # a row per play: session_id, session_position, skipped, then the features
+    tracks: Path  # columns `schema.TRACK`; the models will know these by id
+    data: str  # fingerprint of the plays
+    tags: Mapping[str, str]  # of every run
+    fingerprint: str
+
+    def bounds(self, family: Family) -> Bounds:
+        """Return the ranges that params narrow."""
+        return self.params.search.space.get(family, {})
+
+
+@dataclass(frozen=True)
+class Plays:
+    """The plays that train and those that validate."""
+
+    columns: list[str]  # names of the features
+    train: Part
+    validation: Part
+    sessions: Indices  # of each validation play: the number of its session
+
+
+def make_job(
+    params: Params,
+    features: Path,
+    tracks: Path,
+    *,
+    receipt: Mapping[str, Any],
+    features_receipt: Mapping[str, Any],
+) -> Job:
+    """Put a job together.
+
+    Args:
+        params: all params.
+        features: what the stage `features` made.
+        tracks: what the stage `fetch` made.
+        receipt: of the stage `load`.
+        features_receipt: of the stage `features`.
+
+    Raises:
+        SkipcastError: the features are not those of their receipt, of the tables that are loaded
+            now, or of the params.
+    """
+    made_from = {"horizon": params.features.horizon, "groups": list(params.features.groups)}
+    expected = {"tables": receipt["tables"], **made_from, "hash": hash_file(features)}
+    for name, value in expected.items():
+        if features_receipt[name] != value:
+            raise SkipcastError(
+                f"{features} must be of the {name} {features_receipt[name]}, as its receipt says, "
+                f"but got {value}. `dvc repro --force features` makes it again."
+            )
+    data = receipt["tables"]["training_set"]["hash"]
+    tags = {
+        "data.hash": data,
+        "data.synthetic": str(receipt["synthetic"]),
+        "features.hash": expected["hash"],
+        "horizon": params.features.horizon,
+        "seed": str(params.search.seed),
+    }
+    fingerprint = _fingerprint(params, expected["hash"], hash_file(tracks))
+    return Job(params, features, tracks, data, {**tags, "fingerprint": fingerprint}, fingerprint)
+
+
+def _fingerprint(params: Params, *inputs: str) -> str:
+    """Return a hash of all that decides what a search finds, which is not how many do it."""
+    search = params.search.model_dump(exclude={"workers"})
+    about = {
+        "inputs": inputs,
+        "params": [params.features.model_dump(), search, params.split.model_dump()],
+        "code": [hash_file(path) for path in sorted(PACKAGE.rglob("*.py"))],
+        "libraries": {name: version(name) for name in LIBRARIES},
+    }
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def read_plays(job: Job) -> Plays:
+    """Read the features and split them by sessions; what tests stays out.
+
+    Raises:
+        SkipcastError: a part has no skipped plays or no others.
+    """
+    features = pd.read_parquet(job.features)
+    columns = [str(name) for name in features if name not in (*KEY_COLUMNS, "skipped")]
+    parts = split_sessions(features["session_id"], job.params.split)
+    train, validation = (features[parts == part] for part in ("train", "validation"))
+    return Plays(
+        columns,
+        _part(train[columns], train["skipped"], "train"),
+        _part(validation[columns], validation["skipped"], "validation"),
+        pd.factorize(validation["session_id"])[0],
+    )
+
+
+def _part(features: pd.DataFrame, skipped: pd.Series, name: str) -> Part:
+    if skipped.nunique() < 2:
+        raise SkipcastError(
+            f"The {name} sessions must have skipped plays and others but {len(skipped)} plays have "
+            "not both. Raise fetch.rows, or change the shares in split."
+        )
+    return Part(features.to_numpy(np.float32), skipped.to_numpy(dtype=bool))

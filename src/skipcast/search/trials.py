@@ -1,0 +1,185 @@
+"""The search: every process works off trials; the last to be done picks and logs the best.
+
+Processes share the studies (`studies.py`) and the runs (`tracking.py`) and nothing else, whether
+they are those of `search.workers`, `skipcast search` on a second machine, or one after a kill.
+"""
+
+import multiprocessing
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import optuna
+from optuna.trial import Trial, TrialState
+
+from skipcast.database.locks import Locks
+from skipcast.database.server import open_connection, open_in_schema, readable_errors
+from skipcast.evaluation.metrics import accuracy, evaluate
+from skipcast.files import disk_errors
+from skipcast.models.families import FAMILIES
+from skipcast.models.family import OnRound
+from skipcast.search.mlflow_runs import open_runs, tracking_errors
+from skipcast.search.spec import Job, Plays, read_plays
+from skipcast.search.studies import Claim, Progress, Studies, directions, open_storage
+from skipcast.search.winners import MODEL_FILE, PROBABILITY_FILE, SCORES, TRIAL_FOLDER, finish
+
+Watch = Callable[[Callable[[], Mapping[Any, Progress]]], AbstractContextManager[object]]
+TABLES = "skipcast optuna tables"  # the lock under which they are made
+
+
+def search(job: Job, url: str, watch: Watch = lambda progress: nullcontext()) -> dict[str, Any]:
+    """Run a study per family; log every trial, and the best model of each family, to MLflow.
+
+    Args:
+        job: what to search, on what.
+        url: of the database that holds the studies.
+        watch: is given a function that tells how far the search is; entered while it runs.
+
+    Returns:
+        The parent's `run_id`; by family under `families`, the best trial's `run_id`, `model_uri`,
+        `accuracy` and `log_loss` on the validation sessions; as `best`, the best family's name.
+
+    Raises:
+        SkipcastError: a part has no session, or database or tracking server fail; what is
+            finished is kept.
+    """
+    plays = read_plays(job)
+    with _joined(job, url) as (studies, parent):
+        with watch(studies.progress), _workers(job, url):
+            _work(studies, parent, job, plays)
+        return finish(studies, parent, job, plays)
+
+
+def _assist(job: Job, url: str) -> None:
+    """Take part in a search that another process of this machine leads, and end with it."""
+    leader = multiprocessing.parent_process()
+    assert leader is not None
+
+    def end_with_leader() -> None:
+        leader.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_leader, daemon=True).start()
+    plays = read_plays(job)
+    with _joined(job, url) as (studies, parent):
+        _work(studies, parent, job, plays)
+
+
+@contextmanager
+def _workers(job: Job, url: str) -> Iterator[None]:
+    """Have `search.workers` processes in all; should one fail, the others do its trials."""
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(target=_assist, args=(job, url), daemon=True)
+        for _ in range(job.params.search.workers - 1)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        yield
+        for process in processes:
+            process.join()
+    finally:
+        for process in processes:
+            process.kill()
+
+
+@contextmanager
+def _joined(job: Job, url: str) -> Iterator[tuple[Studies, str]]:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    schema = f"{job.params.load.schema_}_optuna"
+    with ExitStack() as stack:
+        for readable in (disk_errors(), readable_errors(url), tracking_errors()):
+            stack.enter_context(readable)
+        connection = stack.enter_context(closing(open_connection(url)))
+        connection.autocommit = True
+        locks = Locks(connection)
+        params = job.params.search
+        runs = open_runs(params.experiment, job.tags, data=job.data)
+        with locks.exclusive(TABLES):
+            storage = open_storage(partial(open_in_schema, url, schema))
+        studies = Studies(storage, locks, runs, job.fingerprint, params)
+        with studies.joined() as parent:
+            yield studies, parent
+
+
+def _work(studies: Studies, parent: str, job: Job, plays: Plays) -> None:
+    """Do trials until there is none left, here or with anybody else."""
+    prepared = cache(lambda family: FAMILIES[family].prepare(plays.train, plays.validation))
+    for wait in (False, True):
+        for family in job.params.search.families:
+            for claim in studies.claims(family, parent, job.bounds(family), wait=wait):
+                try:
+                    _run(studies, claim, prepared(family), plays, job)
+                except BaseException:
+                    with suppress(Exception):  # the servers may be what failed
+                        studies.end(claim, TrialState.FAIL)
+                    raise
+
+
+def _run(studies: Studies, claim: Claim, prepared: Any, plays: Plays, job: Job) -> None:
+    """Fit, score and log a trial."""
+    params, family = job.params.search, FAMILIES[claim.family]
+    losses: list[float] = []
+    report = _reporter(claim.trial, losses, params.objective)
+    threads = max(1, joblib.cpu_count() // params.workers)  # of the cores that are allowed
+    started = time.perf_counter()
+    try:
+        model = family.fit(claim.params, prepared, params.seed, threads, report)
+    except optuna.TrialPruned:
+        model = None
+    scores = {"fit_seconds": time.perf_counter() - started}
+    if model is None:
+        studies.runs.log(claim.run_id, scores, losses, claim.params)
+        studies.end(claim, TrialState.PRUNED)
+        return
+    probability = family.predict(model, plays.validation.features)
+    scores |= evaluate(plays.validation.skipped, probability)
+    fitted = family.predict(model, plays.train.features)
+    scores["train_accuracy"] = accuracy(plays.train.skipped, fitted)
+    if losses:
+        scores["rounds"] = float(np.argmin(losses) + 1)
+    studies.runs.log(claim.run_id, scores, losses, claim.params)
+    with tempfile.TemporaryDirectory() as folder:
+        family.save(model, Path(folder, MODEL_FILE))
+        np.save(Path(folder, PROBABILITY_FILE), probability)
+        studies.runs.client.log_artifacts(claim.run_id, folder, TRIAL_FOLDER)
+    for score in SCORES:
+        claim.trial.set_user_attr(score, scores[score])
+    studies.end(claim, TrialState.COMPLETE, scores[params.objective])
+
+
+def _reporter(trial: Trial, losses: list[float], objective: str) -> OnRound:
+    """Return what tells a trial its losses and ends it when it is not among the better half.
+
+    Trials are compared where they have learned as much, rounds times learning rate: at equal rounds
+    a slow learner, often the better one in the end, would look worst.
+    """
+    _, sign = directions(objective)
+    reported = 0
+
+    def report(learned: float, loss: float) -> None:
+        nonlocal reported
+        losses.append(loss)
+        if int(learned) > reported:
+            reported = int(learned)
+            trial.report(sign * loss, reported)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+    return report

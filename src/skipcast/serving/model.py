@@ -1,0 +1,163 @@
+"""The served model: raw plays in, a probability of being skipped for each out."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from skipcast.errors import SkipcastError
+from skipcast.features.build import feature_names
+from skipcast.models.families import FAMILIES
+from skipcast.schema import CODES, THRESHOLD
+from skipcast.serving.guard import guard_server
+from skipcast.serving.histogram import count
+from skipcast.serving.request import Plays
+from skipcast.serving.tracks import read_tracks
+
+SCORE_HISTORY = "score_history"  # a param of requests
+MAX_PLAYS, THREADS = "max_plays", "threads"
+CONFIG: dict[str, Any] = {MAX_PLAYS: 10_000, THREADS: 1}
+"""What `mlflow models serve --model-config` may change.
+
+A request holds at most so many plays, each candidate counted with its history. One thread is the
+fastest for one request; a batch may take all.
+"""
+
+ANSWER = pd.Index(
+    [
+        "session_id",
+        "session_position",
+        "track_id_clean",
+        "skip_probability",
+        "skipped",
+        "track_known",
+    ],
+    dtype=object,
+)
+"""The columns of an answer."""
+
+
+class SkipModel(PythonModel):
+    """What `mlflow models serve` calls."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read the model's own files."""
+        guard_server()
+        files = {name: Path(path) for name, path in context.artifacts.items()}
+        about = json.loads(files["model.json"].read_text(encoding="utf-8"))
+        config = CONFIG | (context.model_config or {})
+        self._horizon = about["horizon"]
+        self._groups = tuple(about["groups"])
+        self._limit = config[MAX_PLAYS]
+        self._family = FAMILIES[about["family"]]
+        self._model = self._family.load(files["classifier"], config[THREADS])
+        self._tracks = read_tracks(files["tracks.parquet"])
+        self._trained = json.loads(files["trained.json"].read_text(encoding="utf-8"))
+
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: Mapping[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Score raw plays.
+
+        Args:
+            context: not used; `load_context` has read it.
+            model_input: rows of `request.INPUTS`, in any order; sessions from the first play on.
+            params: `score_history` true also scores plays that have ended.
+
+        Returns:
+            A row for each input row, in its order: session_id, session_position, track_id_clean,
+            skip_probability (0..1), skipped (both None for a play that is not scored) and
+            track_known (whether the model's table has the track).
+
+        Raises:
+            MlflowException: the request breaks a rule; the server answers 400 with its text.
+        """
+        plays = self._read(model_input)
+        history = bool((params or {}).get(SCORE_HISTORY))
+        wanted = plays.predicted if history else plays.predicted & plays.open
+        probability = np.full(len(wanted), None, object)
+        skipped = probability.copy()
+        if wanted.any():
+            features = plays.features(self._groups)
+            chosen = features if wanted.all() else features[wanted]
+            found = self._family.predict(self._model, chosen)
+            probability[wanted] = found
+            skipped[wanted] = found >= THRESHOLD
+        columns = (
+            plays.given["session_id"],
+            plays.given["session_position"].astype(np.int64),
+            plays.given["track_id_clean"],
+            probability,
+            skipped,
+            plays.known,
+        )
+        # One table of objects, as nulls make two columns anyway: the fastest to make and send.
+        table = np.empty((len(wanted), len(columns)), object)
+        for place, column in enumerate(columns):
+            table[:, place] = column
+        return pd.DataFrame(table, columns=ANSWER, dtype=object, copy=False)
+
+    def explain(self, plays: pd.DataFrame) -> pd.DataFrame:
+        """Tell what each feature adds to the log-odds that a play is skipped.
+
+        Args:
+            plays: as for `predict`.
+
+        Returns:
+            A row for each input row, in its order; a column per feature and `base`, what they
+            start from. A row adds up to the log-odds of `predict`'s probability.
+
+        Raises:
+            MlflowException: the request breaks a rule.
+        """
+        features = self._read(plays).features(self._groups)
+        columns = [*feature_names(self._horizon, self._groups), "base"]
+        return pd.DataFrame(self._family.contributions(self._model, features), columns=columns)
+
+    def features(self, plays: pd.DataFrame) -> pd.DataFrame:
+        """Return the features of each play as the model sees them; raises as `predict` does."""
+        values = self._read(plays).features(self._groups)
+        return pd.DataFrame(values, columns=feature_names(self._horizon, self._groups))
+
+    def summarise(self, plays: pd.DataFrame, answer: pd.DataFrame) -> dict[str, Any]:
+        """Count what tells how far plays are from those that the model was trained on.
+
+        Args:
+            plays: as for `predict`.
+            answer: what `predict` returned for them.
+
+        Returns:
+            `drift.summary` says what each number is.
+        """
+        scored = answer["skip_probability"].notna().to_numpy()
+        features = self._read(plays).features(self._groups)[scored]
+        unseen = {
+            name: int((plays[name].notna() & ~plays[name].isin(texts)).sum())
+            for name, texts in CODES.items()
+            if name in plays
+        }
+        return {
+            "plays": len(plays),
+            "scored": int(scored.sum()),
+            "unknown_tracks": int((~answer["track_known"].astype(bool)).sum()),
+            "unseen_categories": unseen,
+            "probability": float(answer["skip_probability"][scored].sum()),
+            "counts": count(features, self._trained["edges"]).tolist() if self._trained else [],
+            "features": [*feature_names(self._horizon, self._groups)],
+            "trained": self._trained,
+        }
+
+    def _read(self, data: Any) -> Plays:
+        try:
+            return Plays(data, self._tracks, self._horizon, self._limit)
+        except SkipcastError as error:
+            raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from error

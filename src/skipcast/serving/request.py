@@ -1,0 +1,117 @@
+"""The plays of a request, complete: with their tracks' features, each behind its history."""
+
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from skipcast.arrays import Array, Bools, Floats, Indices
+from skipcast.errors import SkipcastError
+from skipcast.features.build import compute_features, predicted
+from skipcast.schema import ALIAS, LOG, OUTCOMES, TARGET, TRACK_INPUTS, Group, Horizon
+from skipcast.serving.histories import arrange, number_sessions
+from skipcast.serving.parse import read_request, shown
+from skipcast.serving.tracks import Tracks
+
+READ = tuple(c.name for c in LOG if c.name not in ("session_id", "track_id_clean"))
+
+
+class Plays:
+    """A request's plays. All arrays have a value per row of the request, in its order.
+
+    Args:
+        data: what a client sent, as `request.read_request` takes it.
+        tracks: those that the model knows.
+        horizon: what is known when the prediction is made.
+        limit: of plays, each candidate counted with its history.
+
+    Raises:
+        SkipcastError: the request breaks a rule.
+    """
+
+    def __init__(self, data: Any, tracks: Tracks, horizon: Horizon, limit: int) -> None:
+        self.given: dict[str, Array] = read_request(data)
+        self._horizon = horizon
+        outcome = _outcome(self.given)
+        self.given[TARGET] = outcome
+        self.open: Bools = np.isnan(outcome)  # not ended, as far as the client says
+        _check_open(self.given, self.open)
+        self.track_features, self.known = tracks.look_up(self.given["track_id_clean"].tolist())
+        second_half = horizon == "second_half"
+        if second_half:
+            _check_lengths(self.given)
+        self.predicted: Bools = predicted(self.given, horizon)
+        self.histories = arrange(
+            self.given["session_id"],
+            self.given["session_position"],
+            self.open,
+            ended=~self.predicted if second_half else None,
+            limit=limit,
+        )
+
+    def features(self, groups: tuple[Group, ...]) -> npt.NDArray[np.float32]:
+        """Return the features of each play: plays x features."""
+        take, columns = self.histories.take, self._columns()
+        if np.array_equal(take, np.arange(len(self.open))):  # mostly they come in order: no copies
+            return compute_features(columns, self._horizon, groups)
+        columns = {name: values[take] for name, values in columns.items()}
+        return compute_features(columns, self._horizon, groups)[self.histories.row]
+
+    def _columns(self) -> dict[str, Array]:
+        missing = np.full(len(self.open), np.nan)
+        columns: dict[str, Array] = {name: self.given.get(name, missing) for name in READ}
+        columns["track_id_clean"] = number_sessions(self.given["track_id_clean"])
+        for name in TRACK_INPUTS:
+            columns[name] = _override(self.given.get(name), self.track_features[name])
+        return columns
+
+
+def _override(given: Array | None, known: Floats) -> Floats:
+    return known if given is None else np.where(np.isnan(given), known, given)
+
+
+def _outcome(given: dict[str, Array]) -> Floats:
+    """Return skip_2, under whichever of its two names it was sent."""
+    missing = np.full(len(given["session_id"]), np.nan)
+    official, alias = (cast(Floats, given.get(name, missing)) for name in (TARGET, ALIAS))
+    wrong = (official != alias) & ~np.isnan(official) & ~np.isnan(alias)
+    if wrong.any():
+        raise _refuse(given, wrong, f"{ALIAS} must be what {TARGET} is, if both are given,")
+    return np.where(np.isnan(official), alias, official)
+
+
+def _check_open(given: dict[str, Array], open_: Bools) -> None:
+    """Check that a play without skip_2 has no other outcome, either."""
+    for name in OUTCOMES:
+        if name != TARGET and name in given:
+            wrong = open_ & ~np.isnan(given[name])
+            if wrong.any():
+                raise _refuse(given, wrong, f"{name} must be null where {TARGET} is", name)
+
+
+def _check_lengths(given: dict[str, Array]) -> None:
+    """Check session_length, which says which plays are the second half."""
+    name = "session_length"
+    length = given.get(name, np.full(len(given["session_id"]), np.nan))
+    session = number_sessions(given["session_id"])
+    wrong = np.isnan(length)
+    if wrong.any():
+        raise _refuse(given, wrong, f"{name} must be given for each play to this model", name)
+    wrong = (length < given["session_position"]) | (length != length[_first(session)])
+    if wrong.any():
+        rule = f"{name} must be the same for a session and no less than a session_position"
+        raise _refuse(given, wrong, rule, name)
+
+
+def _first(session: Indices) -> Indices:
+    """Return for each row the first row of its session."""
+    return np.unique(session, return_index=True)[1][session]
+
+
+def _refuse(given: dict[str, Array], wrong: Bools, rule: str, name: str = ALIAS) -> SkipcastError:
+    row = int(np.argmax(wrong))
+    value = shown(given[name][row]) if name in given else "null"
+    return SkipcastError(
+        f"{rule} but got {value} in row {row + 1} (session {shown(given['session_id'][row])}). "
+        "Correct the request."
+    )

@@ -1,0 +1,244 @@
+import gzip
+import random
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from skipcast.archive.sample import read_subset
+from skipcast.errors import SkipcastError
+from skipcast.schema import LOG, TRACK, names
+
+LOG_CSV = "training_set/log_mini.csv"
+TRACK_CSV = "track_features/tf_mini.csv"
+
+
+def read(source: Path, tracks: Path | None = None, rows: int = 10**6, seed: int = 0):
+    return read_subset(source, tracks, rows=rows, seed=seed)
+
+
+def rewrite(twin: Path, folder: Path, *, log=lambda t: t, tracks=lambda t: t) -> Path:
+    """Copy the twin to `folder` with its two files changed as text."""
+    for name, change in ((LOG_CSV, log), (TRACK_CSV, tracks)):
+        path = folder / name
+        path.parent.mkdir(parents=True)
+        path.write_text(change((twin / name).read_text()))
+    return folder
+
+
+def test_folder_gives_every_play_and_exactly_the_tracks_played(twin):
+    plays, tracks = read(twin)
+    log = pd.read_csv(twin / LOG_CSV)
+    assert list(plays) == names(LOG)
+    assert list(tracks) == names(TRACK)
+    expected = log.sort_values(["session_id", "session_position"], ignore_index=True)
+    pd.testing.assert_frame_equal(plays, expected, check_dtype=False)
+    assert set(tracks["track_id"]) == set(log["track_id_clean"])
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "zip", "csv.gz", "csv", "two tar.gz", "folder of zip"])
+def test_every_kind_of_source_gives_the_same(twin, tmp_path, kind):
+    source, tracks = tmp_path / f"log_mini.{kind}", None
+    if kind == "tar.gz":
+        with tarfile.open(source, "w:gz") as archive:
+            archive.add(twin, "data")
+    elif kind == "two tar.gz":
+        source, tracks = tmp_path / "training_set.tar.gz", tmp_path / "track_features.tar.gz"
+        for path, folder in ((source, "training_set"), (tracks, "track_features")):
+            with tarfile.open(path, "w:gz") as archive:
+                archive.add(twin / folder, folder)
+    elif kind in ("zip", "folder of zip"):
+        source = source.with_suffix(".zip")
+        with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(twin / LOG_CSV, f"data/{LOG_CSV}")
+            archive.write(twin / TRACK_CSV, f"data/{TRACK_CSV}")
+            archive.writestr(f"__MACOSX/data/training_set/._{Path(LOG_CSV).name}", b"\0\1")
+        source = tmp_path if kind == "folder of zip" else source
+    elif kind == "csv.gz":
+        source.write_bytes(gzip.compress((twin / LOG_CSV).read_bytes()))
+        tracks = twin
+    else:
+        source, tracks = twin / LOG_CSV, twin / TRACK_CSV
+    for got, expected in zip(read(source, tracks), read(twin), strict=True):
+        pd.testing.assert_frame_equal(got, expected)
+
+
+def test_subset_is_whole_sessions_and_just_enough(twin):
+    plays, _ = read(twin, rows=1000)
+    sizes = plays.groupby("session_id").size()
+    assert (sizes == plays.groupby("session_id")["session_length"].first()).all()
+    assert 1000 <= len(plays) < 1000 + 20
+
+
+def test_subset_depends_on_the_seed_and_not_on_the_order_or_the_number_of_files(twin, tmp_path):
+    lines = (twin / LOG_CSV).read_text().splitlines()
+    sessions: dict[str, list[str]] = {}
+    for line in lines[1:]:
+        sessions.setdefault(line.split(",")[0], []).append(line)
+    ids = list(sessions)
+    random.Random(1).shuffle(ids)
+    folder = rewrite(twin, tmp_path / "parts", log=lambda _: "")
+    (folder / LOG_CSV).unlink()
+    for part in range(3):
+        rows = [row for session in ids[part::3] for row in sessions[session]]
+        (folder / f"training_set/log_{part}.csv").write_text("\n".join([lines[0], *rows]) + "\n")
+    pd.testing.assert_frame_equal(read(folder, rows=900)[0], read(twin, rows=900)[0])
+    other = set(read(twin, rows=900, seed=1)[0]["session_id"])
+    assert other != set(read(twin, rows=900)[0]["session_id"])
+
+
+def test_a_small_sample_is_the_start_of_a_large_one(twin):
+    small, large = (set(read(twin, rows=rows)[0]["session_id"]) for rows in (200, 2000))
+    assert small < large
+
+
+def test_memory_does_not_grow_with_the_archive(tmp_path):
+    """A log of 40 times the plays, in a process of its own, needs at most 60 MB more."""
+    program = """
+import resource, sys
+from pathlib import Path
+from skipcast.archive import read_subset
+read_subset(Path(sys.argv[1]), None, rows=2000, seed=0)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    peaks = []
+    for sessions in (1000, 40_000):
+        folder = tmp_path / str(sessions)
+        (folder / "t").mkdir(parents=True)
+        row = (
+            "{},{},10,t,true,true,true,false,0,0,0,0,0,0,true,1,2018-07-15,true,radio,fwdbtn,fwdbtn"
+        )
+        with (folder / "log_mini.csv").open("w") as log:
+            log.write(",".join(names(LOG)) + "\n")
+            for session in range(sessions):
+                for position in range(1, 11):
+                    log.write(row.format(f"twin-{session:09d}", position) + "\n")
+        values = ["t"] + ["1"] * (len(TRACK) - 1)
+        values[names(TRACK).index("mode")] = "major"
+        (folder / "tf.csv").write_text(",".join(names(TRACK)) + "\n" + ",".join(values) + "\n")
+        run = subprocess.run(
+            [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True
+        )
+        peaks.append(int(run.stdout))
+    assert peaks[1] - peaks[0] < 60_000  # kB; the larger log alone is 34 MB of text
+
+
+def refuses(match: str, source: Path, tracks: Path | None = None) -> None:
+    with pytest.raises(SkipcastError, match=match):
+        read(source, tracks)
+
+
+def test_refuses_a_missing_file(tmp_path):
+    refuses("fetch.source and fetch.tracks must name files", tmp_path / "nothing.tar.gz")
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "zip", "csv.gz"])
+@pytest.mark.parametrize("share", [0.3, 0.99])
+def test_refuses_an_archive_cut_short(twin, tmp_path, kind, share):
+    whole = tmp_path / f"log_mini.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(twin / LOG_CSV, LOG_CSV)
+    elif kind == "tar.gz":
+        with tarfile.open(whole, "w:gz") as archive:
+            archive.add(twin, "data")
+    else:
+        whole.write_bytes(gzip.compress((twin / LOG_CSV).read_bytes()))
+    content = whole.read_bytes()
+    whole.write_bytes(content[: int(len(content) * share)])
+    refuses("must be a whole archive but is cut short or damaged", whole, twin)
+
+
+def test_refuses_a_plain_log_cut_between_rows(twin, tmp_path):
+    def cut(text):
+        rows = text.splitlines(keepends=True)
+        last = rows[-1].split(",")[0]
+        return "".join(rows[:-1]) if rows[-2].startswith(last) else "".join(rows[:-2])
+
+    refuses("must end with a whole session", rewrite(twin, tmp_path / "cut", log=cut))
+
+
+def test_refuses_a_plain_log_cut_inside_a_row(twin, tmp_path):
+    folder = rewrite(twin, tmp_path / "cut", log=lambda text: text[:-40])
+    refuses("log_mini.csv must hold rows of the official columns", folder)
+
+
+def test_refuses_a_missing_column(twin, tmp_path):
+    folder = rewrite(twin, tmp_path / "c", log=lambda t: t.replace("skip_2", "skipped", 1))
+    refuses("log_mini.csv must have the official columns but lacks skip_2", folder)
+
+
+def test_refuses_text_in_a_number_and_names_the_column(twin, tmp_path):
+    def spoil(text):
+        header, first, *others = text.splitlines(keepends=True)
+        fields = first.split(",")
+        fields[names(TRACK).index("tempo")] = "fast"
+        return "".join([header, ",".join(fields), *others])
+
+    folder = rewrite(twin, tmp_path / "c", tracks=spoil)
+    refuses("tf_mini.csv must hold .* in column tempo: .*'fast'", folder)
+
+
+def edit(rows):
+    """Return a change of a log's text from a change of its rows; the first is the header."""
+
+    def change(text):
+        split = [line.split(",") for line in text.splitlines()]
+        return "\n".join(",".join(row) for row in rows(split)) + "\n"
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("rows", "match"),
+    [
+        (lambda rows: rows[:2] + rows[3:], "session_position must count 1, 2, 3"),
+        (lambda rows: rows[:3] + rows[2:], "session_position must count 1, 2, 3"),
+        (lambda rows: rows[:1] + rows[2:], "session_position must count 1, 2, 3"),
+    ],
+    ids=["gap", "duplicate", "no first play"],
+)
+def test_refuses_a_session_that_is_not_whole(twin, tmp_path, rows, match):
+    refuses(match, rewrite(twin, tmp_path / "c", log=edit(rows)))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "match"),
+    [
+        ("hour_of_day", "31", r"hour_of_day of a play must be in_range\(0, 23\) but got 31"),
+        ("date", "15/07/2018", "date of a play must be"),
+        ("context_switch", "2", "context_switch of a play must be"),
+        ("session_length", "11x", "in column session_length"),
+        ("context_type", "", "context_type of a play must be given"),
+        ("session_length", "99", "session_length must be the number of plays"),
+    ],
+)
+def test_refuses_a_value_out_of_range(twin, tmp_path, column, value, match):
+    def spoil(rows):
+        rows[1][names(LOG).index(column)] = value
+        return rows
+
+    refuses(match, rewrite(twin, tmp_path / "c", log=edit(spoil)))
+
+
+def test_refuses_a_play_of_an_unknown_track(twin, tmp_path):
+    folder = rewrite(twin, tmp_path / "c", tracks=lambda t: "\n".join(t.splitlines()[:20]) + "\n")
+    refuses("track_id_clean must be in the track table", folder)
+
+
+def test_refuses_a_log_without_track_table(twin):
+    refuses("track_id_clean must be in the track table", twin / LOG_CSV)
+
+
+def test_refuses_a_track_that_comes_twice(twin, tmp_path):
+    folder = rewrite(twin, tmp_path / "c", tracks=lambda t: t)
+    (folder / "track_features/tf_again.csv").write_text((twin / TRACK_CSV).read_text())
+    refuses("track_id must come once in the track table", folder)
+
+
+def test_refuses_a_folder_without_plays(tmp_path):
+    refuses("must hold plays but holds none", tmp_path)

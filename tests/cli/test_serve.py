@@ -1,0 +1,137 @@
+"""`skipcast serve` and the switch to a new champion behind nginx: all the real programs."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+from servers import ROOT, free_port, gone, post, served, started
+
+from skipcast.cli.serve import check_champion
+from skipcast.errors import SkipcastError
+from skipcast.serving.packaging import example
+
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
+REQUEST = {"dataframe_split": json.loads(example().to_json(orient="split", index=False))}
+
+
+@pytest.fixture(autouse=True)
+def first_champion(champions):
+    champions(1)
+
+
+def test_becomes_the_command_that_it_prints_and_a_signal_ends_all_of_it(tmp_path):
+    with served(tmp_path, "--workers", "2") as (server, url):
+        port = url.rpartition(":")[2]
+        printed = (tmp_path / f"{port}.log").read_text()
+        assert printed.startswith(
+            "mlflow models serve -m models:/skipcast@champion --env-manager local "
+            f"-p {port} -h 127.0.0.1 -w 2\n"
+        )
+        status, answer = post(f"{url}/invocations", REQUEST)
+        assert status == 200
+        assert len(answer["predictions"]) == 3
+        server.send_signal(signal.SIGTERM)
+        assert gone(server)
+
+
+def test_ctrl_c_ends_all_of_it(tmp_path):
+    with served(tmp_path) as (server, _):
+        os.killpg(server.pid, signal.SIGINT)  # as a terminal does
+        assert gone(server)
+
+
+def test_no_champion_is_told(tracking):
+    match = r"models:/nobody@champion must be registered but is not: .* `dvc repro` makes it"
+    with pytest.raises(SkipcastError, match=match):
+        check_champion("nobody")
+
+
+class Clients:
+    """Threads that ask without pause and keep what each answer was."""
+
+    count = 4
+
+    def __init__(self, url: str) -> None:
+        self.answers: list[object] = []
+        self._url, self._over = url, threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(self.count)]
+
+    def _ask(self) -> None:
+        body, kind = json.dumps(REQUEST).encode(), {"Content-Type": "application/json"}
+        while not self._over.is_set():
+            request = urllib.request.Request(self._url, body, kind)
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    self.answers.append(json.load(answer)["predictions"][-1]["skip_probability"])
+            except (OSError, ValueError) as error:  # refused, cut off, or a status that is not 200
+                self.answers.append(repr(error))
+
+    def __enter__(self) -> "Clients":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def ask_again(self, times: int = 50) -> None:
+        """Wait for so many more answers."""
+        before = len(self.answers)
+        deadline = time.monotonic() + 60
+        while len(self.answers) < before + times and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(self.answers) >= before + times
+
+
+@pytest.fixture
+def proxy(tmp_path):
+    """Run nginx as deploy/ has it; yield its folder and where it answers."""
+    if NGINX is None:
+        pytest.skip("There is no nginx: install it, e.g. `apt-get install nginx-light`.")
+    folder, port = tmp_path / "deploy", free_port()
+    shutil.copytree(ROOT / "deploy", folder)
+    conf = (folder / "nginx.conf").read_text()
+    assert "127.0.0.1:8080" in conf
+    (folder / "nginx.conf").write_text(conf.replace("127.0.0.1:8080", f"127.0.0.1:{port}"))
+
+    @contextmanager
+    def run(upstream: str):
+        (folder / "upstream.conf").write_text(f"server {upstream.removeprefix('http://')};\n")
+        url = f"http://127.0.0.1:{port}"
+        command = [NGINX, "-p", f"{folder}/", "-c", "nginx.conf", "-g", "daemon off;"]
+        with started(command, f"{url}/ping", tmp_path / "nginx.log"):
+            yield folder, url
+
+    return run
+
+
+def test_moves_to_a_new_champion_with_no_request_lost(proxy, champions, tmp_path):
+    path = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
+    with served(tmp_path) as (old, old_url), proxy(old_url) as (folder, url):
+        champions(2)
+        with served(tmp_path) as (_, new_url), Clients(f"{url}/invocations") as clients:
+            clients.ask_again()
+            before_switch = len(clients.answers)
+            switch = [folder / "switch.sh", new_url.rpartition(":")[2]]
+            subprocess.run(switch, check=True, env=os.environ | {"PATH": path})
+            after_switch = len(clients.answers) + clients.count
+            clients.ask_again()
+            old.send_signal(signal.SIGTERM)
+            assert gone(old)
+            clients.ask_again()
+    first, last = clients.answers[0], clients.answers[-1]
+    assert isinstance(first, float)
+    assert isinstance(last, float)
+    assert first != last
+    assert set(clients.answers) == {first, last}  # every request was answered, by one or the other
+    assert set(clients.answers[:before_switch]) == {first}
+    assert set(clients.answers[after_switch:]) == {last}  # `count`: asked before, not kept yet

