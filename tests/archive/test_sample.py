@@ -101,7 +101,7 @@ def test_memory_does_not_grow_with_the_archive(tmp_path):
     program = """
 import resource, sys
 from pathlib import Path
-from skipcast.archive import read_subset
+from skipcast.archive.sample import read_subset
 read_subset(Path(sys.argv[1]), None, rows=2000, seed=0)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

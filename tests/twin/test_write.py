@@ -10,8 +10,7 @@ from pyarrow import csv
 from skipcast.errors import SkipcastError
 from skipcast.schema import LOG, SYNTHETIC_PREFIX, TRACK, names
 from skipcast.sessions import check_positions
-from skipcast.twin import catalogue as twin_tracks
-from skipcast.twin import write as twin
+from skipcast.twin import catalogue, write
 from skipcast.twin.listeners import read_habits
 from skipcast.twin.write import write_twin
 
@@ -108,7 +107,7 @@ def test_same_seed_same_bytes(tmp_path):
 
 
 def test_chunks_do_not_share_draws(tmp_path, monkeypatch):
-    monkeypatch.setattr(twin, "CHUNK", 20)
+    monkeypatch.setattr(write, "CHUNK", 20)
     write_twin(tmp_path / "a", sessions=40, seed=0)
     log = csv.read_csv(tmp_path / "a" / "training_set" / "log_mini.csv").to_pandas()
     check_positions(log["session_id"].array, log["session_position"].to_numpy())
@@ -162,7 +161,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(twin, "_write_tracks", full)
+    monkeypatch.setattr(write, "_write_tracks", full)
     with pytest.raises(SkipcastError, match="No space left on device"):
         write_twin(tmp_path / "twin", sessions=10, seed=0)
     assert list(tmp_path.iterdir()) == []
@@ -175,5 +174,5 @@ def test_habits_are_shares_where_they_should_be():
 
 
 def test_loadings_leave_room_for_what_is_the_features_own():
-    assert all(np.square(loading).sum() <= 1 for loading in twin_tracks.LOADINGS.values())
-    assert set(twin_tracks.LOADINGS) == set(names(TRACK)) - {"track_id"}
+    assert all(np.square(loading).sum() <= 1 for loading in catalogue.LOADINGS.values())
+    assert set(catalogue.LOADINGS) == set(names(TRACK)) - {"track_id"}

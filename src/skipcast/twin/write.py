@@ -21,7 +21,14 @@ from scipy.special import expit
 from skipcast.errors import SkipcastError
 from skipcast.files import replacing
 from skipcast.schema import LOG, SYNTHETIC_PREFIX, TRACK, names
-from skipcast.twin import catalogue as twin_tracks
+from skipcast.twin.catalogue import (
+    CATALOGUE,
+    HEAD,
+    Catalogue,
+    draw_tracks,
+    make_catalogue,
+    track_table,
+)
 from skipcast.twin.listeners import (
     CONTEXTS,
     ENDS,
@@ -82,8 +89,8 @@ def write_twin(folder: Path, *, sessions: int, seed: int, parts: bool = False) -
 
 def _write_all(folder: Path, *, sessions: int, seed: int, parts: bool) -> None:
     for_catalogue, for_tracks, for_sessions = np.random.SeedSequence(seed).spawn(3)
-    catalogue = twin_tracks.make_catalogue(np.random.default_rng(for_catalogue))
-    played = np.zeros(twin_tracks.CATALOGUE, dtype=bool)
+    catalogue = make_catalogue(np.random.default_rng(for_catalogue))
+    played = np.zeros(CATALOGUE, dtype=bool)
     habits = read_habits()
     (folder / "training_set").mkdir(parents=True)
     with parquet.ParquetWriter(folder / ORACLE, ORACLE_SCHEMA) as oracle:
@@ -137,7 +144,7 @@ def _session_ids(seed: int, first: int, n: int) -> pa.Array:
 def _chunk(
     ids: pa.Array,
     day: datetime.date,
-    catalogue: twin_tracks.Catalogue,
+    catalogue: Catalogue,
     habits: Habits,
     rng: np.random.Generator,
     played: np.ndarray[tuple[int], np.dtype[np.bool_]],
@@ -166,7 +173,7 @@ def _chunk(
 
 
 def _listen(
-    n: int, catalogue: twin_tracks.Catalogue, habits: Habits, rng: np.random.Generator
+    n: int, catalogue: Catalogue, habits: Habits, rng: np.random.Generator
 ) -> tuple[State, dict[str, Ints]]:
     """Let n sessions run through all positions; return (n, 20) numbers of their plays by name.
 
@@ -175,7 +182,7 @@ def _listen(
     state = begin(n, habits, rng)
     plays: dict[str, list[Ints]] = {}
     for intercept in habits.intercept:
-        draws = twin_tracks.draw_tracks(catalogue, n, rng)
+        draws = draw_tracks(catalogue, n, rng)
         begun = start(state, draws, catalogue.appeal, habits, rng)
         log_odds = begun.log_odds + intercept
         end(state, log_odds, habits, rng)
@@ -238,7 +245,7 @@ def _seeks(
 def _write_tracks(
     folder: Path,
     played: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    catalogue: twin_tracks.Catalogue,
+    catalogue: Catalogue,
     seeds: np.random.SeedSequence,
     *,
     parts: bool,
@@ -260,14 +267,14 @@ def _write_tracks(
 
 def _track_frames(
     played: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    catalogue: twin_tracks.Catalogue,
+    catalogue: Catalogue,
     seeds: np.random.SeedSequence,
 ) -> Iterator[pd.DataFrame]:
-    head, tail = np.arange(twin_tracks.HEAD), np.flatnonzero(played)
-    tail = tail[tail >= twin_tracks.HEAD]
+    head, tail = np.arange(HEAD), np.flatnonzero(played)
+    tail = tail[tail >= HEAD]
     if played[head].any():
         rng = np.random.default_rng(seeds.spawn(1)[0])
-        yield twin_tracks.track_table(head, catalogue, rng)[played[head]]
+        yield track_table(head, catalogue, rng)[played[head]]
     for first in range(0, len(tail), TRACK_CHUNK):
         rng = np.random.default_rng(seeds.spawn(1)[0])
-        yield twin_tracks.track_table(tail[first : first + TRACK_CHUNK], catalogue, rng)
+        yield track_table(tail[first : first + TRACK_CHUNK], catalogue, rng)
