@@ -85,7 +85,7 @@ def fetch_uv(settings: Mapping[str, str]) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run([*command, pin], env=environment, check=False)
     if done.returncode:
-        sys.exit(done.returncode)
+        sys.exit(f"pip must bring {pin} but could not. docs/python.md tells what the set-up takes.")
 
 
 def trusts_the_system() -> bool:
