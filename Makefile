@@ -1,9 +1,6 @@
 # Everything a person or CI types. `make run` and `make test` set up what they need.
-PYTHON ?= python3.11
-BIN := .venv/bin
-UV_VERSION := $(shell sed -n 's/^uv==//p' requirements.txt)
-
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+# PYTHON=/path/to/python3.13 says which Python; without, it is the first that tools/setup.sh finds.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: run serve test check setup requirements figures clean
 
@@ -22,15 +19,9 @@ check: setup
 	ruff format --check .
 	mypy
 
-setup: .venv/ready
-
-# uv comes from the registry into the environment itself and installs the rest several times faster than pip.
-.venv/ready: requirements.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
-	touch $@
+# Makes .venv where there is none that works, or where PYTHON asks for another version than it has.
+setup:
+	@tools/setup.sh "$(PYTHON)"
 
 # Copies the figures that the README shows; those of real sessions stay where they are.
 figures:
@@ -41,7 +32,7 @@ figures:
 clean:
 	rm -rf .venv
 
-# Pins anew what pyproject.toml asks for.
+# Pins anew what pyproject.toml asks for, by the oldest Python: what it can install, the later ones can.
 requirements: setup
-	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --extra dev \
+	python tools/uv.py pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --extra dev \
 		--python-version 3.11 pyproject.toml --output-file requirements.txt
