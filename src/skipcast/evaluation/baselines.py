@@ -10,7 +10,7 @@ import pandas as pd
 from skipcast.arrays import Bools, Floats, Labels
 from skipcast.features.build import build_features, predicted
 from skipcast.models.lightgbm import fixed_params
-from skipcast.schema import TARGET, THRESHOLD, TRACK_INPUTS, Group, Horizon
+from skipcast.schema import TARGET, THRESHOLD, TRACK_INPUTS, Group, HorizonName
 
 BASELINES = {
     "majority": "majority",
@@ -25,7 +25,7 @@ RECIPE = ("previous_skipped", *TRACK_INPUTS, *(f"previous_{x}" for x in TRACK_IN
 ROUNDS = 100
 
 
-def baselines(plays: pd.DataFrame, parts: Labels, horizon: Horizon) -> dict[str, Floats]:
+def baselines(plays: pd.DataFrame, parts: Labels, horizon: HorizonName) -> dict[str, Floats]:
     """Learn each of `BASELINES` on the training plays; answer the test plays.
 
     Args:
