@@ -21,7 +21,7 @@ from skipcast.evaluation.metrics import paired_difference
 from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import ALL, build_features, features_of, predicted
 from skipcast.params import read_params
-from skipcast.schema import HORIZONS, LOG, TARGET, TRACK, Group, Horizon, is_synthetic, names
+from skipcast.schema import HORIZONS, LOG, TARGET, TRACK, Group, HorizonName, is_synthetic, names
 from skipcast.twin.write import write_twin
 
 mpl.use("Agg")
@@ -52,7 +52,7 @@ ADDED: tuple[Group, ...] = (
 class Ablation:
     """One horizon: its plays, split by sessions, and a score per validation play and model."""
 
-    def __init__(self, plays: pd.DataFrame, horizon: Horizon) -> None:
+    def __init__(self, plays: pd.DataFrame, horizon: HorizonName) -> None:
         rows = predicted(plays, horizon)
         parts = split_sessions(plays["session_id"], read_params().split)[rows]
         self.horizon = horizon

@@ -29,7 +29,7 @@ from scoring import Endpoint, records, requests, serving
 from skipcast.archive.sample import read_subset
 from skipcast.features.build import ALL, build_features
 from skipcast.models.families import FAMILIES
-from skipcast.models.family import Part
+from skipcast.models.family import Dataset
 from skipcast.params import Features
 from skipcast.schema import LOG, TARGET, TRACK, names
 from skipcast.serving.packaging import log_model, signature
@@ -81,10 +81,15 @@ def make(family: str, plays: pd.DataFrame, tracks: pd.DataFrame) -> str:
     """Fit and log a model; return its name."""
     features, skipped = build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy()
     cut = len(plays) * 4 // 5
-    train, validation = Part(features[:cut], skipped[:cut]), Part(features[cut:], skipped[cut:])
+    sessions = pd.factorize(plays["session_id"])[0]
+    columns = (features, skipped, sessions, plays["session_position"].to_numpy())
+    train = Dataset(*(column[:cut] for column in columns))
+    validation = Dataset(*(column[cut:] for column in columns))
     methods = FAMILIES[family]
-    data = methods.prepare(train, validation)
-    fitted = methods.fit(methods.defaults({}), data, 0, os.cpu_count() or 1, lambda *_: None)
+    data = methods.prepare(train=train, validation=validation)
+    fitted = methods.fit(
+        methods.defaults({}), data, seed=0, threads=os.cpu_count() or 1, on_round=lambda *_: None
+    )
     with mlflow.start_run():
         params = Features(horizon="started", groups=ALL)
         info = log_model(fitted, tracks, family=family, features=params, train=train)

@@ -21,7 +21,7 @@ from skipcast.archive.sample import read_subset
 from skipcast.features.build import ALL, KEY_COLUMNS, build_features
 from skipcast.files import write_parquet
 from skipcast.models.families import FAMILIES, Family
-from skipcast.models.family import Matrix, Part
+from skipcast.models.family import Dataset, Matrix
 from skipcast.params import Features
 from skipcast.schema import LOG, TARGET, TRACK, names
 from skipcast.twin.write import write_twin
@@ -70,12 +70,19 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.get_uri()
 
 
+def dataset(features: Matrix, skipped: npt.NDArray[np.bool_]) -> Dataset:
+    """Return plays to fit on, each as a session of its own."""
+    numbers = np.arange(len(skipped))
+    return Dataset(features, skipped, sessions=numbers, positions=np.ones_like(numbers))
+
+
 def fit(family: Family, features: Matrix, skipped: npt.NDArray[np.bool_], **params: object) -> Any:
     """Fit a model of a family on plays, validated on the same."""
-    part = Part(features, skipped)
+    plays = dataset(features, skipped)
     methods = FAMILIES[family]
-    data = methods.prepare(part, part)
-    return methods.fit(methods.defaults({}) | params, data, 0, 1, lambda number, loss: None)
+    data = methods.prepare(train=plays, validation=plays)
+    values = methods.defaults({}) | params
+    return methods.fit(values, data, seed=0, threads=1, on_round=lambda learned, loss: None)
 
 
 @pytest.fixture

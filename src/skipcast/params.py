@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from skipcast.errors import SkipcastError
 from skipcast.models.families import FAMILIES, Family
-from skipcast.schema import Group, Horizon
+from skipcast.schema import Group, HorizonName
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Bound = Annotated[tuple[float, float], Field(strict=False)]  # YAML knows lists only
@@ -44,7 +44,7 @@ class Load(Section):
 class Features(Section):
     """What the features may know."""
 
-    horizon: Horizon
+    horizon: HorizonName
     groups: Annotated[tuple[Group, ...], Field(min_length=1, strict=False)]
 
 

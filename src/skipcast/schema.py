@@ -4,10 +4,12 @@ The one place that decides what a prediction may see. Column names and types are
 ones (training log and track features of the Sequential Skip Prediction Challenge).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
+
+from skipcast.arrays import Floats
 
 ColumnType = Literal["text", "bigint", "boolean", "double precision"]
 
@@ -131,17 +133,63 @@ CODES: Mapping[str, tuple[str, ...]] = {
 SYNTHETIC_PREFIX = "twin-"
 SYNTHETIC_NOTE = " (twin: synthetic data)"  # beside every figure and table of such data
 
-Horizon = Literal["started", "queued", "second_half"]
+HorizonName = Literal["started", "queued", "second_half"]  # the names of HORIZONS, for type checks
 Group = Literal["track", "context", "outcomes", "behaviour", "previous_track", "taste"]
 
-HORIZONS: Mapping[Horizon, frozenset[str]] = {
-    "queued": frozenset(c.name for c in LOG if c.known <= Known.QUEUED) | {*TRACK_INPUTS},
-    "started": frozenset(c.name for c in LOG if c.known <= Known.STARTED) | {*TRACK_INPUTS},
-    # The challenge's own task: of the second half only tracks, positions and the length.
-    "second_half": frozenset({"session_id", "session_position", "session_length", "track_id_clean"})
-    | {*TRACK_INPUTS},
+
+@dataclass(frozen=True)
+class Horizon:
+    """What is known when a prediction is made, which plays it predicts, and from what history."""
+
+    name: HorizonName
+    known: frozenset[str]  # columns of the play to predict that are known
+    text: str  # what is known, in words
+    history_length: Callable[[Floats], Floats] | None = None
+    """From session_length, how many plays at a session's start are the history of all others.
+
+    Only the others are predicted. None: all plays are, each from all plays before it.
+    """
+
+    @property
+    def divides_sessions(self) -> bool:
+        """Whether a session's first plays are the history of all its others, as the challenge asks.
+
+        >>> HORIZONS["second_half"].divides_sessions, HORIZONS["started"].divides_sessions
+        (True, False)
+        """
+        return self.history_length is not None
+
+
+def _known_until(moment: Known) -> frozenset[str]:
+    return frozenset(column.name for column in LOG if column.known <= moment) | {*TRACK_INPUTS}
+
+
+def _half(session_length: Floats) -> Floats:
+    return session_length // 2
+
+
+HORIZONS: Mapping[HorizonName, Horizon] = {
+    horizon.name: horizon
+    for horizon in (
+        Horizon(
+            "queued",
+            _known_until(Known.QUEUED),
+            "only what is known before the track is queued",
+        ),
+        Horizon(
+            "started",
+            _known_until(Known.STARTED),
+            "all that is known when the track starts",
+        ),
+        Horizon(  # the challenge's own task
+            "second_half",
+            frozenset({"session_id", "session_position", "session_length", "track_id_clean"})
+            | {*TRACK_INPUTS},
+            "the first half of the session in full, then tracks, positions and the length",
+            history_length=_half,
+        ),
+    )
 }
-"""What each horizon knows of the play that it predicts."""
 
 
 def names(columns: Iterable[Column]) -> list[str]:

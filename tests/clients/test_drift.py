@@ -9,13 +9,12 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import fit
+from conftest import dataset, fit
 from scoring import requests
 
 from skipcast.clients.drift import stability
 from skipcast.features.build import ALL, build_features
 from skipcast.models.families import FAMILIES
-from skipcast.models.family import Part
 from skipcast.params import Features
 from skipcast.schema import LOG, TARGET, names
 from skipcast.serving.histogram import BINS, count, reference
@@ -26,7 +25,7 @@ PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 @pytest.fixture(scope="module")
 def model(plays, plays_and_tracks, tracking):
-    part = Part(build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy())
+    part = dataset(build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy())
     fitted = fit("logistic", part.features, part.skipped)
     with mlflow.start_run():
         params = Features(horizon="started", groups=ALL)

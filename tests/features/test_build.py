@@ -161,7 +161,7 @@ def test_blind_to_what_is_not_yet_known(plays, horizon, position, seed):
     now = (plays["session_position"] == position).to_numpy()
     later = (plays["session_position"] > position).to_numpy()
     here = now & predicted(plays, horizon)
-    unknown = [name for name in names(LOG) if name not in HORIZONS[horizon]]
+    unknown = [name for name in names(LOG) if name not in HORIZONS[horizon].known]
     if horizon == "second_half":  # of the whole second half only tracks, in whatever order
         changed = spoil(plays, predicted(plays, horizon), unknown, seed)
     else:
@@ -190,7 +190,9 @@ def test_the_blindness_test_sees_a_planted_leak(plays, monkeypatch, horizon):
         features.blocks_of.cache_clear()
 
 
-@pytest.mark.parametrize("name", sorted(set(names(LOG)) - HORIZONS["started"] - {"session_length"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(names(LOG)) - HORIZONS["started"].known - {"session_length"})
+)
 def test_a_feature_cannot_declare_what_is_known_only_afterwards(name):
     with pytest.raises(LookAheadError, match=name):
         reads(name)
@@ -206,7 +208,7 @@ def test_a_feature_cannot_read_what_it_does_not_declare(three_plays, name):
 
 
 def test_the_past_never_shows_the_present(three_plays):
-    past = Past(Columns(three_plays), "started")
+    past = Past(Columns(three_plays), HORIZONS["started"])
     np.testing.assert_array_equal(past["skip_2"], [NAN, 1, 0])
     np.testing.assert_array_equal(past.totals((skipped,)), [[0, 1, 1]])
     np.testing.assert_array_equal(past.since(skipped), [NAN, 1, 2])

@@ -244,12 +244,12 @@ def test_runs_that_were_deleted_are_made_again(job, postgres):
 
 
 def test_a_trial_that_fails_ends_its_runs_and_is_done_again(found, job, postgres, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise FloatingPointError("no number")
 
     mine = job("failing")
     with monkeypatch.context() as patch:
-        patch.setitem(FAMILIES, "lightgbm", replace(FAMILIES["lightgbm"], fit=fail))
+        patch.setattr(FAMILIES["lightgbm"], "fit", fail)
         with pytest.raises(FloatingPointError, match="no number"):
             search(mine, postgres)
     states = {run.info.run_name: run.info.status for run in runs("failing")}
@@ -284,13 +284,15 @@ def test_a_trial_far_behind_the_others_is_pruned(objective):
 
 
 def test_a_pruned_trial_is_told_and_not_chosen(job, postgres, monkeypatch):
-    def fit(params, data, seed, threads, on_round):
+    original = FAMILIES["lightgbm"].fit
+
+    def fit(params, data, *, on_round, **others):
         if params["num_leaves"] != 31:
             on_round(1.0, 0.7)
             raise optuna.TrialPruned
-        return FAMILIES["lightgbm"].fit(params, data, seed, threads, on_round)
+        return original(params, data, on_round=on_round, **others)
 
-    monkeypatch.setitem(FAMILIES, "lightgbm", replace(FAMILIES["lightgbm"], fit=_first_only(fit)))
+    monkeypatch.setattr(FAMILIES["lightgbm"], "fit", fit)
     mine = job("pruned", families={"lightgbm": 2})
     found = search(mine, postgres)
     check_complete(mine, postgres, found)
@@ -298,15 +300,6 @@ def test_a_pruned_trial_is_told_and_not_chosen(job, postgres, monkeypatch):
     assert by_name["lightgbm-001"].data.tags["state"] == "pruned"
     assert by_name["lightgbm-001"].data.metrics["round_log_loss"] == 0.7
     assert found["families"]["lightgbm"]["run_id"] == by_name["lightgbm-000"].info.run_id
-
-
-def _first_only(fit):
-    original = FAMILIES["lightgbm"].fit
-
-    def chosen(params, *rest):
-        return original(params, *rest) if params["num_leaves"] == 31 else fit(params, *rest)
-
-    return chosen
 
 
 def test_a_narrowed_range_is_searched(job, postgres):

@@ -9,7 +9,8 @@ import pandas as pd
 
 from skipcast.arrays import Bools, Floats, Labels
 from skipcast.features.build import build_features, predicted
-from skipcast.schema import TARGET, THRESHOLD, TRACK_INPUTS, Group, Horizon
+from skipcast.models.lightgbm import fixed_params
+from skipcast.schema import TARGET, THRESHOLD, TRACK_INPUTS, Group, HorizonName
 
 BASELINES = {
     "majority": "majority",
@@ -24,7 +25,7 @@ RECIPE = ("previous_skipped", *TRACK_INPUTS, *(f"previous_{x}" for x in TRACK_IN
 ROUNDS = 100
 
 
-def baselines(plays: pd.DataFrame, parts: Labels, horizon: Horizon) -> dict[str, Floats]:
+def baselines(plays: pd.DataFrame, parts: Labels, horizon: HorizonName) -> dict[str, Floats]:
     """Learn each of `BASELINES` on the training plays; answer the test plays.
 
     Args:
@@ -100,12 +101,6 @@ def recipe(train: pd.DataFrame, skipped: Bools, test: pd.DataFrame) -> Floats:
 
     columns = list(RECIPE)
     given = lightgbm.Dataset(train[columns].to_numpy(np.float32), skipped)
-    params = {
-        "objective": "binary",
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": 1,  # the registered models answer meanwhile on the other core
-        "verbose": -1,
-    }
+    params = fixed_params(threads=1)  # the registered models answer meanwhile on the other core
     booster = lightgbm.train(params, given, ROUNDS)
     return np.asarray(booster.predict(test[columns].to_numpy(np.float32)), np.float64)

@@ -10,7 +10,7 @@ from skipcast.arrays import Bools, Floats, Indices
 from skipcast.evaluation.bootstrap import Interval, Resamples
 from skipcast.evaluation.challenge import challenge_scores
 from skipcast.evaluation.metrics import calibration_bins
-from skipcast.schema import SHUFFLE, TARGET, THRESHOLD, Horizon
+from skipcast.schema import HORIZONS, SHUFFLE, TARGET, THRESHOLD, HorizonName
 
 POSITIONS = {"1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11-20": (11, 20)}
 TINY = float(np.finfo(np.float64).eps)  # as scikit-learn: a sure and wrong answer costs 36 nats
@@ -26,11 +26,11 @@ class HeldOut:
     sessions: Indices  # 0, 1, 2, ... in one run of plays each
     positions: Indices  # 1, 2, ...
     slices: Mapping[str, Mapping[str, Bools]]  # by kind and value, which plays
-    second_half: bool  # whether the challenge's own scores apply
+    divides_sessions: bool  # whether the challenge's own scores apply
     resamples: Resamples
 
     @classmethod
-    def of(cls, plays: pd.DataFrame, horizon: Horizon, *, seed: int, samples: int) -> "HeldOut":
+    def of(cls, plays: pd.DataFrame, horizon: HorizonName, *, seed: int, samples: int) -> "HeldOut":
         """Prepare raw plays, columns `schema.LOG`, in order of session and position."""
         sessions = pd.factorize(plays["session_id"])[0].astype(np.intp)
         return cls(
@@ -38,7 +38,7 @@ class HeldOut:
             sessions,
             plays["session_position"].to_numpy(np.intp),
             slices_of(plays),
-            horizon == "second_half",
+            HORIZONS[horizon].divides_sessions,
             Resamples(sessions, seed=seed, samples=samples),
         )
 
@@ -109,7 +109,7 @@ def rule_scores(test: HeldOut, answer: Floats) -> Scores:
 
 
 def _challenge(test: HeldOut, probability: Floats) -> Scores:
-    if not test.second_half:
+    if not test.divides_sessions:
         return {}
     right = test.skipped == (probability >= THRESHOLD)
     names = ("maa", "fpa")

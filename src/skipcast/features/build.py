@@ -27,8 +27,9 @@ from skipcast.features.groups.taste import TASTE
 from skipcast.features.groups.track import TRACK
 from skipcast.features.views import Past, Present
 from skipcast.schema import (
+    HORIZONS,
     Group,
-    Horizon,
+    HorizonName,
 )
 from skipcast.sessions import check_positions
 
@@ -47,7 +48,7 @@ ALL: tuple[Group, ...] = tuple(GROUPS)
 
 
 @cache
-def features_of(horizon: Horizon, groups: tuple[Group, ...] = ALL) -> tuple[Feature, ...]:
+def features_of(horizon: HorizonName, groups: tuple[Group, ...] = ALL) -> tuple[Feature, ...]:
     """Return the features of `groups` that `horizon` can compute, in the order of the columns.
 
     >>> [feature.name for feature in features_of("second_half", ("context",))]
@@ -58,7 +59,7 @@ def features_of(horizon: Horizon, groups: tuple[Group, ...] = ALL) -> tuple[Feat
 
 
 @cache
-def blocks_of(horizon: Horizon, groups: tuple[Group, ...]) -> tuple[tuple[slice, Feature], ...]:
+def blocks_of(horizon: HorizonName, groups: tuple[Group, ...]) -> tuple[tuple[slice, Feature], ...]:
     """Return runs of features that one function computes: their columns, and all that they read.
 
     Plain columns are many: one by one, they would take most of the time of a small request.
@@ -75,14 +76,14 @@ def blocks_of(horizon: Horizon, groups: tuple[Group, ...]) -> tuple[tuple[slice,
 
 
 @cache
-def feature_names(horizon: Horizon, groups: tuple[Group, ...] = ALL) -> "pd.Index[str]":
+def feature_names(horizon: HorizonName, groups: tuple[Group, ...] = ALL) -> "pd.Index[str]":
     """Return the names of `features_of`."""
     return pd.Index([feature.name for feature in features_of(horizon, groups)])
 
 
 def build_features(
     plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]],
-    horizon: Horizon,
+    horizon: HorizonName,
     groups: Sequence[Group] = ALL,
 ) -> pd.DataFrame:
     """Compute the features of every play from what `horizon` knows.
@@ -108,7 +109,7 @@ def build_features(
 
 def compute_features(
     plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]],
-    horizon: Horizon,
+    horizon: HorizonName,
     groups: tuple[Group, ...],
 ) -> npt.NDArray[np.float32]:
     """Compute what `build_features` returns, as plays x features, for plays checked before."""
@@ -116,7 +117,7 @@ def compute_features(
     values = np.empty((len(features_of(horizon, groups)), len(positions)), np.float32)
     for part in _chunks(positions):
         chunk = Columns(plays, part)
-        before = Past(chunk, horizon)
+        before = Past(chunk, HORIZONS[horizon])
         for columns, feature in blocks_of(horizon, groups):
             values[columns, part] = feature.compute(Present(chunk, feature.reads), before)
     return values.T
@@ -136,16 +137,16 @@ def _chunks(positions: Floats) -> list[slice]:
 
 
 def predicted(
-    plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]], horizon: Horizon
+    plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]], horizon: HorizonName
 ) -> Bools:
-    """Tell which plays the horizon predicts: all, or for `second_half` those of that half.
+    """Tell which plays the horizon predicts: all, or those behind the history of their session.
 
     >>> plays = pd.DataFrame({"session_position": [1, 2, 3], "session_length": 3})
     >>> predicted(plays, "second_half")
     array([False,  True,  True])
     """
     columns = Columns(plays)
-    if horizon != "second_half":
+    history_length = HORIZONS[horizon].history_length
+    if history_length is None:
         return np.ones(len(columns["session_position"]), dtype=bool)
-    second: Bools = 2 * columns["session_position"] > columns["session_length"]
-    return second
+    return columns["session_position"] > history_length(columns["session_length"])

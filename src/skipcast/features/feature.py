@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from skipcast.arrays import Floats
 from skipcast.features.views import LookAheadError, Past, Present
-from skipcast.schema import HORIZONS, Horizon
+from skipcast.schema import HORIZONS, HorizonName
 
 Compute = Callable[[Present, Past], Floats]
 
@@ -19,9 +19,9 @@ class Feature:
     reads: frozenset[str]
     compute: Compute
 
-    def known(self, horizon: Horizon) -> bool:
+    def known(self, horizon: HorizonName) -> bool:
         """Tell whether the horizon knows all that the feature reads."""
-        return self.reads <= HORIZONS[horizon]
+        return self.reads <= HORIZONS[horizon].known
 
 
 def reads(*columns: str) -> Callable[[Compute], Feature]:
@@ -31,7 +31,7 @@ def reads(*columns: str) -> Callable[[Compute], Feature]:
         LookAheadError: no horizon knows one of them before the play has ended.
     """
     declared = frozenset(columns)
-    if not any(declared <= known for known in HORIZONS.values()):
+    if not any(declared <= horizon.known for horizon in HORIZONS.values()):
         raise LookAheadError(f"{columns} of the present play must be known to a horizon.")
 
     def feature(compute: Compute) -> Feature:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from skipcast.arrays import Array, Floats, Indices
 from skipcast.features.columns import Columns
-from skipcast.schema import HORIZONS, Horizon
+from skipcast.schema import Horizon
 
 Result = TypeVar("Result")
 
@@ -41,7 +41,7 @@ class Present:
     array([120.])
     >>> Present(plays, frozenset({"tempo"}))["skip_2"]
     Traceback (most recent call last):
-    skipcast.views.LookAheadError: skip_2 of the present play must be declared to be read.
+    skipcast.features.views.LookAheadError: skip_2 of the present play must be declared to be read.
     """
 
     __slots__ = ("_columns", "_declared")
@@ -85,13 +85,13 @@ class Past:
     def __init__(self, columns: Columns, horizon: Horizon) -> None:
         position = columns["session_position"].astype(np.intp)
         self._columns = columns
-        self._ahead = HORIZONS[horizon]
+        self._ahead = horizon.known
         self._row = np.arange(len(position))
         self._start = self._row - position + 1  # the session's first row
         self._until = self._row  # the first row that has not ended
-        if horizon == "second_half":
-            half = columns["session_length"].astype(np.intp) // 2
-            self._until = np.minimum(self._row, self._start + half)
+        if horizon.history_length is not None:
+            length = horizon.history_length(columns["session_length"]).astype(np.intp)
+            self._until = np.minimum(self._row, self._start + length)
         self.count: Floats = (self._until - self._start).astype(np.float64)
         self._computed: dict[object, object] = {}
 

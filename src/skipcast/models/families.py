@@ -1,19 +1,19 @@
-"""The three model families by name.
+"""All model families by name: the one list of them.
 
-Each library is imported only by its own functions: a server loads the one that it serves.
+Each library is imported only inside the family's methods: a server loads the one that it serves.
 """
 
 from typing import Literal
 
 from skipcast.models.family import ModelFamily
-from skipcast.models.lightgbm import LIGHTGBM
-from skipcast.models.logistic import LOGISTIC
-from skipcast.models.xgboost import XGBOOST
+from skipcast.models.lightgbm import LightGBM
+from skipcast.models.logistic import Logistic
+from skipcast.models.xgboost import XGBoost
 
-Family = Literal["logistic", "lightgbm", "xgboost"]
+Family = Literal["logistic", "lightgbm", "xgboost"]  # the names of FAMILIES, for type checks
 
 FAMILIES: dict[Family, ModelFamily] = {
-    "logistic": LOGISTIC,
-    "lightgbm": LIGHTGBM,
-    "xgboost": XGBOOST,
+    "logistic": Logistic(),
+    "lightgbm": LightGBM(),
+    "xgboost": XGBoost(),
 }

@@ -1,35 +1,41 @@
 """What a model family is: its search space, and how its models are fitted, used and stored."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from skipcast.arrays import Bools, Floats, Matrix
+from skipcast.arrays import Bools, Floats, Indices, Matrix
 
 if TYPE_CHECKING:
     from optuna import Trial
 
 OnRound = Callable[[float, float], None]
-"""Told after each round of boosting how much was learned, rounds times learning rate, and the
-log loss on the validation plays."""
+"""Callback after each boosting round: `on_round(learned, loss)`.
+
+`learned` is rounds x learning rate, above 0; `loss` is the log loss on the validation plays, nats.
+It may raise to end the fit; the exception then passes through `fit`.
+"""
 Params = dict[str, Any]
 Bounds = Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Part:
-    """The plays of some sessions: what is known of each, and whether it was skipped."""
+class Dataset:
+    """The plays of some sessions, in order of session and position. A value per play each."""
 
-    features: Matrix  # plays x features, NaN where missing
-    skipped: Bools  # plays
+    features: Matrix  # plays x features, NaN where a value is missing
+    skipped: Bools
+    sessions: Indices  # number of the play's session: 0, 1, 2, ..., each in one run of plays
+    positions: Indices  # place of the play in its session: 1, 2, ...; gaps where plays are left out
 
 
 @dataclass(frozen=True)
 class Range:
     """Where a parameter is searched, from `low` to `high`, both included.
 
-    `default` is the library's own value; whole numbers make the parameter a whole number.
+    `default` is the library's own value; if it is an int, the parameter takes whole numbers only.
     """
 
     low: float
@@ -52,37 +58,103 @@ class Range:
         return None
 
     def suggest(self, trial: "Trial", name: str, bounds: tuple[float, float]) -> float:
-        """Draw a value within `bounds`."""
+        """Return a trial's value for the parameter, from `bounds[0]` to `bounds[1]`."""
         low, high = bounds
-        whole = isinstance(self.default, int)
-        drawn: float = (
+        value: float = (
             trial.suggest_int(name, int(low), int(high), log=self.log)
-            if whole
+            if isinstance(self.default, int)
             else trial.suggest_float(name, low, high, log=self.log)
         )
-        return drawn
+        return value
 
 
-@dataclass(frozen=True)
-class ModelFamily:
+class ModelFamily(Protocol):
     """What the search and the server need of a family.
 
-    `prepare` does once per search what all fits share (binning, imputing) and `fit` makes a model
-    of it: parameters, prepared data, seed, threads, and an `OnRound`, which may raise to end the
-    fit. `predict` gives a model's probabilities of being skipped, 0..1. `contributions` gives what
-    each feature adds to the log-odds of each play, plays x (features + 1); the last column is what
-    they start from, and a row adds up to the play's log-odds. `save` writes a model to a file and
-    `load` reads it back, to predict with so many threads.
+    A family is a class of its own that inherits from this one. It holds no state: what a fit needs
+    is in its arguments, what it learned is in the model that it returns. What `prepare` returns and
+    what a model is, each family decides for itself; nobody else looks into them.
     """
 
-    space: Mapping[str, Range]
-    prepare: Callable[[Part, Part], Any]
-    fit: Callable[[Params, Any, int, int, OnRound], Any]
-    predict: Callable[[Any, Matrix], Floats]
-    contributions: Callable[[Any, Matrix], Floats]
-    save: Callable[[Any, Path], None]
-    load: Callable[[Path, int], Any]
-    requires: tuple[str, ...]  # packages that a server of the family needs
+    label: ClassVar[str]  # the family's name in figures and tables, such as "LightGBM"
+    space: ClassVar[Mapping[str, Range]]  # by name, the parameters that are searched
+    libraries: ClassVar[tuple[str, ...]]  # packages whose version decides what a fit gives
+    requires: ClassVar[tuple[str, ...]]  # packages that a server of the family needs
+    boosted: ClassVar[
+        bool
+    ]  # whether a model is made of trees, round after round, and so calls `on_round`
+
+    @abstractmethod
+    def prepare(self, *, train: Dataset, validation: Dataset) -> Any:
+        """Do once per search what all fits share, such as binning or imputing.
+
+        Args:
+            train: the plays to learn from; their features may hold NaN.
+            validation: the plays that end a boosted fit early; the same features, other sessions.
+
+        Returns:
+            What `fit` takes as `data`. A fit must leave it as it was.
+        """
+
+    @abstractmethod
+    def fit(self, params: Params, data: Any, *, seed: int, threads: int, on_round: OnRound) -> Any:
+        """Fit a model.
+
+        Args:
+            params: a value for each parameter of `space`.
+            data: what `prepare` returned.
+            seed: 0..2**32-1; the same seed, params, data and threads give the same bits.
+            threads: how many the fit may use, 1 or more.
+            on_round: called after each boosting round; other families never call it.
+
+        Returns:
+            What the other methods take as `model`.
+
+        Raises:
+            Exception: whatever `on_round` raises.
+        """
+
+    @abstractmethod
+    def predict(self, model: Any, features: Matrix) -> Floats:
+        """Return the probability that each play is skipped, 0..1.
+
+        The bits of a play's probability do not depend on the other plays.
+
+        Args:
+            model: what `fit` or `load` returned.
+            features: plays x features, the columns of the fit; NaN where a value is missing.
+        """
+
+    @abstractmethod
+    def contributions(self, model: Any, features: Matrix) -> Floats:
+        """Return what each feature adds to the log-odds of each play: plays x (features + 1).
+
+        The last column is what the features are added to. A row adds up to the play's log-odds.
+
+        Args:
+            model: what `fit` or `load` returned.
+            features: as for `predict`.
+        """
+
+    @abstractmethod
+    def save(self, model: Any, path: Path) -> None:
+        """Write a model to a file that is no pickle.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+
+    @abstractmethod
+    def load(self, path: Path, *, threads: int) -> Any:
+        """Return a model that `save` wrote; it predicts the same bits.
+
+        Args:
+            path: of the file.
+            threads: how many `predict` may use, 1 or more.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
 
     def bounds(self, narrowed: Bounds) -> dict[str, tuple[float, float]]:
         """Return the bounds of each parameter: those of `narrowed`, else the family's own."""
@@ -97,7 +169,7 @@ class ModelFamily:
         }
 
     def suggest(self, trial: "Trial", narrowed: Bounds) -> Params:
-        """Draw parameters from a trial."""
+        """Return a trial's value for each parameter, within the bounds."""
         return {
             name: self.space[name].suggest(trial, name, bounds)
             for name, bounds in self.bounds(narrowed).items()

@@ -1,88 +1,97 @@
 """LightGBM: gradient boosted trees, trained natively on data binned once."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from skipcast.arrays import Floats, Matrix
-from skipcast.models.boosting import COLSAMPLE, LEARNING_RATE, MAX_ROUNDS, PATIENCE
-from skipcast.models.family import ModelFamily, OnRound, Params, Part, Range
+from skipcast.models.boosting import COLSAMPLE, LEARNING_RATE, MAX_ROUNDS, PATIENCE, learned
+from skipcast.models.family import Dataset, ModelFamily, OnRound, Params, Range
 
-# LightGBM
-
-
-def _prepare_lightgbm(train: Part, validation: Part) -> Any:
-    from lightgbm import Dataset
-
-    # Without the filter, bins do not depend on min_child_samples: all fits can share them.
-    shared = {"feature_pre_filter": False, "force_row_wise": True, "verbose": -1}
-    data = Dataset(train.features, train.skipped, params=shared, free_raw_data=True).construct()
-    valid = data.create_valid(validation.features, validation.skipped, params=shared)
-    return data, valid.construct()
+# Without the filter, bins do not depend on min_child_samples: all fits can share them.
+BINNING = {"feature_pre_filter": False, "force_row_wise": True, "verbose": -1}
 
 
-def _fit_lightgbm(params: Params, data: Any, seed: int, threads: int, on_round: OnRound) -> Any:
-    import lightgbm
+def fixed_params(*, threads: int) -> Params:
+    """Return the parameters of every LightGBM here, whatever else it is fitted with.
 
-    def report(env: Any) -> None:
-        learned = (env.iteration + 1) * params["learning_rate"]
-        on_round(learned, env.evaluation_result_list[0][2])
-
-    fixed = {
+    >>> fixed_params(threads=1)["deterministic"]
+    True
+    """
+    return {
         "objective": "binary",
-        "metric": "binary_logloss",
-        "seed": seed,
-        "num_threads": threads,
         "deterministic": True,
         "force_row_wise": True,
-        "feature_pre_filter": False,
+        "num_threads": threads,
         "verbose": -1,
     }
-    return lightgbm.train(
-        params | fixed,
-        data[0],
-        MAX_ROUNDS,
-        valid_sets=[data[1]],
-        callbacks=[report, lightgbm.early_stopping(PATIENCE, verbose=False)],
-    )
 
 
-def _predict_lightgbm(booster: Any, features: Matrix) -> Floats:
-    threads = booster.params["num_threads"]  # the library itself would take all cores
-    return np.asarray(booster.predict(features, num_threads=threads), np.float64)
+class LightGBM(ModelFamily):
+    """The family lightgbm: its data are binned datasets, its models boosters."""
 
-
-def _contributions_lightgbm(booster: Any, features: Matrix) -> Floats:
-    return np.asarray(booster.predict(features, pred_contrib=True), np.float64)
-
-
-def _save_lightgbm(booster: Any, path: Path) -> None:
-    booster.save_model(path)
-
-
-def _load_lightgbm(path: Path, threads: int) -> Any:
-    from lightgbm import Booster
-
-    booster = Booster(model_file=path)
-    booster.params["num_threads"] = threads
-    return booster
-
-
-LIGHTGBM = ModelFamily(
-    space={
+    label = "LightGBM"
+    space: ClassVar[Mapping[str, Range]] = {
         "learning_rate": Range(*LEARNING_RATE, default=0.1, log=True),
         "num_leaves": Range(7, 127, default=31, log=True),
         "min_child_samples": Range(5, 300, default=20, log=True),
         "colsample_bytree": COLSAMPLE,
         # The library's default is 0, which a logarithmic range cannot hold.
         "reg_lambda": Range(1e-8, 30.0, default=1e-8, log=True),
-    },
-    prepare=_prepare_lightgbm,
-    fit=_fit_lightgbm,
-    predict=_predict_lightgbm,
-    contributions=_contributions_lightgbm,
-    save=_save_lightgbm,
-    load=_load_lightgbm,
-    requires=("lightgbm",),
-)
+    }
+    libraries = ("lightgbm",)
+    requires = ("lightgbm",)
+    boosted = True
+
+    def prepare(self, *, train: Dataset, validation: Dataset) -> Any:
+        """Bin both data sets, with the bins of the training plays."""
+        import lightgbm
+
+        data = lightgbm.Dataset(
+            train.features, train.skipped, params=BINNING, free_raw_data=True
+        ).construct()
+        valid = data.create_valid(validation.features, validation.skipped, params=BINNING)
+        return data, valid.construct()
+
+    def fit(self, params: Params, data: Any, *, seed: int, threads: int, on_round: OnRound) -> Any:
+        """Boost until the validation loss has not fallen for `PATIENCE` rounds."""
+        import lightgbm
+
+        def report(env: Any) -> None:
+            on_round(learned(env.iteration + 1, params), env.evaluation_result_list[0][2])
+
+        fixed = fixed_params(threads=threads) | {
+            "metric": "binary_logloss",
+            "seed": seed,
+            "feature_pre_filter": False,
+        }
+        return lightgbm.train(
+            params | fixed,
+            data[0],
+            MAX_ROUNDS,
+            valid_sets=[data[1]],
+            callbacks=[report, lightgbm.early_stopping(PATIENCE, verbose=False)],
+        )
+
+    def predict(self, model: Any, features: Matrix) -> Floats:
+        """Sum the trees up to the best round."""
+        threads = model.params["num_threads"]  # the library itself would take all cores
+        return np.asarray(model.predict(features, num_threads=threads), np.float64)
+
+    def contributions(self, model: Any, features: Matrix) -> Floats:
+        """Return the SHAP values of the trees."""
+        return np.asarray(model.predict(features, pred_contrib=True), np.float64)
+
+    def save(self, model: Any, path: Path) -> None:
+        """Write the library's own text format."""
+        model.save_model(path)
+
+    def load(self, path: Path, *, threads: int) -> Any:
+        """Read the library's own text format."""
+        from lightgbm import Booster
+
+        booster = Booster(model_file=path)
+        booster.params["num_threads"] = threads
+        return booster

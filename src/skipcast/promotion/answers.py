@@ -26,8 +26,6 @@ from skipcast.params import Params
 from skipcast.promotion.registry import answering
 from skipcast.schema import TARGET
 
-BOOSTERS: tuple[Family, ...] = ("lightgbm", "xgboost")
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -122,7 +120,7 @@ def _ask_families(
 
 def _best_booster(families: dict[Family, dict[str, Any]]) -> list[Family]:
     ranked = sorted(
-        (f for f in families if f in BOOSTERS), key=lambda f: -float(families[f]["accuracy"])
+        (f for f in families if FAMILIES[f].boosted), key=lambda f: -float(families[f]["accuracy"])
     )
     return ranked[:1]
 
@@ -132,7 +130,7 @@ def _classifier(family: Family, model_uri: str) -> Any:
     with answering(f"give the best {family} model"), tempfile.TemporaryDirectory() as folder:
         place = MlflowClient().get_logged_model(model_id).artifact_location
         path = mlflow.artifacts.download_artifacts(f"{place}/artifacts/classifier", dst_path=folder)
-        return FAMILIES[family].load(Path(path), joblib.cpu_count())
+        return FAMILIES[family].load(Path(path), threads=joblib.cpu_count())
 
 
 def score(model_uri: str, plays: pd.DataFrame) -> Floats:

@@ -10,6 +10,7 @@ from skipcast.features.build import GROUPS, features_of
 from skipcast.params import Params
 from skipcast.promotion.gate import spread
 from skipcast.promotion.judge import Judgement
+from skipcast.schema import HORIZONS
 
 TOP = 10
 SCORES = {
@@ -20,11 +21,6 @@ SCORES = {
     "calibration_error": "expected calibration error",
     "maa": "mean average accuracy (MAA)",
     "fpa": "first prediction accuracy (FPA)",
-}
-KNOWN = {
-    "started": "all that is known when the track starts",
-    "queued": "only what is known before the track is queued",
-    "second_half": "the first half of the session in full, then tracks, positions and the length",
 }
 
 
@@ -85,7 +81,7 @@ def _purpose(params: Params) -> str:
     return (
         "Tells, the moment a track starts playing, how probable it is that the listener skips it "
         '(`skip_2`, "played only briefly"), from what happened earlier in the same session. '
-        f"Horizon `{params.features.horizon}`: {KNOWN[params.features.horizon]}. Meant for "
+        f"Horizon `{params.features.horizon}`: {HORIZONS[params.features.horizon].text}. Meant for "
         "research and as an example of a pipeline; not for decisions about people."
     )
 

@@ -16,6 +16,7 @@ from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.metrics import calibration
 from skipcast.evaluation.scores import Scores
 from skipcast.files import write_json
+from skipcast.models.families import FAMILIES
 from skipcast.params import Params
 from skipcast.promotion import figures
 from skipcast.promotion.judge import Judgement
@@ -24,7 +25,7 @@ from skipcast.schema import TARGET
 
 SESSION = "session.png"  # the one figure that shows single plays
 ROC_POINTS = 201
-LABELS = {**BASELINES, "logistic": "logistic", "lightgbm": "LightGBM", "xgboost": "XGBoost"}
+LABELS = BASELINES | {str(name): family.label for name, family in FAMILIES.items()}
 
 
 def draw(
@@ -47,7 +48,7 @@ def draw(
     }
     table = {"rate by last outcome": (skipped, answers.others["last_outcome"])}
     own = answers.explained[judgement.family]
-    booster = next((e for f, e in answers.explained.items() if f != "logistic"), own)
+    booster = next((e for f, e in answers.explained.items() if FAMILIES[f].boosted), own)
     lines = {f"candidate: {LABELS[judgement.family]}": judgement.positions["candidate"]}
     lines |= {LABELS[n]: judgement.positions[n] for n in ("recipe", "repeat_last", "majority")}
     chosen = lively_session(answers.plays)

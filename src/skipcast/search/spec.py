@@ -16,12 +16,12 @@ from skipcast.errors import SkipcastError
 from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import KEY_COLUMNS
 from skipcast.files import hash_file
-from skipcast.models.families import Family
-from skipcast.models.family import Bounds, Part
+from skipcast.models.families import FAMILIES, Family
+from skipcast.models.family import Bounds, Dataset
 from skipcast.params import Params
 
 PACKAGE = Path(__file__).parents[1]
-LIBRARIES = ("numpy", "scikit-learn", "lightgbm", "xgboost", "optuna")
+LIBRARIES = ("numpy", "optuna", *(lib for f in FAMILIES.values() for lib in f.libraries))
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Plays:
     """The plays that train and those that validate."""
 
     columns: list[str]  # names of the features
-    train: Part
-    validation: Part
+    train: Dataset
+    validation: Dataset
     sessions: Indices  # of each validation play: the number of its session
 
 
@@ -115,16 +115,21 @@ def read_plays(job: Job) -> Plays:
     train, validation = (features[parts == part] for part in ("train", "validation"))
     return Plays(
         columns,
-        _part(train[columns], train["skipped"], "train"),
-        _part(validation[columns], validation["skipped"], "validation"),
+        _dataset(train, columns, "train"),
+        _dataset(validation, columns, "validation"),
         pd.factorize(validation["session_id"])[0],
     )
 
 
-def _part(features: pd.DataFrame, skipped: pd.Series, name: str) -> Part:
-    if skipped.nunique() < 2:
+def _dataset(plays: pd.DataFrame, columns: list[str], name: str) -> Dataset:
+    if plays["skipped"].nunique() < 2:
         raise SkipcastError(
-            f"The {name} sessions must have skipped plays and others but {len(skipped)} plays have "
+            f"The {name} sessions must have skipped plays and others but {len(plays)} plays have "
             "not both. Raise fetch.rows, or change the shares in split."
         )
-    return Part(features.to_numpy(np.float32), skipped.to_numpy(dtype=bool))
+    return Dataset(
+        plays[columns].to_numpy(np.float32),
+        plays["skipped"].to_numpy(dtype=bool),
+        pd.factorize(plays["session_id"])[0],
+        plays["session_position"].to_numpy(np.intp),
+    )

@@ -120,7 +120,9 @@ def _joined(job: Job, url: str) -> Iterator[tuple[Studies, str]]:
 
 def _work(studies: Studies, parent: str, job: Job, plays: Plays) -> None:
     """Do trials until there is none left, here or with anybody else."""
-    prepared = cache(lambda family: FAMILIES[family].prepare(plays.train, plays.validation))
+    prepared = cache(
+        lambda family: FAMILIES[family].prepare(train=plays.train, validation=plays.validation)
+    )
     for wait in (False, True):
         for family in job.params.search.families:
             for claim in studies.claims(family, parent, job.bounds(family), wait=wait):
@@ -140,7 +142,9 @@ def _run(studies: Studies, claim: Claim, prepared: Any, plays: Plays, job: Job) 
     threads = max(1, joblib.cpu_count() // params.workers)  # of the cores that are allowed
     started = time.perf_counter()
     try:
-        model = family.fit(claim.params, prepared, params.seed, threads, report)
+        model = family.fit(
+            claim.params, prepared, seed=params.seed, threads=threads, on_round=report
+        )
     except optuna.TrialPruned:
         model = None
     scores = {"fit_seconds": time.perf_counter() - started}

@@ -100,7 +100,8 @@ def _log_best(
     """Log the model and the figures of a family's best trial to its run."""
     client, run_id = studies.runs.client, chosen["run_id"]
     with tempfile.TemporaryDirectory() as folder:
-        model = FAMILIES[family].load(_download(run_id, MODEL_FILE, folder), joblib.cpu_count())
+        file = _download(run_id, MODEL_FILE, folder)
+        model = FAMILIES[family].load(file, threads=joblib.cpu_count())
     for logged in client.search_logged_models(
         [studies.runs.experiment_id], f"source_run_id = '{run_id}'"
     ):

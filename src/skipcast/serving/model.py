@@ -56,7 +56,7 @@ class SkipModel(PythonModel):
         self._groups = tuple(about["groups"])
         self._limit = config[MAX_PLAYS]
         self._family = FAMILIES[about["family"]]
-        self._model = self._family.load(files["classifier"], config[THREADS])
+        self._model = self._family.load(files["classifier"], threads=config[THREADS])
         self._tracks = read_tracks(files["tracks.parquet"])
         self._trained = json.loads(files["trained.json"].read_text(encoding="utf-8"))
 

@@ -18,7 +18,7 @@ from mlflow.models.model import MODEL_CONFIG, ModelInfo
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from skipcast.models.families import FAMILIES, Family
-from skipcast.models.family import Part
+from skipcast.models.family import Dataset
 from skipcast.schema import INPUTS, OUTCOMES, SYNTHETIC_PREFIX
 from skipcast.serving.histogram import reference
 from skipcast.serving.model import CONFIG, SCORE_HISTORY
@@ -73,7 +73,7 @@ def log_model(
     *,
     family: Family,
     features: "Features",
-    train: Part | None = None,
+    train: Dataset | None = None,
 ) -> ModelInfo:
     """Log a fitted model to the active MLflow run, with all that it needs to be served.
 

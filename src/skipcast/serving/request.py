@@ -8,7 +8,16 @@ import numpy.typing as npt
 from skipcast.arrays import Array, Bools, Floats, Indices
 from skipcast.errors import SkipcastError
 from skipcast.features.build import compute_features, predicted
-from skipcast.schema import ALIAS, LOG, OUTCOMES, TARGET, TRACK_INPUTS, Group, Horizon
+from skipcast.schema import (
+    ALIAS,
+    HORIZONS,
+    LOG,
+    OUTCOMES,
+    TARGET,
+    TRACK_INPUTS,
+    Group,
+    HorizonName,
+)
 from skipcast.serving.histories import arrange, number_sessions
 from skipcast.serving.parse import read_request, shown
 from skipcast.serving.tracks import Tracks
@@ -29,7 +38,7 @@ class Plays:
         SkipcastError: the request breaks a rule.
     """
 
-    def __init__(self, data: Any, tracks: Tracks, horizon: Horizon, limit: int) -> None:
+    def __init__(self, data: Any, tracks: Tracks, horizon: HorizonName, limit: int) -> None:
         self.given: dict[str, Array] = read_request(data)
         self._horizon = horizon
         outcome = _outcome(self.given)
@@ -37,15 +46,15 @@ class Plays:
         self.open: Bools = np.isnan(outcome)  # not ended, as far as the client says
         _check_open(self.given, self.open)
         self.track_features, self.known = tracks.look_up(self.given["track_id_clean"].tolist())
-        second_half = horizon == "second_half"
-        if second_half:
+        divides_sessions = HORIZONS[horizon].divides_sessions
+        if divides_sessions:
             _check_lengths(self.given)
         self.predicted: Bools = predicted(self.given, horizon)
         self.histories = arrange(
             self.given["session_id"],
             self.given["session_position"],
             self.open,
-            ended=~self.predicted if second_half else None,
+            ended=~self.predicted if divides_sessions else None,
             limit=limit,
         )
 
