@@ -6,21 +6,13 @@ from typing import Any
 
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
+from skipcast.evaluation.metrics import METRICS
 from skipcast.features.build import GROUPS, features_of
 from skipcast.params import Params
 from skipcast.promotion.gate import spread
 from skipcast.promotion.judge import Judgement
 
 TOP = 10
-SCORES = {
-    "accuracy": "accuracy",
-    "log_loss": "log loss, nats",
-    "auc": "AUC",
-    "brier": "Brier score",
-    "calibration_error": "expected calibration error",
-    "maa": "mean average accuracy (MAA)",
-    "fpa": "first prediction accuracy (FPA)",
-}
 KNOWN = {
     "started": "all that is known when the track starts",
     "queued": "only what is known before the track is queued",
@@ -139,13 +131,13 @@ def _results(judgement: Judgement, synthetic: bool) -> str:
     names = {**BASELINES, "candidate": f"**this model ({judgement.family})**"}
     if "champion" in judgement.scores:
         names["champion"] = f"champion before, version {judgement.champion}"
-    shown = [score for score in SCORES if score in judgement.scores["candidate"]]
+    shown = [score for score in METRICS if score in judgement.scores["candidate"]]
     rows = [
         [text, *(_cell(judgement.scores[name].get(score)) for score in shown)]
         for name, text in names.items()
     ]
     label = " Synthetic data." if synthetic else ""
-    heads = ["", *(SCORES[score] for score in shown)]
+    heads = ["", *(METRICS[score].heading for score in shown)]
     return f"With 95 % intervals by bootstrap over sessions.{label}\n\n{table(heads, rows)}"
 
 
