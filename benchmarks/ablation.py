@@ -17,7 +17,7 @@ from lightgbm import LGBMClassifier
 from matplotlib import pyplot as plt
 
 from skipcast.archive.sample import read_subset
-from skipcast.evaluation.metrics import paired_difference
+from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import ALL, build_features, features_of, predicted
 from skipcast.params import read_params

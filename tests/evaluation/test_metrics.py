@@ -1,50 +1,85 @@
 import numpy as np
 import pytest
+from sklearn import metrics as sklearn_metrics
 
-from skipcast.evaluation.metrics import (
-    calibration,
-    calibration_bins,
-    calibration_error,
-    evaluate,
-    paired_difference,
+from skipcast.evaluation.bootstrap import Resamples
+from skipcast.evaluation.metrics import METRICS, RANKING, evaluate
+
+SKIPPED = np.array([True, False, True, False])
+PROBABILITY = np.array([0.8, 0.4, 0.3, 0.1])
+SESSIONS = np.array([0, 0, 1, 1])
+
+
+def estimate(name, skipped=SKIPPED, probability=PROBABILITY):
+    """Score the plays by one metric of the table; return the value without its interval."""
+    sessions = Resamples(SESSIONS[: len(skipped)], seed=0, samples=10)
+    return METRICS[name].estimate(sessions, skipped, probability).value
+
+
+@pytest.mark.parametrize(
+    ("name", "by_hand"),
+    [
+        ("accuracy", 3 / 4),
+        ("log_loss", -(np.log(0.8) + np.log(0.6) + np.log(0.3) + np.log(0.9)) / 4),
+        ("brier", (0.2**2 + 0.4**2 + 0.7**2 + 0.1**2) / 4),
+        ("auc", 3 / 4),  # of four pairs, only (0.3, 0.4) is in the wrong order
+        ("calibration_error", (0.2 + 0.4 + 0.7 + 0.1) / 4),  # every play has its own bin
+        ("maa", ((1 + 1) / 2 + (0 + 1 / 2) / 2) / 2),
+        ("fpa", 1 / 2),
+    ],
 )
+def test_each_metric_gives_what_is_computed_by_hand(name, by_hand):
+    assert estimate(name) == pytest.approx(by_hand)
 
 
-def test_scores_by_hand():
-    scores = evaluate(np.array([True, False]), np.array([0.8, 0.4]))
-    assert scores["accuracy"] == 1
-    assert scores["auc"] == 1
-    assert scores["log_loss"] == pytest.approx(-(np.log(0.8) + np.log(0.6)) / 2)
+def test_the_cases_above_are_all_metrics_of_the_table():
+    (mark,) = test_each_metric_gives_what_is_computed_by_hand.pytestmark
+    assert [name for name, _ in mark.args[1]] == list(METRICS)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_greater_is_better_says_on_which_side_the_perfect_score_is(name):
+    perfect, bad = (
+        estimate(name, probability=SKIPPED * 1.0),
+        estimate(name, probability=~SKIPPED * 0.9),
+    )
+    assert (perfect > bad) == METRICS[name].greater_is_better
+
+
+@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.value])
+def test_the_value_for_trials_is_that_of_the_estimate(name):
+    assert evaluate(SKIPPED, PROBABILITY)[name] == pytest.approx(estimate(name))
+
+
+def test_trials_are_scored_by_accuracy_log_loss_and_auc():
+    assert list(evaluate(SKIPPED, PROBABILITY)) == ["accuracy", "log_loss", "auc"]
+
+
+def test_models_are_ranked_by_accuracy_before_log_loss():
+    assert list(RANKING) == ["accuracy", "log_loss"]
 
 
 def test_a_half_counts_as_skipped():
-    assert evaluate(np.array([True, False]), np.array([0.5, 0.5]))["accuracy"] == 0.5
+    assert estimate("accuracy", np.array([True, False]), np.array([0.5, 0.5])) == 0.5
 
 
-def test_interval_of_a_paired_difference_covers_the_truth_as_often_as_it_says():
-    """200 data sets with session effects and a true difference of 0.1: about 95 % are covered."""
+def test_log_loss_is_that_of_sklearn_to_the_last_bit():
     rng = np.random.default_rng(0)
-    sessions = np.repeat(np.arange(60), 15)
-    covered = 0
-    for seed in range(200):
-        effect = rng.normal(0.1, 0.5, 60)[sessions]
-        shared = rng.normal(0, 5, len(sessions))
-        one, other = shared + effect + rng.normal(0, 1, len(sessions)), shared
-        _, low, high = paired_difference(one, other, sessions, seed=seed, samples=300)
-        covered += low <= 0.1 <= high
-    assert 0.88 < covered / 200 < 0.99
+    probability = rng.random(1000)
+    skipped = rng.random(1000) < probability
+    assert evaluate(skipped, probability)["log_loss"] == sklearn_metrics.log_loss(
+        skipped, probability
+    )
 
 
-def test_calibration_by_hand():
-    """Four bins' worth of plays at two probabilities: plays of one probability stay together."""
-    probability = np.repeat([0.25, 0.75], 4)
-    skipped = np.array([True, False, False, False, True, True, False, False])
-    predicted, happened, plays = calibration(skipped, probability)
-    assert (predicted.tolist(), happened.tolist()) == ([0.25, 0.75], [0.25, 0.5])
-    assert plays.tolist() == [4, 4]
-    assert calibration_error(skipped, probability) == pytest.approx(0.125)
+def test_a_sure_and_wrong_answer_costs_a_finite_log_loss():
+    assert estimate("log_loss", np.array([True]), np.array([0.0])) == pytest.approx(36.04, abs=0.01)
 
 
-def test_calibration_bins_hold_equally_many_plays():
-    bins = calibration_bins(np.random.default_rng(0).random(1000))
-    assert np.bincount(bins).tolist() == [100] * 10
+@pytest.mark.parametrize("name", METRICS)
+def test_a_name_is_a_key_and_its_label_is_words(name):
+    metric = METRICS[name]
+    assert metric.name == name
+    assert name.isidentifier()
+    assert metric.label
+    assert "_" not in metric.heading

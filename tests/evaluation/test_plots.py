@@ -50,7 +50,7 @@ def test_a_saved_figure_is_the_same_bytes_again(curves, tmp_path):
 
 def test_drawing_needs_no_screen_and_none_of_the_stages():
     code = (
-        "import sys, skipcast.plots\n"
+        "import sys, skipcast.evaluation.plots\n"
         "unwanted = {'matplotlib.pyplot', 'mlflow', 'optuna', 'psycopg2', 'dvc'}\n"
         "assert not unwanted & set(sys.modules), unwanted & set(sys.modules)"
     )

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skipcast.evaluation.challenge import challenge_scores
-from skipcast.evaluation.metrics import evaluate
+from skipcast.evaluation.metrics import METRICS
 from skipcast.evaluation.scores import (
     HeldOut,
+    accuracy_by_position,
     compare,
     rule_scores,
     scores,
@@ -14,97 +14,127 @@ from skipcast.evaluation.scores import (
 )
 from skipcast.schema import TARGET
 
+CHALLENGE = [name for name, metric in METRICS.items() if metric.challenge]
+NAN = np.nan
 
-@pytest.fixture(scope="module")
+
+@pytest.fixture
+def plays():
+    """Return two sessions, a of positions 1..3 and b of 1..2."""
+    return pd.DataFrame(
+        {
+            "session_id": ["a", "a", "a", "b", "b"],
+            "session_position": [1, 2, 3, 1, 2],
+            TARGET: [True, False, True, False, True],
+            "context_type": ["radio", "radio", "charts", "radio", "radio"],
+            "premium": [True, True, True, False, False],
+            "hist_user_behavior_is_shuffle": False,
+        }
+    )
+
+
+PROBABILITY = np.array([0.9, 0.1, 0.8, 0.7, 0.6])  # all right but the first play of b
+OTHER = np.array([0.2, 0.1, 0.8, 0.7, 0.6])  # also wrong on the first play of a
+
+
+@pytest.fixture
 def held_out(plays):
     return HeldOut.of(plays, "started", seed=0, samples=100)
 
 
-@pytest.fixture(scope="module")
-def probability(plays):
-    noise = np.random.default_rng(0).random(len(plays))
-    return 0.3 * plays[TARGET].to_numpy() + 0.7 * noise
+@pytest.fixture
+def challenge_plays(plays):
+    return HeldOut.of(plays, "second_half", seed=0, samples=100)
 
 
-def test_scores_are_those_of_metrics_within_their_intervals(held_out, plays, probability):
-    got = scores(held_out, probability)
-    expected = evaluate(plays[TARGET].to_numpy(), probability)
-    for name, value in expected.items():
-        assert got[name].value == pytest.approx(value)
-        assert got[name].low < value < got[name].high
-    assert set(got) == {"accuracy", "log_loss", "brier", "auc", "calibration_error"}
-    assert got["brier"].value == pytest.approx(np.mean((probability - plays[TARGET]) ** 2))
+def test_sessions_are_numbered_in_their_order(held_out):
+    assert held_out.sessions.tolist() == [0, 0, 0, 1, 1]
 
 
-def test_slices_part_the_plays_and_add_up(held_out, plays, probability):
-    whole = scores(held_out, probability)["accuracy"].value
-    found = slice_scores(held_out, probability)
-    assert list(found["position"]) == ["1", "2", "3-5", "6-10", "11-20"]
-    assert set(found["context_type"]) == set(plays["context_type"])
-    assert set(found["premium"]) == set(found["shuffle"]) == {"false", "true"}
-    for kind, values in slices_of(plays).items():
-        counts = {value: rows.sum() for value, rows in values.items()}
-        assert sum(counts.values()) == len(plays)
-        total = sum(found[kind][value]["accuracy"].value * n for value, n in counts.items())
-        assert total / len(plays) == pytest.approx(whole)
+def test_scores_are_all_metrics_but_the_challenges(held_out):
+    assert list(scores(held_out, PROBABILITY)) == [
+        name for name in METRICS if name not in CHALLENGE
+    ]
 
 
-def test_a_model_compared_with_itself_does_not_differ(held_out, probability):
-    got = compare(held_out, probability, probability)
-    assert (got.accuracy.low, got.accuracy.high) == (0, 0)
-    assert got.plays == len(probability)
+def test_the_horizon_of_the_challenge_also_has_its_scores(challenge_plays):
+    assert list(scores(challenge_plays, PROBABILITY)) == list(METRICS)
 
 
-def test_only_plays_that_both_predict_are_compared(held_out, plays, probability):
-    half = np.where(plays["session_position"] > 10, probability, np.nan)
-    worse = np.where(plays["session_position"] > 10, 1 - probability, np.nan)
-    assert compare(held_out, probability, half).accuracy.value == 0
-    got = compare(held_out, probability, worse)
-    assert got.plays == (plays["session_position"] > 10).sum()
-    assert got.accuracy.low > 0
-    assert "position 1" not in got.slices
-    assert got.slices["position 11-20"][0] == got.plays
+def test_a_rule_is_scored_by_accuracy_alone(held_out):
+    assert list(rule_scores(held_out, np.ones(5))) == ["accuracy"]
 
 
-@pytest.mark.parametrize(
-    ("right", "average"),
-    [
-        ([0, 1, 1, 1, 1], 0.543),
-        ([1, 1, 1, 1, 0], 0.800),
-        ([1, 1, 1, 1, 1], 1.0),
-        ([0, 0, 0, 0, 0], 0.0),
-    ],
-)
-def test_average_accuracy_of_a_session_as_the_challenge_has_it(right, average):
-    right = np.array(right, dtype=bool)
-    got, first = challenge_scores(np.tile(right, 2), np.repeat([0, 1], 5))
-    assert got.round(3).tolist() == [average] * 2
-    assert first.tolist() == [float(right[0])] * 2
+def test_the_challenge_also_scores_a_rule(challenge_plays):
+    assert list(rule_scores(challenge_plays, np.ones(5))) == ["accuracy", *CHALLENGE]
 
 
-def test_average_accuracy_by_a_slow_loop_on_sessions_of_any_length():
-    rng = np.random.default_rng(0)
-    sessions = np.repeat(np.arange(8), rng.integers(1, 11, 8))
-    right = rng.random(len(sessions)) < 0.7
-    slow = []
-    for session in range(8):
-        own = right[sessions == session]
-        slow.append(np.mean([own[: i + 1].mean() * own[i] for i in range(len(own))]))
-    np.testing.assert_allclose(challenge_scores(right, sessions)[0], slow)
+def test_a_score_lies_within_its_interval(held_out):
+    accuracy = scores(held_out, PROBABILITY)["accuracy"]
+    assert accuracy.low < accuracy.value < accuracy.high
 
 
-def test_the_second_half_has_the_challenges_scores():
-    plays = pd.DataFrame(
-        {
-            "session_id": np.repeat(["a", "b"], 5),
-            "session_position": np.tile(range(6, 11), 2),
-            TARGET: True,
-            "context_type": "radio",
-            "premium": True,
-            "hist_user_behavior_is_shuffle": False,
-        }
-    )
-    held_out = HeldOut.of(plays, "second_half", seed=0, samples=100)
-    got = rule_scores(held_out, np.array([0, 1, 1, 1, 1] * 2, dtype=float))
-    assert got["maa"].value == pytest.approx(0.543, abs=5e-4)
-    assert got["fpa"].value == 0
+def test_the_slices_of_each_kind_are_those_that_have_plays(plays):
+    assert {kind: list(values) for kind, values in slices_of(plays).items()} == {
+        "position": ["1", "2", "3-5"],
+        "context_type": ["charts", "radio"],
+        "premium": ["false", "true"],
+        "shuffle": ["false"],
+    }
+
+
+def test_each_play_is_in_one_slice_of_each_kind(plays):
+    for values in slices_of(plays).values():
+        assert np.sum(list(values.values()), axis=0).tolist() == [1] * len(plays)
+
+
+def test_a_slice_is_scored_on_its_plays_alone(held_out):
+    by_position = slice_scores(held_out, PROBABILITY)["position"]
+    assert [by_position[name]["accuracy"].value for name in ("1", "2", "3-5")] == [0.5, 1, 1]
+
+
+def test_a_slice_is_scored_by_the_metrics_that_rank(held_out):
+    assert list(slice_scores(held_out, PROBABILITY)["premium"]["true"]) == [
+        "accuracy",
+        "log_loss",
+    ]
+
+
+def test_accuracy_at_each_position(held_out):
+    by_position = accuracy_by_position(held_out, PROBABILITY)
+    assert {k: i.value for k, i in by_position.items()} == {1: 0.5, 2: 1.0, 3: 1.0}
+
+
+def test_a_model_compared_with_itself_does_not_differ(held_out):
+    accuracy = compare(held_out, PROBABILITY, PROBABILITY).accuracy
+    assert (accuracy.value, accuracy.low, accuracy.high) == (0, 0, 0)
+
+
+def test_a_comparison_is_positive_where_the_candidate_is_more_accurate(held_out):
+    assert compare(held_out, PROBABILITY, OTHER).accuracy.value == pytest.approx(1 / 5)
+
+
+def test_a_comparison_is_negative_where_the_candidate_has_less_log_loss(held_out):
+    difference = compare(held_out, PROBABILITY, OTHER).log_loss.value
+    assert difference == pytest.approx((np.log(0.2) - np.log(0.9)) / 5)
+
+
+def test_plays_that_the_champion_does_not_predict_do_not_count(held_out):
+    champion = np.where(np.arange(5) == 0, NAN, PROBABILITY)
+    assert compare(held_out, OTHER, champion).plays == 4
+    assert compare(held_out, OTHER, champion).accuracy.value == 0
+
+
+def test_a_slice_that_the_champion_does_not_predict_is_left_out(held_out):
+    champion = np.where([True, False, False, True, False], NAN, PROBABILITY)
+    assert "position 1" not in compare(held_out, OTHER, champion).slices
+
+
+def test_a_compared_slice_has_its_number_of_plays_and_its_difference(held_out):
+    plays, accuracy = compare(held_out, PROBABILITY, OTHER).slices["position 1"]
+    assert (plays, accuracy.value) == (2, 1 / 2)
+
+
+def test_a_champion_without_any_prediction_is_an_error(held_out):
+    with pytest.raises(ValueError, match="must predict one play"):
+        compare(held_out, PROBABILITY, np.full(5, NAN))

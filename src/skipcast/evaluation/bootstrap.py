@@ -1,7 +1,7 @@
-"""Intervals by bootstrap over whole sessions, as plays of one session are alike.
+"""Intervals by bootstrap over whole sessions, because plays of one session are alike.
 
-The samples are drawn once: how often each session is in each of them. Every score of every model is
-then a matrix product over the same draws, so that differences between models are paired.
+The samples are drawn once: how often each of them holds each session. Every score of every model is
+then a matrix product with the same numbers, so that differences between models are paired.
 """
 
 from dataclasses import dataclass
@@ -12,104 +12,132 @@ from skipcast.arrays import Bools, Floats, Indices
 from skipcast.errors import SkipcastError
 
 FEWEST_SESSIONS = 30  # with fewer, the intervals are known to be too narrow
-CHUNK = 32  # samples weighted at a time: their plays stay in the cache
+CHUNK = 32  # samples whose plays are weighted at a time: they stay in the cache
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A score and its 95 % interval; NaN where it cannot be told."""
+    """A score and its 95 % interval; NaN where no play counts."""
 
     value: float
     low: float
     high: float
 
     @classmethod
-    def of(cls, value: float, drawn: Floats) -> "Interval":
-        """Return `value` with the middle 95 % of what the samples give.
+    def of(cls, value: float, estimates: Floats) -> "Interval":
+        """Return `value` with the middle 95 % of the samples' estimates; NaN ones do not count.
 
         >>> Interval.of(0.5, np.array([0.4, 0.5, 0.6])).low
         0.405
         """
-        known = drawn[~np.isnan(drawn)]
-        low, high = np.quantile(known, (0.025, 0.975)) if known.size else (np.nan, np.nan)
+        numbers = estimates[~np.isnan(estimates)]
+        low, high = np.quantile(numbers, (0.025, 0.975)) if numbers.size else (np.nan, np.nan)
         return cls(float(value), float(low), float(high))
 
 
 class Resamples:
-    """Bootstrap samples of sessions."""
+    """Bootstrap samples of sessions.
+
+    Attributes:
+        sessions: the number of the session of each play.
+        count: the number of sessions.
+        weights: samples x sessions; how often each sample holds each session, 0, 1, 2, ...
+    """
 
     def __init__(self, sessions: Indices, *, seed: int, samples: int = 1000) -> None:
-        """Draw `samples` times as many sessions as there are.
+        """Draw `samples` samples, each of as many sessions as there are, with replacement.
 
         Args:
             sessions: a number for each play, the same for all plays of a session: 0, 1, 2, ...
             seed: any whole number.
-            samples: how many.
+            samples: 1 or more.
         """
         self.sessions = sessions
         self.count = int(sessions.max()) + 1
-        even = np.full(self.count, 1 / self.count)
-        drawn = np.random.default_rng(seed).multinomial(self.count, even, size=samples)
-        self.drawn = drawn.astype(np.float64)  # samples x sessions
+        equal = np.full(self.count, 1 / self.count)
+        weights = np.random.default_rng(seed).multinomial(self.count, equal, size=samples)
+        self.weights = weights.astype(np.float64)
 
     def sums(self, values: Floats) -> Floats:
-        """Sum values of plays in each sample: plays x columns give samples x columns."""
+        """Sum values of plays in each sample: plays x columns give samples x columns.
+
+        >>> Resamples(np.array([0, 0]), seed=0, samples=1).sums(np.array([1.0, 2.0]))
+        array([[3.]])
+        """
         columns = values.reshape(len(values), -1).T
         per_session = [np.bincount(self.sessions, column, self.count) for column in columns]
-        result: Floats = self.drawn @ np.array(per_session).T
+        result: Floats = self.weights @ np.array(per_session).T
         return result
 
-    def mean(self, values: Floats, among: Bools | None = None) -> Interval:
-        """Return the mean of a value of each play, over all or those `among`.
+    def mean(self, values: Floats, rows: Bools | None = None) -> Interval:
+        """Return the mean of a value of each play, over all plays or those of `rows`.
 
         >>> Resamples(np.array([0, 0, 1]), seed=0).mean(np.ones(3))
         Interval(value=1.0, low=1.0, high=1.0)
         """
-        chosen = np.ones(len(values)) if among is None else among.astype(np.float64)
-        both = self.sums(np.column_stack([values * chosen, chosen]))
-        with np.errstate(invalid="ignore"):  # a sample may hold none of those among
-            return Interval.of(values @ chosen / chosen.sum(), both[:, 0] / both[:, 1])
+        chosen = np.ones(len(values)) if rows is None else rows.astype(np.float64)
+        sums = self.sums(np.column_stack([values * chosen, chosen]))
+        with np.errstate(invalid="ignore"):  # a sample may hold none of the rows
+            return Interval.of(values @ chosen / chosen.sum(), sums[:, 0] / sums[:, 1])
 
     def session_mean(self, values: Floats) -> Interval:
-        """Return the mean of a value of each session."""
-        return Interval.of(values.mean(), self.drawn @ values / self.count)
+        """Return the mean of a value of each session, in order of the sessions' numbers.
+
+        >>> Resamples(np.array([0, 0, 1]), seed=0).session_mean(np.ones(2))
+        Interval(value=1.0, low=1.0, high=1.0)
+        """
+        return Interval.of(values.mean(), self.weights @ values / self.count)
 
     def auc(self, skipped: Bools, probability: Floats) -> Interval:
-        """Return the area under the ROC curve; ties count half.
+        """Return the area under the ROC curve, 0..1; ties count half.
 
-        >>> one = np.array([True, False])
-        >>> Resamples(np.array([0, 0]), seed=0).auc(one, np.array([0.8, 0.4])).value
+        >>> skipped = np.array([True, False])
+        >>> Resamples(np.array([0, 0]), seed=0).auc(skipped, np.array([0.8, 0.4])).value
         1.0
         """
         order = np.argsort(probability)
         starts = np.flatnonzero(np.diff(probability[order], prepend=-1))
-        right, session = skipped[order], self.sessions[order]
-        parts = [
-            _auc(drawn[:, session], right, starts)
-            for drawn in np.array_split(self.drawn, -(-len(self.drawn) // CHUNK))
+        skipped, sessions = skipped[order], self.sessions[order]
+        estimates = [
+            _auc(weights[:, sessions], skipped, starts)
+            for weights in np.array_split(self.weights, -(-len(self.weights) // CHUNK))
         ]
-        return Interval.of(_auc(np.ones((1, len(order))), right, starts)[0], np.concatenate(parts))
+        value = _auc(np.ones((1, len(order))), skipped, starts)[0]
+        return Interval.of(value, np.concatenate(estimates))
 
     def calibration_error(self, skipped: Bools, probability: Floats, bins: Indices) -> Interval:
-        """Return the expected calibration error over `bins`, numbers of plays: 0, 1, 2, ..."""
-        count = int(bins.max()) + 1
-        apart = np.zeros((len(bins), count))
-        apart[np.arange(len(bins)), bins] = probability - skipped
+        """Return the expected calibration error, 0..1.
+
+        It is the mean over the bins, weighted by their plays, of how far the mean probability of a
+        bin is from its share of skipped plays.
+
+        Args:
+            skipped: whether each play was skipped.
+            probability: the predicted probability of that, 0..1.
+            bins: the number of the bin of each play: 0, 1, 2, ...
+
+        >>> resamples = Resamples(np.array([0, 0]), seed=0)
+        >>> skipped, probability = np.array([True, False]), np.array([0.75, 0.25])
+        >>> resamples.calibration_error(skipped, probability, np.array([1, 0])).value
+        0.25
+        """
+        excess = np.zeros((len(bins), int(bins.max()) + 1))
+        excess[np.arange(len(bins)), bins] = probability - skipped
         plays = self.sums(np.ones(len(bins)))[:, 0]
-        drawn = np.abs(self.sums(apart)).sum(axis=1) / plays
-        return Interval.of(np.abs(apart.sum(axis=0)).sum() / len(bins), drawn)
+        estimates = np.abs(self.sums(excess)).sum(axis=1) / plays
+        return Interval.of(np.abs(excess.sum(axis=0)).sum() / len(bins), estimates)
 
 
-def _auc(weights: Floats, right: Bools, starts: Indices) -> Floats:
+def _auc(weights: Floats, skipped: Bools, starts: Indices) -> Floats:
     """Return the AUC of each row of weights, samples x plays in order of probability.
 
     Args:
         weights: 0 or more.
-        right: whether each play was skipped.
+        skipped: whether each play was skipped.
         starts: the first play of each run of equal probabilities.
     """
-    skips = np.add.reduceat(weights * right, starts, axis=1)
-    others = np.add.reduceat(weights * ~right, starts, axis=1)
+    skips = np.add.reduceat(weights * skipped, starts, axis=1)
+    others = np.add.reduceat(weights * ~skipped, starts, axis=1)
     below = np.cumsum(others, axis=1) - others / 2
     pairs = skips.sum(axis=1) * others.sum(axis=1)
     with np.errstate(invalid="ignore"):  # a sample may lack one outcome
@@ -117,11 +145,37 @@ def _auc(weights: Floats, right: Bools, starts: Indices) -> Floats:
     return result
 
 
+def paired_difference(
+    one: Floats, other: Floats, sessions: Indices, *, seed: int, samples: int = 1000
+) -> tuple[float, float, float]:
+    """Return how much the mean of `one` exceeds that of `other`, and the ends of its 95 % interval.
+
+    Each sample holds the same sessions for both models, because both predict the same plays.
+
+    Args:
+        one: a score of each play, such as 1 where a prediction is right.
+        other: the same for another model.
+        sessions: a number for each play, the same for all plays of a session: 0, 1, 2, ...
+        seed: any whole number.
+        samples: the number of bootstrap samples, 1 or more.
+
+    >>> paired_difference(np.ones(4), np.zeros(4), np.array([0, 0, 1, 1]), seed=0)
+    (1.0, 1.0, 1.0)
+    """
+    excess = Resamples(sessions, seed=seed, samples=samples).mean(one - other)
+    return excess.value, excess.low, excess.high
+
+
 def check_enough(skipped: Bools, sessions: int) -> None:
-    """Check that test plays can be judged.
+    """Check that the test plays suffice to judge a model.
+
+    Args:
+        skipped: whether each play was skipped.
+        sessions: the number of their sessions.
 
     Raises:
-        SkipcastError: fewer sessions than the intervals need, or plays of one outcome only.
+        SkipcastError: there are fewer sessions than the intervals need, or all plays have one
+            outcome.
     """
     if sessions < FEWEST_SESSIONS:
         raise SkipcastError(

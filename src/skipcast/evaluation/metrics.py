@@ -1,96 +1,231 @@
-"""How good predictions are; `bootstrap.py` gives the intervals."""
+"""The table of metrics, and what the metrics are made of.
+
+`METRICS` lists every score that the project logs, writes, shows or judges by. To add one, add a row
+here and its test in `tests/evaluation/test_metrics.py`: all lists of scores come from this table.
+`bootstrap.py` gives the intervals.
+
+In all functions, `skipped` says whether each play was skipped, and `probability` is the predicted
+probability of that, 0..1 and never NaN. A play counts as predicted to be skipped from 0.5 on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from skipcast.arrays import Bools, Floats, Indices
-from skipcast.evaluation.bootstrap import Resamples
+from skipcast.evaluation.bootstrap import Interval, Resamples
+from skipcast.evaluation.calibration import calibration_bins
+from skipcast.evaluation.challenge import average_accuracy, first_accuracy
 from skipcast.schema import THRESHOLD
+
+TINY = float(np.finfo(np.float64).eps)  # as scikit-learn: a sure and wrong answer costs 36 nats
+
+PerPlay = Callable[[Bools, Floats], Floats]
+Value = Callable[[Bools, Floats], float]
+Estimate = Callable[[Resamples, Bools, Floats], Interval]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A row of the table: how probabilities are scored, and where the score is used.
+
+    Attributes:
+        name: the key of the score in files, in MLflow and in code.
+        label: how tables and texts name it.
+        unit: of the score; empty where it is a share or an index.
+        greater_is_better: the sense in which models are compared.
+        estimate: `(resamples, skipped, probability)` -> the score with its 95 % interval.
+        value: `(skipped, probability)` -> the score alone, for each trial of a search; None where
+            trials are not scored by it.
+        per_play: `(skipped, probability)` -> a number for each play whose mean is the score. Set
+            for the two metrics that rank models (`ranking.py`), which are also scored in slices.
+        for_rules: whether it also scores answers that are 0 or 1 and not probabilities.
+        challenge: whether only the horizon of the challenge has it.
+    """
+
+    name: str
+    label: str
+    unit: str = ""
+    greater_is_better: bool
+    estimate: Estimate
+    value: Value | None = None
+    per_play: PerPlay | None = None
+    for_rules: bool = False
+    challenge: bool = False
+
+    @property
+    def heading(self) -> str:
+        """The label with the unit, as the heading of a column.
+
+        >>> METRICS["log_loss"].heading, METRICS["auc"].heading
+        ('log loss, nats', 'AUC')
+        """
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+
+def is_right(skipped: Bools, probability: Floats) -> Floats:
+    """Return 1 for each play that is predicted right, else 0.
+
+    >>> is_right(np.array([True, False]), np.array([0.5, 0.5]))
+    array([1., 0.])
+    """
+    result: Floats = (skipped == (probability >= THRESHOLD)).astype(np.float64)
+    return result
+
+
+def log_losses(skipped: Bools, probability: Floats) -> Floats:
+    """Return the log loss of each play, 0..36 nats.
+
+    >>> log_losses(np.array([True, False]), np.array([1.0, 0.5])).round(3) + 0.0
+    array([0.   , 0.693])
+    """
+    of_outcome = np.where(skipped, probability, 1 - probability)
+    result: Floats = -np.log(np.clip(of_outcome, TINY, 1))
+    return result
+
+
+def squared_errors(skipped: Bools, probability: Floats) -> Floats:
+    """Return the squared error of each play, 0..1.
+
+    >>> squared_errors(np.array([True]), np.array([0.5]))
+    array([0.25])
+    """
+    result: Floats = (probability - skipped) ** 2
+    return result
 
 
 def accuracy(skipped: Bools, probability: Floats) -> float:
-    """Return the share of plays that `probability` of being skipped, 0..1, calls rightly, 0..1.
+    """Return the share of plays that are predicted right, 0..1.
 
     >>> accuracy(np.array([True, False, False]), np.array([0.8, 0.4, 0.6]))
     0.6666666666666666
     """
-    return float(np.mean((probability >= THRESHOLD) == skipped))
+    return float(is_right(skipped, probability).mean())
+
+
+def log_loss(skipped: Bools, probability: Floats) -> float:
+    """Return the mean log loss, 0..36 nats.
+
+    >>> round(log_loss(np.array([True, False]), np.array([0.8, 0.4])), 3)
+    0.367
+    """
+    return float(log_losses(skipped, probability).mean())
+
+
+def auc(skipped: Bools, probability: Floats) -> float:
+    """Return the area under the ROC curve, 0..1; NaN where all plays have one outcome.
+
+    It differs from `Resamples.auc` by rounding: the sums run in another order.
+
+    >>> auc(np.array([True, False]), np.array([0.8, 0.4]))
+    1.0
+    """
+    return float(roc_auc_score(skipped, probability))
+
+
+def mean_over_plays(per_play: PerPlay) -> Estimate:
+    """Return the estimate of a metric that is the mean of a value of each play."""
+
+    def estimate(resamples: Resamples, skipped: Bools, probability: Floats) -> Interval:
+        return resamples.mean(per_play(skipped, probability))
+
+    return estimate
+
+
+def mean_over_sessions(per_session: Callable[[Bools, Indices], Floats]) -> Estimate:
+    """Return the estimate of a metric that is the mean of a value of each session.
+
+    Args:
+        per_session: whether each prediction is right, and the number of its session -> a value
+            of each session.
+    """
+
+    def estimate(resamples: Resamples, skipped: Bools, probability: Floats) -> Interval:
+        right = is_right(skipped, probability).astype(bool)
+        return resamples.session_mean(per_session(right, resamples.sessions))
+
+    return estimate
+
+
+def calibration_error(resamples: Resamples, skipped: Bools, probability: Floats) -> Interval:
+    """Return the expected calibration error over `calibration_bins`, 0..1."""
+    return resamples.calibration_error(skipped, probability, calibration_bins(probability))
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            name="accuracy",
+            label="accuracy",
+            greater_is_better=True,
+            estimate=mean_over_plays(is_right),
+            value=accuracy,
+            per_play=is_right,
+            for_rules=True,
+        ),
+        Metric(
+            name="log_loss",
+            label="log loss",
+            unit="nats",
+            greater_is_better=False,
+            estimate=mean_over_plays(log_losses),
+            value=log_loss,
+            per_play=log_losses,
+        ),
+        Metric(
+            name="brier",
+            label="Brier score",
+            greater_is_better=False,
+            estimate=mean_over_plays(squared_errors),
+        ),
+        Metric(
+            name="auc",
+            label="AUC",
+            greater_is_better=True,
+            estimate=Resamples.auc,
+            value=auc,
+        ),
+        Metric(
+            name="calibration_error",
+            label="expected calibration error",
+            greater_is_better=False,
+            estimate=calibration_error,
+        ),
+        Metric(
+            name="maa",
+            label="mean average accuracy (MAA)",
+            greater_is_better=True,
+            estimate=mean_over_sessions(average_accuracy),
+            for_rules=True,
+            challenge=True,
+        ),
+        Metric(
+            name="fpa",
+            label="first prediction accuracy (FPA)",
+            greater_is_better=True,
+            estimate=mean_over_sessions(first_accuracy),
+            for_rules=True,
+            challenge=True,
+        ),
+    )
+}
+"""By name, in the order of files and tables."""
+
+RANKING: dict[str, PerPlay] = {
+    name: metric.per_play for name, metric in METRICS.items() if metric.per_play
+}
+"""The metrics that rank and compare models, in the order in which they decide."""
 
 
 def evaluate(skipped: Bools, probability: Floats) -> dict[str, float]:
-    """Return accuracy, log loss (nats) and AUC of `probability` of being skipped, 0..1.
-
-    Raises:
-        ValueError: the plays are all skipped or all not: AUC is not defined.
+    """Return the scores of a trial by name: accuracy, log loss (nats) and AUC, no intervals.
 
     >>> evaluate(np.array([True, False, False]), np.array([0.8, 0.4, 0.6]))["accuracy"]
     0.6666666666666666
     """
     return {
-        "accuracy": accuracy(skipped, probability),
-        "log_loss": float(log_loss(skipped, probability, labels=[False, True])),
-        "auc": float(roc_auc_score(skipped, probability)),
+        name: metric.value(skipped, probability) for name, metric in METRICS.items() if metric.value
     }
-
-
-def calibration_bins(probability: Floats, bins: int = 10) -> Indices:
-    """Number each play by its probability: `bins` bins of about equally many plays, 0, 1, 2, ...
-
-    Plays of the same probability are in the same bin, so some bins may be empty.
-
-    >>> calibration_bins(np.array([0.1, 0.9, 0.2, 0.8]), bins=2)
-    array([0, 1, 0, 1])
-    """
-    edges = np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1])
-    return np.searchsorted(edges, probability, side="right")
-
-
-def calibration(skipped: Bools, probability: Floats) -> tuple[Floats, Floats, Indices]:
-    """Return of each of `calibration_bins` that is not empty what was predicted and what happened.
-
-    Returns:
-        The mean probability, the share skipped and the number of plays, in order of probability.
-
-    >>> calibration(np.array([True, False]), np.array([0.75, 0.25]))[1]
-    array([0., 1.])
-    """
-    bins = calibration_bins(probability)
-    plays = np.bincount(bins)
-    held = plays > 0
-    predicted, happened = (np.bincount(bins, values)[held] for values in (probability, skipped))
-    return predicted / plays[held], happened / plays[held], plays[held]
-
-
-def calibration_error(skipped: Bools, probability: Floats) -> float:
-    """Return the expected calibration error, 0..1.
-
-    The mean distance, over the bins of `calibration` by their plays, between what was predicted and
-    what happened.
-
-    >>> calibration_error(np.array([True, False]), np.array([0.75, 0.25]))
-    0.25
-    """
-    predicted, happened, plays = calibration(skipped, probability)
-    return float(np.average(np.abs(predicted - happened), weights=plays))
-
-
-def paired_difference(
-    one: Floats, other: Floats, sessions: Indices, *, seed: int, samples: int = 1000
-) -> tuple[float, float, float]:
-    """Return how much the mean of `one` exceeds that of `other`, and its 95 % interval.
-
-    A bootstrap over whole sessions, as plays of one session are alike; both are resampled together,
-    as they are scores of the same plays.
-
-    Args:
-        one: a score of each play, such as 1 where a prediction is right.
-        other: the same for another model.
-        sessions: a number for each play, the same for all plays of a session: 0, 1, 2, ...
-        seed: any whole number.
-        samples: bootstrap samples.
-
-    >>> paired_difference(np.ones(4), np.zeros(4), np.array([0, 0, 1, 1]), seed=0)
-    (1.0, 1.0, 1.0)
-    """
-    excess = Resamples(sessions, seed=seed, samples=samples).mean(one - other)
-    return excess.value, excess.low, excess.high

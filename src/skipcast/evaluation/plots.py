@@ -15,9 +15,15 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from sklearn.metrics import (
+    average_precision_score,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
 
 from skipcast.arrays import Bools, Floats
-from skipcast.evaluation.metrics import calibration
+from skipcast.evaluation.calibration import calibration
 from skipcast.schema import SYNTHETIC_NOTE
 
 Curves = Mapping[str, tuple[Bools, Floats]]
@@ -90,8 +96,6 @@ def roc(curves: Curves, *, synthetic: bool = False) -> Figure:
             must be among the plays.
         synthetic: whether the title says that the data are the twin's.
     """
-    from sklearn.metrics import roc_auc_score, roc_curve
-
     figure, axes = _square("share of plays not skipped called skipped", "share of skips found")
     axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=":", label="chance")
     for (name, (skipped, probability)), line in zip(curves.items(), _lines(curves), strict=True):
@@ -104,8 +108,6 @@ def roc(curves: Curves, *, synthetic: bool = False) -> Figure:
 @styled
 def precision_recall(curves: Curves, *, synthetic: bool = False) -> Figure:
     """Draw precision over recall of each model, with its average precision; arguments as `roc`."""
-    from sklearn.metrics import average_precision_score, precision_recall_curve
-
     figure, axes = _square(
         "recall: share of skips found", "precision: share of calls that are right"
     )

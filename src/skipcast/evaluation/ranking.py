@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skipcast.arrays import Floats, Indices
-from skipcast.evaluation.metrics import paired_difference
+from skipcast.evaluation.bootstrap import paired_difference
 
 
 @dataclass(frozen=True)

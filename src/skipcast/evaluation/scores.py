@@ -8,30 +8,48 @@ import pandas as pd
 
 from skipcast.arrays import Bools, Floats, Indices
 from skipcast.evaluation.bootstrap import Interval, Resamples
-from skipcast.evaluation.challenge import challenge_scores
-from skipcast.evaluation.metrics import calibration_bins
-from skipcast.schema import HORIZONS, SHUFFLE, TARGET, THRESHOLD, HorizonName
+from skipcast.evaluation.metrics import METRICS, RANKING, is_right, log_losses
+from skipcast.schema import HORIZONS, SHUFFLE, TARGET, HorizonName
 
-POSITIONS = {"1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11-20": (11, 20)}
-TINY = float(np.finfo(np.float64).eps)  # as scikit-learn: a sure and wrong answer costs 36 nats
+POSITION_SLICES = {"1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11-20": (11, 20)}
+COLUMN_SLICES = {"context_type": "context_type", "premium": "premium", "shuffle": SHUFFLE}
+
 Scores = dict[str, Interval]
+"""By the name of the metric."""
 Slices = dict[str, dict[str, Scores]]
+"""By kind and value of the slice, such as `position` and `3-5`."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What models are judged on: plays of test sessions with their outcomes."""
+    """The plays of the test sessions with their outcomes.
+
+    Attributes:
+        skipped: whether each play was skipped.
+        sessions: the number of its session: 0, 1, 2, ...; all plays of a session are neighbours.
+        positions: its place in the session: 1, 2, ...
+        slices: by kind and value of a slice, whether each play is in it.
+        challenge: whether the challenge scores the horizon of the plays.
+        resamples: the bootstrap samples of the sessions.
+    """
 
     skipped: Bools
-    sessions: Indices  # 0, 1, 2, ... in one run of plays each
-    positions: Indices  # 1, 2, ...
-    slices: Mapping[str, Mapping[str, Bools]]  # by kind and value, which plays
-    divides_sessions: bool  # whether the challenge's own scores apply
+    sessions: Indices
+    positions: Indices
+    slices: Mapping[str, Mapping[str, Bools]]
+    challenge: bool
     resamples: Resamples
 
     @classmethod
     def of(cls, plays: pd.DataFrame, horizon: HorizonName, *, seed: int, samples: int) -> "HeldOut":
-        """Prepare raw plays, columns `schema.LOG`, in order of session and position."""
+        """Prepare raw plays.
+
+        Args:
+            plays: columns `schema.LOG`, in order of session and position; the plays to predict.
+            horizon: what is known when the prediction is made.
+            seed: of the bootstrap.
+            samples: of the bootstrap, 1 or more.
+        """
         sessions = pd.factorize(plays["session_id"])[0].astype(np.intp)
         return cls(
             plays[TARGET].to_numpy(dtype=bool),
@@ -44,7 +62,9 @@ class HeldOut:
 
 
 def slices_of(plays: pd.DataFrame) -> dict[str, dict[str, Bools]]:
-    """Tell which plays are in each slice: by position, context, subscription and shuffle.
+    """Return which plays are in each slice: by position, context, subscription and shuffle.
+
+    Slices without any play are left out.
 
     >>> plays = pd.DataFrame({"session_position": [1, 4], "context_type": "radio",
     ...     "premium": [True, False], "hist_user_behavior_is_shuffle": False})
@@ -52,91 +72,64 @@ def slices_of(plays: pd.DataFrame) -> dict[str, dict[str, Bools]]:
     [False, True]
     """
     at = plays["session_position"].to_numpy()
-    result = {
-        "position": {name: (at >= low) & (at <= high) for name, (low, high) in POSITIONS.items()}
+    by_position = {
+        name: (at >= low) & (at <= high) for name, (low, high) in POSITION_SLICES.items()
     }
-    columns = {"context_type": "context_type", "premium": "premium", "shuffle": SHUFFLE}
-    for kind, column in columns.items():
+    result = {"position": {name: rows for name, rows in by_position.items() if rows.any()}}
+    for kind, column in COLUMN_SLICES.items():
         values = plays[column].astype(str).str.lower().to_numpy()
         result[kind] = {str(value): values == value for value in sorted(set(values))}
-    return {
-        kind: {value: rows for value, rows in found.items() if rows.any()}
-        for kind, found in result.items()
-    }
-
-
-def losses(skipped: Bools, probability: Floats) -> dict[str, Floats]:
-    """Return of each play whether it is answered right (1 or 0), its log loss and squared error.
-
-    >>> losses(np.array([True]), np.array([0.5]))["squared_error"]
-    array([0.25])
-    """
-    given = np.clip(np.where(skipped, probability, 1 - probability), TINY, 1)
-    return {
-        "accuracy": (skipped == (probability >= THRESHOLD)).astype(np.float64),
-        "log_loss": -np.log(given),
-        "squared_error": (probability - skipped) ** 2,
-    }
+    return result
 
 
 def scores(test: HeldOut, probability: Floats) -> Scores:
-    """Score probabilities of the test plays.
+    """Score probabilities of the test plays by all metrics of their horizon.
 
-    Returns:
-        accuracy, log_loss (nats), brier, auc and calibration_error; with the challenge's task also
-        maa and fpa.
+    Args:
+        test: the plays.
+        probability: of each play, the predicted probability of a skip, 0..1.
     """
-    of_plays = losses(test.skipped, probability)
-    draw = test.resamples
-    result = {
-        "accuracy": draw.mean(of_plays["accuracy"]),
-        "log_loss": draw.mean(of_plays["log_loss"]),
-        "brier": draw.mean(of_plays["squared_error"]),
-        "auc": draw.auc(test.skipped, probability),
-        "calibration_error": draw.calibration_error(
-            test.skipped, probability, calibration_bins(probability)
-        ),
+    return {
+        name: metric.estimate(test.resamples, test.skipped, probability)
+        for name, metric in METRICS.items()
+        if test.challenge or not metric.challenge
     }
-    return result | _challenge(test, probability)
 
 
 def rule_scores(test: HeldOut, answer: Floats) -> Scores:
-    """Score answers that are no probabilities, 0 or 1."""
-    return {
-        "accuracy": test.resamples.mean(losses(test.skipped, answer)["accuracy"]),
-        **_challenge(test, answer),
-    }
+    """Score answers that are 0 or 1 and not probabilities, by the metrics that this leaves.
 
-
-def _challenge(test: HeldOut, probability: Floats) -> Scores:
-    if not test.divides_sessions:
-        return {}
-    right = test.skipped == (probability >= THRESHOLD)
-    names = ("maa", "fpa")
-    of_sessions = challenge_scores(right, test.sessions)
+    Args:
+        test: the plays.
+        answer: of each play, 1 for a skip, else 0.
+    """
     return {
-        name: test.resamples.session_mean(values)
-        for name, values in zip(names, of_sessions, strict=True)
+        name: metric.estimate(test.resamples, test.skipped, answer)
+        for name, metric in METRICS.items()
+        if metric.for_rules and (test.challenge or not metric.challenge)
     }
 
 
 def slice_scores(test: HeldOut, probability: Floats) -> Slices:
-    """Return accuracy and log loss in every slice, and its number of plays and share skipped."""
-    of_plays = losses(test.skipped, probability)
+    """Score probabilities in every slice, by the metrics that rank models.
+
+    Args:
+        test: the plays.
+        probability: of each play, the predicted probability of a skip, 0..1.
+    """
+    values = {name: per_play(test.skipped, probability) for name, per_play in RANKING.items()}
     return {
         kind: {
-            value: {
-                name: test.resamples.mean(of_plays[name], rows) for name in ("accuracy", "log_loss")
-            }
-            for value, rows in values.items()
+            value: {name: test.resamples.mean(values[name], rows) for name in values}
+            for value, rows in slices.items()
         }
-        for kind, values in test.slices.items()
+        for kind, slices in test.slices.items()
     }
 
 
 def accuracy_by_position(test: HeldOut, probability: Floats) -> dict[int, Interval]:
-    """Return the accuracy of the plays at each position that the test plays have."""
-    right = losses(test.skipped, probability)["accuracy"]
+    """Return the accuracy of the plays at each position that the test plays have, 0..1."""
+    right = is_right(test.skipped, probability)
     return {
         int(position): test.resamples.mean(right, test.positions == position)
         for position in np.unique(test.positions)
@@ -145,11 +138,18 @@ def accuracy_by_position(test: HeldOut, probability: Floats) -> dict[int, Interv
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much the candidate's scores exceed the champion's on the same plays."""
+    """How much the candidate's scores exceed the champion's on the same plays.
+
+    Attributes:
+        accuracy: the difference, -1..1.
+        log_loss: the difference in nats; below 0 the candidate is better.
+        slices: by slice, such as `position 3-5`, its plays and the difference in accuracy, -1..1.
+        plays: the number of plays that both predict.
+    """
 
     accuracy: Interval
     log_loss: Interval
-    slices: Mapping[str, tuple[int, Interval]]  # plays, and difference in accuracy
+    slices: Mapping[str, tuple[int, Interval]]
     plays: int
 
 
@@ -166,21 +166,19 @@ def compare(test: HeldOut, candidate: Floats, champion: Floats) -> Comparison:
     """
     both = ~np.isnan(champion)
     if not both.any():
-        raise ValueError("it predicts none of the plays that the candidate predicts")
-    one, other = (losses(test.skipped, np.where(both, p, 0.5)) for p in (candidate, champion))
-    apart = {name: one[name] - other[name] for name in ("accuracy", "log_loss")}
+        raise ValueError("The champion must predict one play of the candidate's or more.")
+    one, other = (np.where(both, probability, 0.5) for probability in (candidate, champion))
+    more_right = is_right(test.skipped, one) - is_right(test.skipped, other)
+    more_loss = log_losses(test.skipped, one) - log_losses(test.skipped, other)
     slices = {
-        f"{kind} {value}": (
-            int((rows & both).sum()),
-            test.resamples.mean(apart["accuracy"], rows & both),
-        )
+        f"{kind} {value}": (int((rows & both).sum()), test.resamples.mean(more_right, rows & both))
         for kind, values in test.slices.items()
         for value, rows in values.items()
         if (rows & both).any()
     }
     return Comparison(
-        test.resamples.mean(apart["accuracy"], both),
-        test.resamples.mean(apart["log_loss"], both),
+        test.resamples.mean(more_right, both),
+        test.resamples.mean(more_loss, both),
         slices,
         int(both.sum()),
     )

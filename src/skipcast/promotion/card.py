@@ -6,6 +6,7 @@ from typing import Any
 
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
+from skipcast.evaluation.metrics import METRICS
 from skipcast.features.build import GROUPS, features_of
 from skipcast.params import Params
 from skipcast.promotion.gate import spread
@@ -13,15 +14,6 @@ from skipcast.promotion.judge import Judgement
 from skipcast.schema import HORIZONS
 
 TOP = 10
-SCORES = {
-    "accuracy": "accuracy",
-    "log_loss": "log loss, nats",
-    "auc": "AUC",
-    "brier": "Brier score",
-    "calibration_error": "expected calibration error",
-    "maa": "mean average accuracy (MAA)",
-    "fpa": "first prediction accuracy (FPA)",
-}
 
 
 @dataclass(frozen=True)
@@ -135,13 +127,13 @@ def _results(judgement: Judgement, synthetic: bool) -> str:
     names = {**BASELINES, "candidate": f"**this model ({judgement.family})**"}
     if "champion" in judgement.scores:
         names["champion"] = f"champion before, version {judgement.champion}"
-    shown = [score for score in SCORES if score in judgement.scores["candidate"]]
+    shown = [score for score in METRICS if score in judgement.scores["candidate"]]
     rows = [
         [text, *(_cell(judgement.scores[name].get(score)) for score in shown)]
         for name, text in names.items()
     ]
     label = " Synthetic data." if synthetic else ""
-    heads = ["", *(SCORES[score] for score in shown)]
+    heads = ["", *(METRICS[score].heading for score in shown)]
     return f"With 95 % intervals by bootstrap over sessions.{label}\n\n{table(heads, rows)}"
 
 

@@ -13,7 +13,8 @@ from sklearn.metrics import roc_curve
 from skipcast.evaluation import plots
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
-from skipcast.evaluation.metrics import calibration
+from skipcast.evaluation.calibration import calibration
+from skipcast.evaluation.metrics import RANKING
 from skipcast.evaluation.scores import Scores
 from skipcast.files import write_json
 from skipcast.models.families import FAMILIES
@@ -103,8 +104,7 @@ def metrics(
         found: what the search found.
     """
     validation = {
-        name: {score: best[score] for score in ("accuracy", "log_loss")}
-        for name, best in found["families"].items()
+        name: {score: best[score] for score in RANKING} for name, best in found["families"].items()
     }
     scores = judgement.scores
     names = ("candidate", "champion")

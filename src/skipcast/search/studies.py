@@ -21,6 +21,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from skipcast.database.locks import Locks
+from skipcast.evaluation.metrics import METRICS
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Bounds, Params
 from skipcast.params import Search
@@ -36,7 +37,7 @@ WARMUP = 6  # learned, rounds times learning rate, before pruning: shallow trees
 
 def directions(objective: str) -> tuple[str, int]:
     """Return Optuna's direction for an objective, and the sign that turns a loss into its sense."""
-    return ("maximize", -1) if objective == "accuracy" else ("minimize", 1)
+    return ("maximize", -1) if METRICS[objective].greater_is_better else ("minimize", 1)
 
 
 @dataclass(frozen=True)

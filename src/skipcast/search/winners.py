@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial
 
 from skipcast.arrays import Floats
 from skipcast.evaluation import plots
+from skipcast.evaluation.metrics import RANKING
 from skipcast.evaluation.ranking import Scored, best
 from skipcast.models.families import FAMILIES, Family
 from skipcast.schema import THRESHOLD
@@ -25,7 +26,7 @@ from skipcast.search.studies import RUN, Studies
 from skipcast.serving.packaging import log_model
 
 TRIAL_FOLDER, MODEL_FILE, PROBABILITY_FILE = "trial", "classifier", "validation.npy"
-SCORES = ("accuracy", "log_loss")
+SCORES = tuple(RANKING)
 RESULT = "search.json"
 
 

@@ -43,8 +43,6 @@ STARTS = (
     "trackerror",
 )
 ENDS = ("fwdbtn", "trackdone", "endplay", "backbtn", "logout", "remote")
-# How far a play got: skip_1, skip_2 only, skip_3 only, none of the four, not_skipped.
-DEPTHS = 5
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ POSITIONS, LENGTHS = range(1, 21), range(10, 21)
 LAGS = (1, 2, 3, 5, 9)
 RUNS = range(1, 7)
 MINI_PLAYS = 167_880
-STATISTICS = ("mean", "sd", "min", "q25", "q50", "q75", "max")
 PAUSES = ("no_pause_before_play", "short_pause_before_play", "long_pause_before_play")
 # Not published for this data set; sizes known of these features elsewhere, so a wide tolerance.
 AUDIO = {
