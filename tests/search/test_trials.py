@@ -153,7 +153,7 @@ MOMENTS = [
     ("after search.mlflow_runs.Runs.start", 3),  # the trial does not know its run yet
     ("before search.mlflow_runs.Runs.log", 2),  # after a fit
     ("after search.mlflow_runs.Runs.end", 3),  # the run has ended, the trial has not
-    ("after search.studies.Studies.end", 5),  # all trials are done
+    ("after search.claims.Claims.end", 5),  # all trials are done
     ("before search.winners._log_best", 2),  # one model is logged, the other not
     ("after search.winners._study_figures", 1),
 ]
