@@ -1,4 +1,4 @@
-"""What a search is about: its params, its data, and the fingerprint that tells it from others."""
+"""The specification of a search: params, inputs, and the fingerprint that identifies it."""
 
 import hashlib
 import json
@@ -6,21 +6,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skipcast.arrays import Indices
+from skipcast.artifacts import FeaturesReceipt, LoadReceipt
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import KEY_COLUMNS
 from skipcast.files import hash_file
-from skipcast.models.families import FAMILIES, Family
-from skipcast.models.family import Bounds, Dataset
+from skipcast.models.families import FAMILIES
+from skipcast.models.family import Dataset
 from skipcast.params import Params
 
 PACKAGE = Path(__file__).parents[1]
+# The code that decides what a search finds and leaves: how trials are fitted, scored and chosen,
+# and what their models carry (features and serving), as a model that is kept must hold today's
+# code. Not here, though the search imports them: database (where studies are), and the root modules
+# that read and write files: values of params and hashes of inputs are in the fingerprint.
+CODE = (
+    "arrays.py",
+    "errors.py",
+    "evaluation",
+    "features",
+    "models",
+    "schema.py",
+    "search",
+    "serving",
+    "sessions.py",
+)
 LIBRARIES = ("numpy", "optuna", *(lib for f in FAMILIES.values() for lib in f.libraries))
 
 
@@ -34,10 +49,6 @@ class Job:
     data: str  # fingerprint of the plays
     tags: Mapping[str, str]  # of every run
     fingerprint: str
-
-    def bounds(self, family: Family) -> Bounds:
-        """Return the ranges that params narrow."""
-        return self.params.search.space.get(family, {})
 
 
 @dataclass(frozen=True)
@@ -55,8 +66,8 @@ def make_job(
     features: Path,
     tracks: Path,
     *,
-    receipt: Mapping[str, Any],
-    features_receipt: Mapping[str, Any],
+    receipt: LoadReceipt,
+    features_receipt: FeaturesReceipt,
 ) -> Job:
     """Put a job together.
 
@@ -71,36 +82,51 @@ def make_job(
         SkipcastError: the features are not those of their receipt, of the tables that are loaded
             now, or of the params.
     """
-    made_from = {"horizon": params.features.horizon, "groups": list(params.features.groups)}
-    expected = {"tables": receipt["tables"], **made_from, "hash": hash_file(features)}
-    for name, value in expected.items():
-        if features_receipt[name] != value:
+    present = FeaturesReceipt(
+        hash=hash_file(features),
+        tables=receipt.tables,
+        horizon=params.features.horizon,
+        groups=params.features.groups,
+    ).model_dump()
+    for name, value in features_receipt.model_dump().items():
+        if present[name] != value:
             raise SkipcastError(
-                f"{features} must be of the {name} {features_receipt[name]}, as its receipt says, "
-                f"but got {value}. `dvc repro --force features` makes it again."
+                f"{features} must be of the {name} {value}, as its receipt says, but got "
+                f"{present[name]}. `dvc repro --force features` makes it again."
             )
-    data = receipt["tables"]["training_set"]["hash"]
+    data = receipt.tables["training_set"].hash
     tags = {
         "data.hash": data,
-        "data.synthetic": str(receipt["synthetic"]),
-        "features.hash": expected["hash"],
+        "data.synthetic": str(receipt.synthetic),
+        "features.hash": features_receipt.hash,
         "horizon": params.features.horizon,
         "seed": str(params.search.seed),
     }
-    fingerprint = _fingerprint(params, expected["hash"], hash_file(tracks))
+    fingerprint = _fingerprint(params, features_receipt.hash, hash_file(tracks))
     return Job(params, features, tracks, data, {**tags, "fingerprint": fingerprint}, fingerprint)
 
 
 def _fingerprint(params: Params, *inputs: str) -> str:
-    """Return a hash of all that decides what a search finds, which is not how many do it."""
-    search = params.search.model_dump(exclude={"workers"})
+    """Return a hash of all that decides what a trial finds.
+
+    That is neither the number of processes nor that of trials: who asks for 30 trials after 15 gets
+    the 15 and 15 more.
+    """
+    search = params.search.model_dump(exclude={"workers", "families"})
     about = {
         "inputs": inputs,
         "params": [params.features.model_dump(), search, params.split.model_dump()],
-        "code": [hash_file(path) for path in sorted(PACKAGE.rglob("*.py"))],
+        "families": list(params.search.families),
+        "code": {str(path.relative_to(PACKAGE)): hash_file(path) for path in code_files()},
         "libraries": {name: version(name) for name in LIBRARIES},
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def code_files() -> list[Path]:
+    """Return the files of `CODE`."""
+    entries = [PACKAGE / name for name in CODE]
+    return sorted(path for e in entries for path in ([e] if e.is_file() else e.rglob("*.py")))
 
 
 def read_plays(job: Job) -> Plays:
