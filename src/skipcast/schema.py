@@ -1,11 +1,13 @@
-"""The columns of the Music Streaming Sessions Dataset, their types, and what is known when.
+"""The columns of the Music Streaming Sessions Dataset: types, values, and what is known when.
 
-The one place that decides what a prediction may see. Column names and types are the official
-ones (training log and track features of the Sequential Skip Prediction Challenge).
+The one place that decides what a prediction may see and what a file or a request may hold. Column
+names and types are the official ones (training log and track features of the Sequential Skip
+Prediction Challenge).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import IntEnum
 from typing import Literal
 
@@ -23,81 +25,91 @@ class Known(IntEnum):
     SESSION_ENDED = 4  # only after the session ended
 
 
+MAX_NUMBER = 1e6  # of numbers; the dataset's are far below, and the features' sums stay exact
+
+
 @dataclass(frozen=True)
 class Column:
-    """A column of the official files: its name, its Postgres type, and when it is known."""
+    """A column: its name, its Postgres type, when it is known, and which values it may hold.
+
+    Files and requests are checked by this alone. A file must give every value. A request may leave
+    out any value, or send null, unless the column is `required`.
+
+    Args:
+        name: as in the official files.
+        type: of the column in Postgres.
+        known: from when on the value of a play is known.
+        low: the smallest number allowed; not used for text.
+        high: the largest number allowed; not used for text.
+        values: the texts allowed; empty allows all.
+        is_date: whether the text must be a date like 2018-07-15.
+        required: whether every row of a request must give the value.
+    """
 
     name: str
     type: ColumnType
     known: Known = Known.QUEUED
+    low: float = -MAX_NUMBER
+    high: float = MAX_NUMBER
+    values: tuple[str, ...] = ()
+    is_date: bool = False
+    required: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the values are whole numbers; true and false count as 1 and 0."""
+        return self.type in ("bigint", "boolean")
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether the values are true and false, or 1 and 0."""
+        return self.is_whole and (self.low, self.high) == (0, 1)
+
+    def allows(self, text: str) -> bool:
+        """Tell whether a column of texts may hold `text`.
+
+        >>> day = Column("date", "text", is_date=True)
+        >>> day.allows("2018-07-15"), day.allows("2018-13-01"), day.allows("20180715")
+        (True, False, False)
+        """
+        if self.is_date:
+            return _is_date(text)
+        return not self.values or text in self.values
+
+    def rule(self, *, nullable: bool) -> str:
+        """Say what a value must be, for the error "<column> must be <rule> but got <value>".
+
+        Args:
+            nullable: whether null is allowed, too.
+
+        >>> Column("hour_of_day", "bigint", low=0, high=23).rule(nullable=True)
+        'a whole number from 0 to 23, or null'
+        >>> Column("mode", "text", values=("minor", "major")).rule(nullable=False)
+        'minor or major'
+        """
+        null = ["null"] if nullable else []
+        if self.is_flag:
+            return _either(["true", "false", *null, "0", "1"])
+        if self.type == "text":
+            texts = self.values or ("a date like 2018-07-15" if self.is_date else "text",)
+            return _either([*texts, *null])
+        number = "a whole number" if self.is_whole else "a number"
+        interval = f"from {self.low:,.0f} to {self.high:,.0f}"
+        if (self.low, self.high) == (-MAX_NUMBER, MAX_NUMBER):
+            interval = f"within {MAX_NUMBER:,.0f} of 0"
+        return f"{number} {interval}{', or null' if nullable else ''}"
 
 
-LOG: tuple[Column, ...] = (
-    Column("session_id", "text"),
-    Column("session_position", "bigint"),
-    Column("session_length", "bigint", Known.SESSION_ENDED),
-    Column("track_id_clean", "text"),
-    Column("skip_1", "boolean", Known.ENDED),
-    Column("skip_2", "boolean", Known.ENDED),
-    Column("skip_3", "boolean", Known.ENDED),
-    Column("not_skipped", "boolean", Known.ENDED),
-    Column("context_switch", "bigint", Known.STARTED),
-    Column("no_pause_before_play", "bigint", Known.STARTED),
-    Column("short_pause_before_play", "bigint", Known.STARTED),
-    Column("long_pause_before_play", "bigint", Known.STARTED),
-    Column("hist_user_behavior_n_seekfwd", "bigint", Known.ENDED),
-    Column("hist_user_behavior_n_seekback", "bigint", Known.ENDED),
-    Column("hist_user_behavior_is_shuffle", "boolean", Known.STARTED),
-    Column("hour_of_day", "bigint"),
-    Column("date", "text"),
-    Column("premium", "boolean"),
-    Column("context_type", "text", Known.STARTED),
-    Column("hist_user_behavior_reason_start", "text", Known.STARTED),
-    Column("hist_user_behavior_reason_end", "text", Known.ENDED),
-)
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
-TRACK_FEATURES: tuple[Column, ...] = (
-    Column("track_id", "text"),
-    Column("duration", "double precision"),
-    Column("release_year", "bigint"),
-    Column("us_popularity_estimate", "double precision"),
-    Column("acousticness", "double precision"),
-    Column("beat_strength", "double precision"),
-    Column("bounciness", "double precision"),
-    Column("danceability", "double precision"),
-    Column("dyn_range_mean", "double precision"),
-    Column("energy", "double precision"),
-    Column("flatness", "double precision"),
-    Column("instrumentalness", "double precision"),
-    Column("key", "bigint"),
-    Column("liveness", "double precision"),
-    Column("loudness", "double precision"),
-    Column("mechanism", "double precision"),
-    Column("mode", "text"),
-    Column("organism", "double precision"),
-    Column("speechiness", "double precision"),
-    Column("tempo", "double precision"),
-    Column("time_signature", "bigint"),
-    Column("valence", "double precision"),
-)
 
-ACOUSTIC_VECTORS: tuple[Column, ...] = tuple(
-    Column(f"acoustic_vector_{i}", "double precision") for i in range(8)
-)
+def _either(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
-TRACK: tuple[Column, ...] = TRACK_FEATURES + ACOUSTIC_VECTORS
-
-TARGET = "skip_2"
-ALIAS = "skipped"
-"""What a request may call `skip_2`."""
-THRESHOLD = 0.5  # a play is called skipped from this probability on
-OUTCOMES = ("skip_1", "skip_2", "skip_3", "not_skipped")
-SHUFFLE = "hist_user_behavior_is_shuffle"
-INPUTS: tuple[Column, ...] = (*LOG, Column(ALIAS, "boolean", Known.ENDED), *TRACK[1:])
-"""What a request may hold: raw plays, and track features where it knows them better."""
-REASON_START = "hist_user_behavior_reason_start"
-REASON_END = "hist_user_behavior_reason_end"
-TRACK_INPUTS: tuple[str, ...] = tuple(column.name for column in TRACK if column.name != "track_id")
 
 # Texts that become numbers: a value's code is its place. Contexts and reasons stand in order of how
 # often such plays are skipped, so that a linear model can use the code, too.
@@ -122,6 +134,85 @@ REASONS = (
     "backbtn",
     "fwdbtn",
 )
+
+LOG: tuple[Column, ...] = (
+    Column("session_id", "text", required=True),
+    Column("session_position", "bigint", low=1, required=True),
+    Column("session_length", "bigint", Known.SESSION_ENDED, low=1),
+    Column("track_id_clean", "text", required=True),
+    Column("skip_1", "boolean", Known.ENDED, 0, 1),
+    Column("skip_2", "boolean", Known.ENDED, 0, 1),
+    Column("skip_3", "boolean", Known.ENDED, 0, 1),
+    Column("not_skipped", "boolean", Known.ENDED, 0, 1),
+    Column("context_switch", "bigint", Known.STARTED, 0, 1),
+    Column("no_pause_before_play", "bigint", Known.STARTED, 0, 1),
+    Column("short_pause_before_play", "bigint", Known.STARTED, 0, 1),
+    Column("long_pause_before_play", "bigint", Known.STARTED, 0, 1),
+    Column("hist_user_behavior_n_seekfwd", "bigint", Known.ENDED, low=0),
+    Column("hist_user_behavior_n_seekback", "bigint", Known.ENDED, low=0),
+    Column("hist_user_behavior_is_shuffle", "boolean", Known.STARTED, 0, 1),
+    Column("hour_of_day", "bigint", Known.QUEUED, 0, 23),
+    Column("date", "text", is_date=True),
+    Column("premium", "boolean", Known.QUEUED, 0, 1),
+    # Contexts and reasons may be newer than a model: no list of values.
+    Column("context_type", "text", Known.STARTED),
+    Column("hist_user_behavior_reason_start", "text", Known.STARTED),
+    Column("hist_user_behavior_reason_end", "text", Known.ENDED),
+)
+
+TRACK_FEATURES: tuple[Column, ...] = (
+    Column("track_id", "text", required=True),
+    Column("duration", "double precision"),
+    Column("release_year", "bigint"),
+    Column("us_popularity_estimate", "double precision"),
+    Column("acousticness", "double precision"),
+    Column("beat_strength", "double precision"),
+    Column("bounciness", "double precision"),
+    Column("danceability", "double precision"),
+    Column("dyn_range_mean", "double precision"),
+    Column("energy", "double precision"),
+    Column("flatness", "double precision"),
+    Column("instrumentalness", "double precision"),
+    Column("key", "bigint"),
+    Column("liveness", "double precision"),
+    Column("loudness", "double precision"),
+    Column("mechanism", "double precision"),
+    Column("mode", "text", values=MODES),
+    Column("organism", "double precision"),
+    Column("speechiness", "double precision"),
+    Column("tempo", "double precision"),
+    Column("time_signature", "bigint"),
+    Column("valence", "double precision"),
+)
+
+ACOUSTIC_VECTORS: tuple[Column, ...] = tuple(
+    Column(f"acoustic_vector_{i}", "double precision") for i in range(8)
+)
+
+TRACK: tuple[Column, ...] = TRACK_FEATURES + ACOUSTIC_VECTORS
+
+TARGET = "skip_2"
+ALIAS = "skipped"
+"""What a request may call `skip_2`."""
+THRESHOLD = 0.5  # a play is called skipped from this probability on
+OUTCOMES = ("skip_1", "skip_2", "skip_3", "not_skipped")
+SHUFFLE = "hist_user_behavior_is_shuffle"
+INPUTS: tuple[Column, ...] = (*LOG, Column(ALIAS, "boolean", Known.ENDED, 0, 1), *TRACK[1:])
+"""What a request may hold: raw plays, and track features where it knows them better."""
+REQUIRED: tuple[str, ...] = tuple(column.name for column in INPUTS if column.required)
+REASON_START = "hist_user_behavior_reason_start"
+REASON_END = "hist_user_behavior_reason_end"
+TRACK_INPUTS: tuple[str, ...] = tuple(column.name for column in TRACK if column.name != "track_id")
+
+_LOG = {column.name: column for column in LOG}
+ANSWER: tuple[Column, ...] = (
+    *(_LOG[name] for name in REQUIRED),
+    Column("skip_probability", "double precision", low=0, high=1),
+    Column(ALIAS, "boolean", low=0, high=1),
+    Column("track_known", "boolean", low=0, high=1, required=True),
+)
+"""What a model answers for each play; all but the required ones are null if it is not scored."""
+
 CODES: Mapping[str, tuple[str, ...]] = {
     "mode": MODES,
     "context_type": CONTEXT_TYPES,

@@ -5,29 +5,8 @@ import pandera.pandas as pa
 from pandera.errors import SchemaError
 
 from skipcast.errors import SkipcastError
-from skipcast.schema import LOG, MODES, TRACK, Column
+from skipcast.schema import LOG, TRACK, Column
 from skipcast.sessions import check_positions
-
-FLAGS = {
-    name: pa.Check.isin((0, 1))
-    for name in (
-        "context_switch",
-        "no_pause_before_play",
-        "short_pause_before_play",
-        "long_pause_before_play",
-    )
-}
-COUNTS = {
-    name: pa.Check.ge(0)
-    for name in ("hist_user_behavior_n_seekfwd", "hist_user_behavior_n_seekback")
-}
-RULES = {
-    **FLAGS,
-    **COUNTS,
-    "hour_of_day": pa.Check.in_range(0, 23),
-    "date": pa.Check.str_matches(r"^\d{4}-\d{2}-\d{2}$"),
-    "mode": pa.Check.isin(MODES),
-}
 
 
 def check_plays(plays: pd.DataFrame) -> None:
@@ -73,19 +52,31 @@ def check_tracks(tracks: pd.DataFrame, plays: pd.DataFrame) -> None:
 def _check_values(
     table: pd.DataFrame, columns: tuple[Column, ...], thing: str, keys: list[str]
 ) -> None:
-    rules = pa.DataFrameSchema({c.name: pa.Column(checks=RULES.get(c.name)) for c in columns})
+    rules = pa.DataFrameSchema({c.name: pa.Column(checks=_check(c)) for c in columns})
     try:
         rules.validate(table)
     except SchemaError as error:
         first = error.failure_cases.iloc[0]
+        value = "null" if pd.isna(first["failure_case"]) else first["failure_case"]
         row = table.loc[first["index"], keys]
         where = ", ".join(f"{key} {row[key]}" for key in keys)
-        rule = (
-            "given"
-            if first["failure_case"] is None or pd.isna(first["failure_case"])
-            else (str(error.check.error or error.check))
-        )
+        rule = "given" if value == "null" else error.check.error
         raise SkipcastError(
-            f"{error.column_name} of a {thing} must be {rule} but got {first['failure_case']} "
+            f"{error.column_name} of a {thing} must be {rule} but got {value} "
             f"({where}; {len(error.failure_cases)} in all). Correct the file."
         ) from error
+
+
+def _check(column: Column) -> pa.Check | None:
+    """Return the check of a column's values; None where the type alone is the rule."""
+    rule = column.rule(nullable=False)
+    if column.type == "text":
+        return pa.Check(lambda texts: _allowed(column, texts), error=rule)
+    if column.type == "boolean":
+        return None
+    return pa.Check.in_range(column.low, column.high, error=rule)
+
+
+def _allowed(column: Column, texts: pd.Series) -> pd.Series:
+    """Tell of each text whether the column may hold it."""
+    return texts.isin([text for text in texts.unique() if column.allows(text)])

@@ -22,10 +22,10 @@ class Histories:
     row: Indices
 
 
-def number_sessions(ids: Texts) -> Indices:
+def number_ids(ids: Texts) -> Indices:
     """Number ids in order of their first row: 0, 1, 2, ...
 
-    >>> number_sessions(np.array(["b", "a", "b"], object))
+    >>> number_ids(np.array(["b", "a", "b"], object))
     array([0, 1, 0])
     """
     numbers: dict[Any, int] = {}
@@ -54,7 +54,7 @@ def arrange(
     Histories(take=array([0, 1, 0, 2]), row=array([0, 1, 3]))
     """
     _check_limit(len(ids), limit)
-    sessions = number_sessions(ids)
+    sessions = number_ids(ids)
     order = np.lexsort((positions, sessions))
     session, position = sessions[order], positions[order]
     first = np.append(True, session[1:] != session[:-1])

@@ -70,7 +70,7 @@ class SkipModel(PythonModel):
 
         Args:
             context: not used; `load_context` has read it.
-            model_input: rows of `request.INPUTS`, in any order; sessions from the first play on.
+            model_input: columns of `schema.INPUTS`, in any order; sessions from the first play on.
             params: `score_history` true also scores plays that have ended.
 
         Returns:

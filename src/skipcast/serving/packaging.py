@@ -19,10 +19,9 @@ from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schem
 
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
-from skipcast.schema import INPUTS, OUTCOMES, SYNTHETIC_PREFIX
+from skipcast.schema import INPUTS, OUTCOMES, REQUIRED, SYNTHETIC_PREFIX
 from skipcast.serving.histogram import reference
 from skipcast.serving.model import CONFIG, SCORE_HISTORY
-from skipcast.serving.parse import REQUIRED
 
 if TYPE_CHECKING:  # a server does not read params.yaml
     from skipcast.params import Features

@@ -5,10 +5,7 @@ no rule allows is refused by name; nothing is guessed, cut off or dropped.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import date
 from difflib import get_close_matches
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,45 +14,16 @@ import pandas as pd
 from skipcast.arrays import Array, Floats
 from skipcast.errors import SkipcastError
 from skipcast.features.columns import code
-from skipcast.schema import CODES, INPUTS, MODES, Column
+from skipcast.schema import CODES, INPUTS, MAX_NUMBER, REQUIRED, Column
 
-REQUIRED = ("session_id", "session_position", "track_id_clean")
-
-LIMIT = 1e6  # of numbers; the dataset's are far below, and the features' sums stay exact
 SMALL = 1000  # plays; in so few, one table of objects is faster to make than an array per column
-FLAG = "true, false, null, 0 or 1"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What the numbers of a column may be, and how to say so."""
-
-    low: float
-    high: float
-    whole: bool
-    text: str
-
-
-def _rule(column: Column) -> Rule:
-    if column.type == "boolean" or column.name.endswith(("_before_play", "context_switch")):
-        return Rule(0, 1, True, FLAG)
-    if column.name == "hour_of_day":
-        return Rule(0, 23, True, "a whole number from 0 to 23, or null")
-    if column.name in ("session_position", "session_length"):
-        null = "" if column.name in REQUIRED else ", or null"
-        return Rule(1, LIMIT, True, f"a whole number from 1 to {LIMIT:,.0f}{null}")
-    if column.name.startswith("hist_user_behavior_n_seek"):
-        return Rule(0, LIMIT, True, f"a whole number from 0 to {LIMIT:,.0f}, or null")
-    if column.type == "bigint":
-        return Rule(-LIMIT, LIMIT, True, f"a whole number within {LIMIT:,.0f} of 0, or null")
-    return Rule(-LIMIT, LIMIT, False, f"a number within {LIMIT:,.0f} of 0, or null")
-
-
-RULES = {column.name: _rule(column) for column in INPUTS if column.type != "text"}
-PLACE = {name: place for place, name in enumerate(RULES)}
-BOUNDS = np.array([[r.low, r.high, r.whole] for r in RULES.values()]).T  # all numbers at once
-TEXTS = tuple(c.name for c in INPUTS if c.type == "text" and c.name not in REQUIRED)
 NAMES = tuple(column.name for column in INPUTS)
+IDS = tuple(c.name for c in INPUTS if c.type == "text" and c.required)
+TEXTS = {c.name: c for c in INPUTS if c.type == "text" and not c.required}
+NUMBERS = {c.name: c for c in INPUTS if c.type != "text"}
+PLACE = {name: place for place, name in enumerate(NUMBERS)}
+# A row per rule, a column per column of numbers: all values of a request are compared at once.
+BOUNDS = np.array([[c.low, c.high, c.is_whole, c.required] for c in NUMBERS.values()]).T
 
 
 def read_request(data: Any) -> dict[str, Array]:
@@ -78,11 +46,12 @@ def read_request(data: Any) -> dict[str, Array]:
     skipcast.errors.SkipcastError: premium must be true, false, null, 0 or 1 but got 2 in row 1 \
 (session 's'). Correct the request.
     """
-    given = _columns(data)
-    _check_names(given)
-    ids = {name: _ids(name, given[name]) for name in ("session_id", "track_id_clean")}
-    texts = {name: _codes(name, given[name], ids) for name in TEXTS if name in given}
-    return ids | texts | _numbers({name: given[name] for name in RULES if name in given}, ids)
+    columns = _columns(data)
+    _check_names(columns)
+    ids = {name: _ids(name, columns[name]) for name in IDS}
+    texts = {name: _codes(name, columns[name], ids) for name in TEXTS if name in columns}
+    numbers = {name: columns[name] for name in NUMBERS if name in columns}
+    return ids | texts | _numbers(numbers, ids)
 
 
 def _columns(data: Any) -> dict[str, Array]:
@@ -128,21 +97,21 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def _check_names(given: Mapping[str, Array]) -> None:
-    unknown = [name for name in given if name not in NAMES]
+def _check_names(columns: Mapping[str, Array]) -> None:
+    unknown = [name for name in columns if name not in NAMES]
     if unknown:
         near = get_close_matches(str(unknown[0]), NAMES, 1)
         hint = f"Did you mean {near[0]}?" if near else "docs/serving.md lists them."
         raise SkipcastError(
             f"Columns must be those of the log or of tracks but got {shown(unknown[0])}. {hint}"
         )
-    missing = [name for name in REQUIRED if name not in given]
+    missing = [name for name in REQUIRED if name not in columns]
     if missing:
         raise SkipcastError(
             f"{missing[0]} must be given for each play but the request lacks it. Add it."
         )
-    count = given[REQUIRED[0]].size
-    for name, values in given.items():
+    count = columns[REQUIRED[0]].size
+    for name, values in columns.items():
         if values.ndim != 1 or values.size != count or not count:
             raise SkipcastError(
                 f"{name} must hold a value for each play, at least one, but got "
@@ -162,25 +131,22 @@ def _ids(name: str, values: Array) -> Array:
 
 
 def _codes(name: str, values: Array, ids: Mapping[str, Array]) -> Floats:
-    number = NUMBER_OF[name]
     objects = values.tolist()
     if set(map(type, objects)) <= {str, type(None)}:  # few texts, many plays: each text once
-        found = {v: np.nan if v is None else number(v) for v in set(objects)}
-        if None not in found.values():
-            return np.fromiter(map(found.__getitem__, objects), np.float64, len(objects))
+        codes = {v: np.nan if v is None else CODE_OF[name](v) for v in set(objects)}
+        if None not in codes.values():
+            return np.fromiter(map(codes.__getitem__, objects), np.float64, len(objects))
     return _codes_one_by_one(name, objects, ids)
 
 
 def _codes_one_by_one(name: str, objects: list[Any], ids: Mapping[str, Array]) -> Floats:
-    number = NUMBER_OF[name]
-    numbers = np.empty(len(objects))
+    codes = np.empty(len(objects))
     for i, value in enumerate(objects):
-        found = number(value) if type(value) is str else _missing(value)
-        if found is None:
-            rule = {"date": "a date like 2018-07-15 or null", "mode": f"{' or '.join(MODES)}"}
-            raise _wrong(name, rule.get(name, "text or null"), value, i, ids)
-        numbers[i] = found
-    return numbers
+        number = CODE_OF[name](value) if type(value) is str else _missing(value)
+        if number is None:
+            raise _wrong(TEXTS[name], value, i, ids)
+        codes[i] = number
+    return codes
 
 
 def _missing(value: Any) -> float | None:
@@ -189,64 +155,57 @@ def _missing(value: Any) -> float | None:
     return np.nan if null else None
 
 
-@lru_cache(maxsize=4096)
-def _weekday(text: str) -> float | None:
-    try:
-        return float(date.fromisoformat(text).weekday()) if len(text) == 10 else None
-    except ValueError:
-        return None
+def _code_of(column: Column) -> Callable[[str], float | None]:
+    """Return a function: the code of a text, NaN for one that is new, None for a forbidden one."""
+    if column.is_date:
+        return lambda text: code(column.name, text) if column.allows(text) else None
+    codes = {text: code(column.name, text) for text in CODES[column.name]}
+    return codes.get if column.values else lambda text: codes.get(text, np.nan)
 
 
-def _number_of(name: str) -> Callable[[str], float | None]:
-    if name == "date":
-        return _weekday
-    codes = {text: code(name, text) for text in CODES[name]}
-    # A mode that is neither is a mistake; a context or a reason may be newer than the model.
-    return codes.get if name == "mode" else lambda text: codes.get(text, np.nan)
+CODE_OF = {name: _code_of(column) for name, column in TEXTS.items()}
 
 
-NUMBER_OF = {name: _number_of(name) for name in TEXTS}
-
-
-def _numbers(given: Mapping[str, Array], ids: Mapping[str, Array]) -> dict[str, Floats]:
-    matrix = np.stack([_floats(name, values, ids) for name, values in given.items()])
-    low, high, whole = BOUNDS[:, [PLACE[name] for name in given], None]
+def _numbers(columns: Mapping[str, Array], ids: Mapping[str, Array]) -> dict[str, Floats]:
+    matrix = np.stack([_floats(NUMBERS[name], values, ids) for name, values in columns.items()])
+    low, high, whole, required = BOUNDS[:, [PLACE[name] for name in columns], None]
     wrong = (matrix < low) | (matrix > high) | ((whole > 0) & (np.floor(matrix) < matrix))
-    wrong[0] |= np.isnan(matrix[0])  # session_position, the one that must be given
+    wrong |= (required > 0) & np.isnan(matrix)
     if wrong.any():
-        column, row = (int(places[0]) for places in np.nonzero(wrong))
-        name = list(given)[column]
-        raise _wrong(name, RULES[name].text, given[name].tolist()[row], row, ids)
-    return dict(zip(given, matrix, strict=True))
+        place, row = (int(places[0]) for places in np.nonzero(wrong))
+        name = list(columns)[place]
+        raise _wrong(NUMBERS[name], columns[name].tolist()[row], row, ids)
+    return dict(zip(columns, matrix, strict=True))
 
 
-def _floats(name: str, values: Array, ids: Mapping[str, Array]) -> Floats:
-    flag = RULES[name].text == FLAG
-    if values.dtype.kind in ("iufb" if flag else "iuf"):
+def _floats(column: Column, values: Array, ids: Mapping[str, Array]) -> Floats:
+    if values.dtype.kind in ("iufb" if column.is_flag else "iuf"):
         return values.astype(np.float64)
     objects = values.tolist()
     allowed = {int, float, type(None), np.float64, np.int64}
-    if set(map(type, objects)) <= (allowed | {bool, np.bool_} if flag else allowed):
+    if set(map(type, objects)) <= (allowed | {bool, np.bool_} if column.is_flag else allowed):
         try:
             return np.array(objects, np.float64)
         except OverflowError:  # a whole number beyond all floats
             objects = [value if value is None else _bounded(value) for value in objects]
             return np.array(objects, np.float64)
     wrong = next(
-        i for i, v in enumerate(objects) if type(v) not in allowed and not (flag and v in (0, 1))
+        i
+        for i, value in enumerate(objects)
+        if type(value) not in allowed and not (column.is_flag and value in (0, 1))
     )
-    raise _wrong(name, RULES[name].text, objects[wrong], wrong, ids)
+    raise _wrong(column, objects[wrong], wrong, ids)
 
 
 def _bounded(value: float) -> float:
-    return float(min(max(value, -2 * LIMIT), 2 * LIMIT))
+    return float(min(max(value, -2 * MAX_NUMBER), 2 * MAX_NUMBER))
 
 
-def _wrong(name: str, rule: str, value: Any, row: int, ids: Mapping[str, Array]) -> SkipcastError:
-    session = shown(ids["session_id"][row])
+def _wrong(column: Column, value: Any, row: int, ids: Mapping[str, Array]) -> SkipcastError:
+    rule = column.rule(nullable=not column.required)
     return SkipcastError(
-        f"{name} must be {rule} but got {shown(value)} in row {row + 1} (session {session}). "
-        "Correct the request."
+        f"{column.name} must be {rule} but got {shown(value)} in row {row + 1} "
+        f"(session {shown(ids['session_id'][row])}). Correct the request."
     )
 
 

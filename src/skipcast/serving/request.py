@@ -18,7 +18,7 @@ from skipcast.schema import (
     Group,
     HorizonName,
 )
-from skipcast.serving.histories import arrange, number_sessions
+from skipcast.serving.histories import arrange, number_ids
 from skipcast.serving.parse import read_request, shown
 from skipcast.serving.tracks import Tracks
 
@@ -69,7 +69,7 @@ class Plays:
     def _columns(self) -> dict[str, Array]:
         missing = np.full(len(self.open), np.nan)
         columns: dict[str, Array] = {name: self.given.get(name, missing) for name in READ}
-        columns["track_id_clean"] = number_sessions(self.given["track_id_clean"])
+        columns["track_id_clean"] = number_ids(self.given["track_id_clean"])
         for name in TRACK_INPUTS:
             columns[name] = _override(self.given.get(name), self.track_features[name])
         return columns
@@ -102,7 +102,7 @@ def _check_lengths(given: dict[str, Array]) -> None:
     """Check session_length, which says which plays are the second half."""
     name = "session_length"
     length = given.get(name, np.full(len(given["session_id"]), np.nan))
-    session = number_sessions(given["session_id"])
+    session = number_ids(given["session_id"])
     wrong = np.isnan(length)
     if wrong.any():
         raise _refuse(given, wrong, f"{name} must be given for each play to this model", name)
