@@ -4,7 +4,7 @@ import warnings
 import numpy as np
 import optuna
 import pytest
-from conftest import fit
+from harness.models import fit
 from sklearn.linear_model import LogisticRegression
 
 from skipcast.evaluation.metrics import evaluate

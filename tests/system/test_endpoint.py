@@ -10,22 +10,18 @@ from collections import Counter
 from pathlib import Path
 
 import jsonschema
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import fit
+from harness.clients import JSON, records, requests
+from harness.servers import model_server
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from scoring import JSON, records, requests, serving
 
 from skipcast.clients.batch import predict
 from skipcast.errors import SkipcastError
-from skipcast.features.build import ALL, build_features
-from skipcast.models.families import FAMILIES
-from skipcast.params import Features
+from skipcast.features.build import build_features
 from skipcast.schema import INPUTS, OUTCOMES, TARGET, names
-from skipcast.serving.packaging import log_model
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/serving.schema.json").read_text())
 BODIES = 400
@@ -35,18 +31,13 @@ LEAKS = ("Traceback", "site-packages", 'File "', str(Path(__file__).parents[2]))
 
 
 @pytest.fixture(scope="module")
-def made(plays, plays_and_tracks, tracking):
-    features = build_features(plays, "started").to_numpy()
-    fitted = fit("xgboost", features, plays[TARGET].to_numpy(), learning_rate=0.3)
-    with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
-        info = log_model(fitted, plays_and_tracks[1], family="xgboost", features=params)
-    return fitted, info.model_uri
+def model(logged_model):
+    return logged_model("xgboost")
 
 
 @pytest.fixture(scope="module")
-def endpoint(made, tmp_path_factory):
-    with serving(made[1], tmp_path_factory.mktemp("server") / "log") as endpoint:
+def endpoint(model, tmp_path_factory):
+    with model_server(model.uri, tmp_path_factory.mktemp("server") / "log") as endpoint:
         yield endpoint
 
 

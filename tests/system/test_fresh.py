@@ -9,12 +9,8 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from conftest import fit
 
-from skipcast.features.build import ALL, build_features
-from skipcast.params import Features
-from skipcast.schema import TARGET
-from skipcast.serving.packaging import example, log_model
+from skipcast.serving.packaging import example
 
 SCRIPT = """
 import sys, mlflow
@@ -28,16 +24,10 @@ print(imported)
 NO_REGISTRY = r"dns error|error sending request|Connection refused|Network is unreachable|timed out"
 
 
-def test_loads_from_a_copy_of_its_folder_without_the_project(
-    plays, plays_and_tracks, tracking, tmp_path
-):
-    features = build_features(plays, "started").to_numpy()
-    fitted = fit("lightgbm", features, plays[TARGET].to_numpy())
-    with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
-        info = log_model(fitted, plays_and_tracks[1], family="lightgbm", features=params)
-    expected = mlflow.pyfunc.load_model(info.model_uri).predict(example())
-    source = mlflow.artifacts.download_artifacts(info.model_uri)
+def test_loads_from_a_copy_of_its_folder_without_the_project(logged_model, tmp_path):
+    model = logged_model()
+    expected = model.served.predict(example())
+    source = mlflow.artifacts.download_artifacts(model.uri)
     folder = Path(shutil.copytree(source, tmp_path / "copy"))
 
     uv, python = Path(sys.executable).with_name("uv"), tmp_path / "venv/bin/python"
