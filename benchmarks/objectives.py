@@ -52,9 +52,9 @@ def run(url: str, seed: int, objective: str, params: Params) -> dict[str, float]
     features = pd.read_parquet("features.parquet")
     test = features[split_sessions(features["session_id"], params.split) == "test"]
     matrix = test.drop(columns=[*KEY_COLUMNS, "skipped"]).to_numpy(np.float32)
-    family = FAMILIES[found["best"]]
+    family = FAMILIES[found.best]
     path = mlflow.artifacts.download_artifacts(
-        run_id=found["families"][found["best"]]["run_id"], artifact_path="trial/classifier"
+        run_id=found.candidate.run_id, artifact_path="trial/classifier"
     )
     probability = family.predict(family.load(Path(path), 1), matrix)
     return evaluate(test["skipped"].to_numpy(dtype=bool), probability)

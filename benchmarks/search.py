@@ -7,7 +7,6 @@ is known. Both use all cores, one after the other in one run.
 """
 
 import functools
-import json
 import os
 import tempfile
 import time
@@ -28,7 +27,7 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skipcast.artifacts import FEATURES, FEATURES_RECEIPT, RECEIPT, TRACKS
+from skipcast.artifacts import FEATURES, TRACKS, FeaturesReceipt, LoadReceipt
 from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import KEY_COLUMNS
 from skipcast.models.boosting import MAX_ROUNDS, PATIENCE
@@ -62,8 +61,8 @@ class Stopwatch:
 def read_job() -> Job:
     """Return the job of `skipcast search`, with paths that hold in any working directory."""
     receipts = {
-        "receipt": json.loads(RECEIPT.read_text()),
-        "features_receipt": json.loads(FEATURES_RECEIPT.read_text()),
+        "receipt": LoadReceipt.read(),
+        "features_receipt": FeaturesReceipt.read(),
     }
     return make_job(read_params(), FEATURES.resolve(), TRACKS.resolve(), **receipts)
 
@@ -79,7 +78,7 @@ def ours(job: Job, url: str) -> tuple[Stopwatch, list[Any]]:
     found = watch.around("search", search_module.search)(job, url)
     runs = MlflowClient().search_runs(
         [mlflow.get_experiment_by_name(job.params.search.experiment).experiment_id],
-        f"tags.`mlflow.parentRunId` = '{found['run_id']}'",
+        f"tags.`mlflow.parentRunId` = '{found.run_id}'",
         order_by=["attributes.start_time ASC"],
     )
     return watch, runs

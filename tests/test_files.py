@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from skipcast.errors import SkipcastError
-from skipcast.files import read_json, read_parquet, replacing, write_json, write_parquet
+from skipcast.files import read_parquet, replacing, write_json, write_parquet
 
 
 def test_a_failure_leaves_the_previous_file_and_nothing_else(tmp_path):
@@ -28,9 +28,9 @@ def test_reads_what_was_written_and_writes_equal_bytes(tmp_path):
     pd.testing.assert_frame_equal(read_parquet(one, made_by="fetch"), table)
     assert one.read_bytes() == two.read_bytes()
     write_json(tmp_path / "a.json", {"b": [1]})
-    assert read_json(tmp_path / "a.json", made_by="load") == {"b": [1]}
+    assert (tmp_path / "a.json").read_text() == '{\n  "b": [\n    1\n  ]\n}\n'
 
 
 def test_a_missing_input_names_the_stage_that_makes_it(tmp_path):
     with pytest.raises(SkipcastError, match="dvc repro load"):
-        read_json(tmp_path / "a.json", made_by="load")
+        read_parquet(tmp_path / "a.parquet", made_by="load")

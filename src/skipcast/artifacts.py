@@ -1,12 +1,17 @@
-"""The files that the stages leave each other, from the root of the project."""
+"""What the stages leave each other: where each file is, and what is in those of JSON."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import ClassVar, Literal, Self
 
-if TYPE_CHECKING:  # `skipcast predict` starts faster without
-    pass
+from pydantic import Field, ValidationError, model_validator
 
-# What each stage leaves for the next ones, from the root of the project.
+from skipcast.errors import SkipcastError
+from skipcast.files import existing, write_json
+from skipcast.models.families import Family
+from skipcast.records import Record, faults
+from skipcast.schema import Group, Horizon
+
+# From the root of the project.
 PLAYS = Path("data/plays.parquet")
 TRACKS = Path("data/tracks.parquet")
 RECEIPT = Path("data/receipt.json")
@@ -15,3 +20,146 @@ FEATURES_RECEIPT = Path("data/features.json")
 SEARCH = Path("data/search.json")
 METRICS = Path("metrics.json")
 REPORTS = Path("reports")
+
+Decision = Literal["promoted", "refused", "kept", "rolled back"]
+Role = Literal["candidate", "champion"]
+Scores = dict[str, float]  # by the name of the score, such as accuracy
+
+
+class Artifact(Record):
+    """A JSON file that one stage writes and others read."""
+
+    PATH: ClassVar[Path]
+    STAGE: ClassVar[str]  # that writes it
+
+    @classmethod
+    def read(cls, path: Path | None = None) -> Self:
+        """Read the file; `path` instead of where the stage writes it.
+
+        Raises:
+            SkipcastError: it is not there, is no JSON, or has a key too many, too few or of a
+                wrong type; the message names the file, each such key and the stage that makes it.
+        """
+        path = path or cls.PATH
+        try:
+            return cls.model_validate_json(existing(path, made_by=cls.STAGE).read_bytes())
+        except ValidationError as error:
+            raise SkipcastError(
+                f"{path} must be as the stage {cls.STAGE} writes it but is not:\n"
+                f"{faults(error, whole=str(path))}\n"
+                f"`dvc repro --force {cls.STAGE}` makes it again."
+            ) from error
+
+    def write(self, path: Path | None = None) -> None:
+        """Write the file, keys in the order of the fields; `path` instead of the stage's own."""
+        write_json(path or self.PATH, self.model_dump(by_alias=True))
+
+
+class TableFingerprint(Record):
+    """What a table of the database holds."""
+
+    rows: int
+    hash: str  # of its content, in any order of rows
+
+
+class LoadReceipt(Artifact):
+    """What the stage `load` put into the database."""
+
+    PATH = RECEIPT
+    STAGE = "load"
+
+    database: str  # host:port/database or `embedded`, without user and password
+    # `schema` in the file; pydantic models have a method of that name.
+    schema_: str = Field(alias="schema")
+    synthetic: bool  # the twin's
+    tables: dict[str, TableFingerprint]
+
+
+class FeaturesReceipt(Artifact):
+    """What the stage `features` made its table of."""
+
+    PATH = FEATURES_RECEIPT
+    STAGE = "features"
+
+    hash: str  # SHA-256 of data/features.parquet
+    tables: dict[str, TableFingerprint]  # as in the receipt of `load`
+    horizon: Horizon
+    groups: tuple[Group, ...]
+
+
+class BestOfFamily(Record):
+    """The best trial of a family, scored on the validation sessions."""
+
+    run_id: str  # MLflow's
+    accuracy: float
+    log_loss: float  # nats
+    model_uri: str
+
+
+class SearchResult(Artifact):
+    """What a search found."""
+
+    PATH = SEARCH
+    STAGE = "search"
+
+    run_id: str  # MLflow's, of the parent run
+    families: dict[Family, BestOfFamily]
+    best: Family
+
+    @model_validator(mode="after")
+    def _best_is_a_family_of_the_search(self) -> Self:
+        if self.best not in self.families:
+            raise ValueError(f"best must be one of {', '.join(self.families)}")
+        return self
+
+    @property
+    def candidate(self) -> BestOfFamily:
+        """The best of the best family."""
+        return self.families[self.best]
+
+
+class ValidationScores(Record):
+    """Scores of a family's best trial on the validation sessions."""
+
+    accuracy: float
+    log_loss: float  # nats
+
+
+class Candidate(Record):
+    """The model that a promotion was about."""
+
+    family: Family
+    version: int  # in the registry
+
+
+class Champion(Record):
+    """The champion after a promotion; both None where there is none."""
+
+    family: str | None
+    version: int | None
+
+
+class Ends(Record):
+    """A score's 95 % interval."""
+
+    low: float
+    high: float
+
+
+class Metrics(Artifact):
+    """`metrics.json`: what DVC compares between commits. All but `families` are of test sessions.
+
+    A score is NaN where it is undefined, such as the AUC of plays with one outcome.
+    """
+
+    PATH = METRICS
+    STAGE = "promote"
+
+    families: dict[Family, ValidationScores]
+    candidate: Candidate
+    decision: Decision
+    champion: Champion
+    test: dict[Role, Scores]
+    interval: dict[Role, dict[str, Ends]]
+    baselines: dict[str, Scores]
+    best_of_family: dict[Family, Scores]

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -111,15 +111,6 @@ def write_json(path: Path, content: object) -> None:
     """Write `content` to `path` as indented JSON."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path, *, made_by: str) -> Any:
-    """Read `path` as JSON.
-
-    Raises:
-        SkipcastError: there is no such file; the message names the stage that makes it.
-    """
-    return json.loads(existing(path, made_by=made_by).read_text(encoding="utf-8"))
 
 
 def write_parquet(path: Path, table: "pd.DataFrame") -> None:

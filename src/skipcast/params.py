@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from skipcast.errors import SkipcastError
 from skipcast.models.families import FAMILIES, Family
+from skipcast.records import Record, faults
 from skipcast.schema import Group, Horizon
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -17,13 +18,7 @@ Unit = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
-class Section(BaseModel):
-    """A section of `params.yaml`: no unknown key, no silent conversion, no change after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Fetch(Section):
+class Fetch(Record):
     """Where plays come from and how many of them to take."""
 
     source: str  # "twin", or a path to official files
@@ -33,7 +28,7 @@ class Fetch(Section):
     twin_sessions: Annotated[int, Field(gt=0)]
 
 
-class Load(Section):
+class Load(Record):
     """Where in the database the three tables are."""
 
     # Short, as the studies are in <schema>_optuna and a name has 63 characters at most.
@@ -41,14 +36,14 @@ class Load(Section):
     schema_: Annotated[str, Field(alias="schema", pattern="^[a-z_][a-z0-9_]{0,54}$")]
 
 
-class Features(Section):
+class Features(Record):
     """What the features may know."""
 
     horizon: Horizon
     groups: Annotated[tuple[Group, ...], Field(min_length=1, strict=False)]
 
 
-class Split(Section):
+class Split(Record):
     """Shares of the sessions that validate and test; the others train."""
 
     validation: Fraction
@@ -62,7 +57,7 @@ class Split(Section):
         return self
 
 
-class Search(Section):
+class Search(Record):
     """How many trials of which family, and what makes one better than another."""
 
     families: Annotated[dict[Family, Annotated[int, Field(gt=0)]], Field(min_length=1)]  # trials
@@ -84,7 +79,7 @@ class Search(Section):
         return self
 
 
-class Song(Section):
+class Song(Record):
     """A song to mark in the distributions of track features."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -94,7 +89,7 @@ class Song(Section):
     acousticness: Unit
 
 
-class Promote(Section):
+class Promote(Record):
     """Under which name the champion is registered, and what a candidate must show."""
 
     model: Annotated[str, Field(min_length=1)]
@@ -108,7 +103,7 @@ class Promote(Section):
     songs: Annotated[tuple[Song, ...], Field(strict=False)]
 
 
-class Serve(Section):
+class Serve(Record):
     """Where the champion answers, and in how many processes."""
 
     host: Annotated[str, Field(min_length=1)]
@@ -116,13 +111,13 @@ class Serve(Section):
     workers: Annotated[int, Field(gt=0)]
 
 
-class Demo(Section):
+class Demo(Record):
     """Where the page to see it is."""
 
     port: Annotated[int, Field(ge=0, lt=2**16)]  # 0: a free one
 
 
-class Predict(Section):
+class Predict(Record):
     """Over which figures of its summary `skipcast predict` warns."""
 
     unknown_tracks: Unit  # of plays whose track the model lacks
@@ -131,7 +126,7 @@ class Predict(Section):
     stability: Annotated[float, Field(ge=0)]  # population stability index of a feature
 
 
-class Params(Section):
+class Params(Record):
     """All of `params.yaml`."""
 
     fetch: Fetch
@@ -163,13 +158,8 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        faults = [
-            f"  {'.'.join(map(str, e['loc'])) or path}: {e['msg']}"
-            + ("" if e["type"] == "missing" else f", got {e['input']!r}")
-            for e in error.errors()
-        ]
         raise SkipcastError(
             f"{path} must hold what each stage expects but does not:\n"
-            + "\n".join(faults)
-            + "\nCorrect these keys; README.md lists what each may be."
+            f"{faults(error, whole=str(path))}\n"
+            "Correct these keys; the comments in params.yaml say what each may be."
         ) from error

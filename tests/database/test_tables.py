@@ -5,8 +5,11 @@ import pandas as pd
 import psycopg2
 import pytest
 
+from skipcast.artifacts import LoadReceipt
 from skipcast.database import tables as database
 from skipcast.errors import SkipcastError
+
+EMPTY = LoadReceipt(database="embedded", schema="skipcast", synthetic=True, tables={})
 
 
 @pytest.fixture
@@ -17,7 +20,11 @@ def server(postgres, monkeypatch):
 def load(plays_and_tracks, schema="skipcast"):
     with database.connect() as connection:
         tables = database.load_tables(connection, *plays_and_tracks, schema=schema)
-    return {"schema": schema, "tables": tables}
+    return receipt_of(tables, schema)
+
+
+def receipt_of(tables, schema="skipcast"):
+    return LoadReceipt(database="embedded", schema=schema, synthetic=True, tables=tables)
 
 
 def check(receipt):
@@ -108,7 +115,7 @@ def test_a_server_that_does_not_answer_is_told_without_the_password(monkeypatch)
         url = f"postgresql://me:secret-word@127.0.0.1:{port}/db"
         monkeypatch.setenv("DATABASE_URL", url)
         with pytest.raises(SkipcastError, match=f"127.0.0.1:{port}/db does not") as caught:
-            check({"schema": "skipcast", "tables": {}})
+            check(EMPTY)
     assert "secret-word" not in str(caught.value)
 
 
@@ -128,7 +135,7 @@ def test_a_wrong_password_is_not_printed(postgres, monkeypatch):
         url = f"postgresql://guarded:secret-word@/postgres?host={folder}"
         monkeypatch.setenv("DATABASE_URL", url)
         with pytest.raises(SkipcastError, match="password authentication failed") as caught:
-            check({"schema": "skipcast", "tables": {}})
+            check(EMPTY)
         assert "secret-word" not in str(caught.value)
         assert "secret-word" not in database.place()
     finally:
@@ -144,7 +151,7 @@ def reload_rules(url):
 def test_a_url_that_cannot_be_read_is_not_printed(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgres:/me:secret@host/db")
     with pytest.raises(SkipcastError, match="must read postgresql://") as caught:
-        check({"schema": "skipcast", "tables": {}})
+        check(EMPTY)
     assert "secret" not in str(caught.value)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 
+from skipcast.artifacts import FeaturesReceipt, LoadReceipt, SearchResult, TableFingerprint
 from skipcast.database.server import open_in_schema
 from skipcast.files import hash_file
 from skipcast.params import Params, read_params
@@ -24,7 +25,12 @@ from skipcast.search.trials import search
 
 DEFAULTS = Path(__file__).parents[1] / "params.yaml"
 TRIALS = {"logistic": 2, "lightgbm": 3}
-RECEIPT = {"tables": {"training_set": {"rows": 1, "hash": "7"}}, "synthetic": True}
+RECEIPT = LoadReceipt(
+    database="embedded",
+    schema="skipcast",
+    synthetic=True,
+    tables={"training_set": TableFingerprint(rows=1, hash="7")},
+)
 
 
 def small_params(name: str, **search_changes: object) -> Params:
@@ -39,9 +45,10 @@ def small_params(name: str, **search_changes: object) -> Params:
     )
 
 
-def receipt_of(params, features: Path) -> dict:
-    made_of = params.features.model_dump(mode="json")
-    return {"hash": hash_file(features), "tables": RECEIPT["tables"], **made_of}
+def receipt_of(params: Params, features: Path) -> FeaturesReceipt:
+    return FeaturesReceipt(
+        hash=hash_file(features), tables=RECEIPT.tables, **params.features.model_dump()
+    )
 
 
 def make_small_job(name: str, files: tuple[Path, Path], **changes: object) -> Job:
@@ -64,7 +71,7 @@ def trial_states(url: str, job: Job) -> list[str]:
         return [state for (state,) in cursor.fetchall()]
 
 
-def check_complete(job: Job, url: str, found: dict, parents: int = 1) -> None:
+def check_complete(job: Job, url: str, result: SearchResult, parents: int = 1) -> None:
     """Check that each trial was done once and that nothing is left running."""
     logged = runs(job.params.search.experiment)
     assert not [run.info.run_name for run in logged if run.info.status == "RUNNING"]
@@ -73,7 +80,7 @@ def check_complete(job: Job, url: str, found: dict, parents: int = 1) -> None:
     children = [
         run.info.run_name
         for run in complete
-        if run.data.tags.get("mlflow.parentRunId") == found["run_id"]
+        if run.data.tags.get("mlflow.parentRunId") == result.run_id
     ]
     assert sorted(children) == sorted(
         f"{family}-{i:03d}"

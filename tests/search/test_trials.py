@@ -21,6 +21,7 @@ from searching import (
     trial_states,
 )
 
+from skipcast.artifacts import SearchResult
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.split import split_sessions
 from skipcast.files import write_parquet
@@ -46,18 +47,15 @@ def found(job, postgres):
     return search(job("one"), postgres)
 
 
-def scores(found: dict) -> dict:
+def scores(found: SearchResult) -> dict:
     """Return what a search found without ids, which differ each time."""
-    return {
-        family: (best["accuracy"], best["log_loss"]) for family, best in found["families"].items()
-    }
+    return {family: (best.accuracy, best.log_loss) for family, best in found.families.items()}
 
 
-def params_of(found: dict) -> dict:
+def params_of(found: SearchResult) -> dict:
     client = MlflowClient()
     return {
-        family: client.get_run(best["run_id"]).data.params
-        for family, best in found["families"].items()
+        family: client.get_run(best.run_id).data.params for family, best in found.families.items()
     }
 
 
@@ -85,7 +83,7 @@ def test_one_parent_and_a_child_per_trial(found, job, postgres):
 
 def test_boosters_have_a_curve_and_end_at_its_lowest_point(found):
     client = MlflowClient()
-    best = client.get_run(found["families"]["lightgbm"]["run_id"])
+    best = client.get_run(found.families["lightgbm"].run_id)
     curve = client.get_metric_history(best.info.run_id, "round_log_loss")
     losses = [metric.value for metric in sorted(curve, key=lambda metric: metric.step)]
     assert np.argmin(losses) + 1 == best.data.metrics["rounds"]
@@ -101,16 +99,14 @@ def test_the_first_trial_is_the_library_defaults(found):
 
 def test_the_best_carry_model_signature_and_figures_and_the_parent_the_studies(found):
     client = MlflowClient()
-    for best in found["families"].values():
-        model = mlflow.pyfunc.load_model(best["model_uri"])
+    for best in found.families.values():
+        model = mlflow.pyfunc.load_model(best.model_uri)
         assert model.metadata.signature is not None
-        assert model.metadata.run_id == best["run_id"]
+        assert model.metadata.run_id == best.run_id
         assert model.metadata.load_input_example() is not None
-        figures = {
-            Path(file.path).stem for file in client.list_artifacts(best["run_id"], "figures")
-        }
+        figures = {Path(file.path).stem for file in client.list_artifacts(best.run_id, "figures")}
         assert figures == {"roc", "precision_recall", "calibration", "importance"}
-    of_parent = {Path(file.path).stem for file in client.list_artifacts(found["run_id"], "figures")}
+    of_parent = {Path(file.path).stem for file in client.list_artifacts(found.run_id, "figures")}
     assert of_parent == {
         "history_logistic",
         "history_lightgbm",
@@ -118,25 +114,25 @@ def test_the_best_carry_model_signature_and_figures_and_the_parent_the_studies(f
         "importance_lightgbm",
     }
     assert {"params.yaml", "search.json"} <= {
-        file.path for file in client.list_artifacts(found["run_id"])
+        file.path for file in client.list_artifacts(found.run_id)
     }
 
 
 def test_scores_are_those_of_the_validation_sessions_alone(found, plays):
     rows = split_sessions(plays["session_id"], small_params("one").split) == "validation"
-    for best in found["families"].values():
-        answer = mlflow.pyfunc.load_model(best["model_uri"]).predict(
+    for best in found.families.values():
+        answer = mlflow.pyfunc.load_model(best.model_uri).predict(
             plays, params={"score_history": True}
         )
         right = (answer["skipped"].to_numpy() == plays[TARGET].to_numpy())[rows]
-        assert np.mean(right) == pytest.approx(best["accuracy"], abs=1e-3)
+        assert np.mean(right) == pytest.approx(best.accuracy, abs=1e-3)
 
 
 def test_the_same_seed_finds_the_same(found, job, postgres):
     again = search(job("again"), postgres)
     assert scores(again) == scores(found)
     assert params_of(again) == params_of(found)
-    assert again["best"] == found["best"]
+    assert again.best == found.best
 
 
 def test_searching_again_finds_all_done(found, job, postgres):
@@ -147,7 +143,7 @@ def test_searching_again_finds_all_done(found, job, postgres):
 
 def test_other_params_start_new_studies_and_keep_the_old(found, job, postgres):
     other = job("one", seed=5)
-    assert search(other, postgres)["run_id"] != found["run_id"]
+    assert search(other, postgres).run_id != found.run_id
     parents = [run for run in runs("one") if run.info.run_name == "search"]
     assert len(parents) == 2
     assert search(job("one"), postgres) == found
@@ -173,8 +169,8 @@ def test_a_search_that_was_killed_goes_on_as_if_it_was_not(found, job, postgres,
     check_complete(killed, postgres, resumed)
     assert scores(resumed) == scores(found)
     assert params_of(resumed) == params_of(found)
-    for best in resumed["families"].values():
-        assert mlflow.pyfunc.load_model(best["model_uri"]).metadata.run_id == best["run_id"]
+    for best in resumed.families.values():
+        assert mlflow.pyfunc.load_model(best.model_uri).metadata.run_id == best.run_id
 
 
 def test_another_search_ends_what_a_killed_one_left(job, postgres):
@@ -236,9 +232,9 @@ def test_other_input_or_code_make_another_search(job, tmp_path, monkeypatch):
 def test_runs_that_were_deleted_are_made_again(job, postgres):
     mine = job("deleted", families={"logistic": 2})
     first = search(mine, postgres)
-    MlflowClient().delete_run(first["families"]["logistic"]["run_id"])
+    MlflowClient().delete_run(first.families["logistic"].run_id)
     second = search(mine, postgres)
-    assert second["run_id"] != first["run_id"]
+    assert second.run_id != first.run_id
     assert scores(second) == scores(first)
     check_complete(mine, postgres, second, parents=2)
 
@@ -297,7 +293,7 @@ def test_a_pruned_trial_is_told_and_not_chosen(job, postgres, monkeypatch):
     by_name = {run.info.run_name: run for run in runs("pruned")}
     assert by_name["lightgbm-001"].data.tags["state"] == "pruned"
     assert by_name["lightgbm-001"].data.metrics["round_log_loss"] == 0.7
-    assert found["families"]["lightgbm"]["run_id"] == by_name["lightgbm-000"].info.run_id
+    assert found.families["lightgbm"].run_id == by_name["lightgbm-000"].info.run_id
 
 
 def _first_only(fit):
@@ -327,7 +323,7 @@ def test_a_narrowed_range_is_searched(job, postgres):
 )
 def test_features_that_are_not_those_of_their_receipt(feature_files, change, match):
     params = small_params("receipt")
-    receipt = receipt_of(params, feature_files[0]) | change
+    receipt = receipt_of(params, feature_files[0]).model_copy(update=change)
     with pytest.raises(SkipcastError, match=match + r"[\s\S]*dvc repro --force features"):
         make_job(params, *feature_files, receipt=RECEIPT, features_receipt=receipt)
 

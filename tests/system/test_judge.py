@@ -9,12 +9,18 @@ import pytest
 from conftest import fit
 from mlflow import MlflowClient
 
-from skipcast.artifacts import METRICS
+from skipcast.artifacts import (
+    BestOfFamily,
+    Champion,
+    LoadReceipt,
+    Metrics,
+    SearchResult,
+    TableFingerprint,
+)
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.scores import HeldOut, scores
 from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import ALL, KEY_COLUMNS, build_features
-from skipcast.files import read_json
 from skipcast.models.families import FAMILIES
 from skipcast.params import Features, read_params
 from skipcast.promotion.answers import score
@@ -26,10 +32,12 @@ from skipcast.serving.packaging import log_model
 
 DEFAULTS = Path(__file__).parents[2] / "params.yaml"
 FEATURES = Features(horizon="started", groups=ALL)
-RECEIPT = {
-    "synthetic": True,
-    "tables": {name: {"rows": 1, "hash": "77"} for name in ("training_set", "track_features")},
-}
+RECEIPT = LoadReceipt(
+    database="embedded",
+    schema="skipcast",
+    synthetic=True,
+    tables={n: TableFingerprint(rows=1, hash="77") for n in ("training_set", "track_features")},
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +66,9 @@ def candidates(features, plays, plays_and_tracks, tracking):
     for family, model in models.items():
         with mlflow.start_run() as run:
             info = log_model(model, plays_and_tracks[1], family=family, features=FEATURES)
-        found[family] = {
-            "run_id": run.info.run_id,
-            "model_uri": info.model_uri,
-            "accuracy": 0.7,
-            "log_loss": 0.5,
-        }
+        found[family] = BestOfFamily(
+            run_id=run.info.run_id, accuracy=0.7, log_loss=0.5, model_uri=info.model_uri
+        )
     return models, found
 
 
@@ -73,10 +78,10 @@ def promotion(candidates, features, plays, plays_and_tracks, params):
 
     def run(family, params=params):
         registry = Registry(params.promote.model)
-        found = {"run_id": "parent", "best": family, "families": candidates[1]}
-        judgement = judge(plays, features, found, params, registry)
+        result = SearchResult(run_id="parent", families=candidates[1], best=family)
+        judgement = judge(plays, features, result, params, registry)
         entry = conclude(
-            judgement, registry, params, plays_and_tracks[1], found=found, receipt=RECEIPT
+            judgement, registry, params, plays_and_tracks[1], result=result, receipt=RECEIPT
         )
         return judgement, entry
 
@@ -108,10 +113,7 @@ def test_first_better_worse_back_and_unfit(promotion, candidates, plays, params)
     assert (worse.decision, worse.version, worse.champion) == ("refused", 1, 2)
     assert "neither is better" in worse.reason
     assert registry.champion() == 2
-    assert read_json(METRICS, made_by="promote")["champion"] == {
-        "family": "lightgbm",
-        "version": 2,
-    }
+    assert Metrics.read().champion == Champion(family="lightgbm", version=2)
 
     assert len(registry.client.search_model_versions(f"name = '{registry.name}'")) == 2
 
@@ -142,7 +144,7 @@ def test_first_better_worse_back_and_unfit(promotion, candidates, plays, params)
 
 def folder_of(found):
     """Where MLflow has put a model."""
-    model = MlflowClient().get_logged_model(found["model_uri"].removeprefix("models:/"))
+    model = MlflowClient().get_logged_model(found.model_uri.removeprefix("models:/"))
     return Path(model.artifact_location.removeprefix("file://"))
 
 
@@ -173,10 +175,8 @@ def check_judgement(judgement, model, plays, params):
 
 def check_reports(judgement, registry, found):
     """The card, the figures and the curves are here, in the ledger, and beside the model."""
-    metrics = read_json(METRICS, made_by="promote")
-    assert (
-        metrics["test"]["candidate"]["accuracy"] == judgement.scores["candidate"]["accuracy"].value
-    )
+    metrics = Metrics.read()
+    assert metrics.test["candidate"]["accuracy"] == judgement.scores["candidate"]["accuracy"].value
     card = Path("reports/model_card.md").read_text()
     for text in ("version 1", "synthetic", "`77`", "`started_by`", "position | 11-20", "Licences"):
         assert text in card
@@ -196,11 +196,11 @@ def test_too_good_is_refused_and_changes_nothing_but_the_ledger(promotion, param
     assert "probably a feature knows how the play ended" in entry.reason
     assert "started_by" in entry.reason
     assert Registry("strict").champion() is None
-    assert read_json(METRICS, made_by="promote")["champion"] == {"family": None, "version": None}
+    assert Metrics.read().champion == Champion(family=None, version=None)
 
 
 def test_bad_input_is_told_before_anything_is_scored(plays, features, candidates, params):
-    found = {"run_id": "parent", "best": "lightgbm", "families": candidates[1]}
+    found = SearchResult(run_id="parent", families=candidates[1], best="lightgbm")
     registry = Registry("nobody")
     few = plays["session_id"].isin(plays["session_id"].unique()[:60])
     with pytest.raises(SkipcastError, match=r"test sessions must be 30 or more.* fetch.rows"):
@@ -215,7 +215,7 @@ def test_bad_input_is_told_before_anything_is_scored(plays, features, candidates
 
 def test_a_model_is_judged_by_the_code_that_it_brings(candidates, plays, tmp_path):
     """Change all features in a copy: its answers change although this package stays."""
-    uri = candidates[1]["lightgbm"]["model_uri"]
+    uri = candidates[1]["lightgbm"].model_uri
     folder = mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "model"))
     code = next((tmp_path / "model").rglob("code/skipcast/features/build.py"))
     changed = code.read_text().replace(" = feature.compute", " = -feature.compute")

@@ -13,15 +13,14 @@ from skipcast.search.trials import search
 @pytest.fixture
 def searched(feature_files, postgres, tracking):
     found = search(make_small_job("compared", feature_files), postgres)
-    best = found["families"][found["best"]]
-    version = mlflow.register_model(best["model_uri"], "compared").version
+    version = mlflow.register_model(found.candidate.model_uri, "compared").version
     MlflowClient().set_registered_model_alias("compared", "champion", version)
     return found
 
 
 def test_a_person_compares_accuracy_and_finds_the_champion(browser, searched, tmp_path):
     runs = MlflowClient().search_runs(
-        [MlflowClient().get_run(searched["run_id"]).info.experiment_id],
+        [MlflowClient().get_run(searched.run_id).info.experiment_id],
         "metrics.accuracy > 0",
         order_by=["metrics.accuracy DESC"],
     )

@@ -7,14 +7,8 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from skipcast.artifacts import FEATURES, FEATURES_RECEIPT, PLAYS, RECEIPT, TRACKS
-from skipcast.files import (
-    hash_file,
-    read_json,
-    read_parquet,
-    write_json,
-    write_parquet,
-)
+from skipcast.artifacts import FEATURES, PLAYS, TRACKS, FeaturesReceipt, LoadReceipt
+from skipcast.files import hash_file, read_parquet, write_parquet
 from skipcast.params import read_params
 from skipcast.schema import SYNTHETIC_NOTE, TARGET, is_synthetic
 
@@ -54,14 +48,13 @@ def load() -> None:
     plays, tracks = (read_parquet(path, made_by="fetch") for path in (PLAYS, TRACKS))
     with console.status("Loading into Postgres"), connect() as connection:
         tables = load_tables(connection, plays, tracks, schema=params.schema_)
-    receipt = {
-        "database": place(),
-        "schema": params.schema_,
-        "synthetic": is_synthetic(plays["session_id"]),
-        "tables": tables,
-    }
-    write_json(RECEIPT, receipt)
-    rows = ", ".join(f"{name} {content['rows']}" for name, content in tables.items())
+    LoadReceipt(
+        database=place(),
+        schema=params.schema_,
+        synthetic=is_synthetic(plays["session_id"]),
+        tables=tables,
+    ).write()
+    rows = ", ".join(f"{name} {content.rows}" for name, content in tables.items())
     _say(f"{place()}, schema {params.schema_}: {rows} rows")
 
 
@@ -72,16 +65,20 @@ def features() -> None:
     from skipcast.features.build import KEY_COLUMNS, build_features, predicted
 
     params = read_params().features
-    receipt = read_json(RECEIPT, made_by="load")
+    receipt = LoadReceipt.read()
     with console.status("Reading from Postgres"), connect() as connection:
         check_receipt(connection, receipt)
-        plays = read_plays(connection, schema=receipt["schema"])
+        plays = read_plays(connection, schema=receipt.schema_)
     table = plays[list(KEY_COLUMNS)].assign(skipped=plays[TARGET])
     table = table.join(build_features(plays, params.horizon, params.groups))
     table = table[predicted(plays, params.horizon)]
     write_parquet(FEATURES, table)
-    made_of = {"tables": receipt["tables"], **params.model_dump(mode="json")}
-    write_json(FEATURES_RECEIPT, {"hash": hash_file(FEATURES), **made_of})
+    FeaturesReceipt(
+        hash=hash_file(FEATURES),
+        tables=receipt.tables,
+        horizon=params.horizon,
+        groups=params.groups,
+    ).write()
     _say(f"{len(table)} plays, {table.shape[1] - 3} features, horizon {params.horizon}")
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from skipcast.artifacts import FEATURES, RECEIPT, SEARCH, TRACKS
+from skipcast.artifacts import FEATURES, TRACKS, LoadReceipt, SearchResult
 from skipcast.cli.report import _plays_with_tracks
-from skipcast.files import read_json, read_parquet
+from skipcast.files import read_parquet
 from skipcast.params import read_params
 
 if TYPE_CHECKING:
@@ -34,19 +34,19 @@ def promote(
     if history:
         _print_history(registry.history())
         return
-    found, receipt = read_json(SEARCH, made_by="search"), read_json(RECEIPT, made_by="load")
+    result, receipt = SearchResult.read(), LoadReceipt.read()
     tracks, features = (
         read_parquet(TRACKS, made_by="fetch"),
         read_parquet(FEATURES, made_by="features"),
     )
     plays = _plays_with_tracks(tracks)
     if dry_run:
-        entry = entry_of(judge(plays, features, found, params, registry), 0)
+        entry = entry_of(judge(plays, features, result, params, registry), 0)
         _print_verdict(entry, "would be ")
         return
     with _alone(registry), Console(stderr=True).status("Scoring on the test sessions"):
-        judgement = judge(plays, features, found, params, registry)
-        entry = conclude(judgement, registry, params, tracks, found=found, receipt=receipt)
+        judgement = judge(plays, features, result, params, registry)
+        entry = conclude(judgement, registry, params, tracks, result=result, receipt=receipt)
     _print_verdict(entry, "is ")
 
 

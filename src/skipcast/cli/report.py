@@ -1,17 +1,18 @@
 """The commands `report` and `figure`."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from skipcast.artifacts import METRICS, PLAYS, RECEIPT, REPORTS, TRACKS
+from skipcast.artifacts import PLAYS, REPORTS, TRACKS, Ends, LoadReceipt, Metrics
 from skipcast.cli.serve import serve_command
 from skipcast.errors import SkipcastError
-from skipcast.files import read_json, read_parquet
+from skipcast.files import read_parquet
 from skipcast.params import read_params
 from skipcast.schema import SYNTHETIC_NOTE, TRACK_INPUTS, is_synthetic
 
@@ -51,10 +52,9 @@ def figure(
 
 def report() -> None:
     """Print the accuracy of families, baselines and champion, and what to type next."""
-    metrics = read_json(METRICS, made_by="promote")
-    synthetic = read_json(RECEIPT, made_by="load")["synthetic"]
+    metrics, receipt = Metrics.read(), LoadReceipt.read()
     output = Console(soft_wrap=True)
-    output.print(_accuracy_table(metrics, SYNTHETIC_NOTE if synthetic else ""))
+    output.print(_accuracy_table(metrics, SYNTHETIC_NOTE if receipt.synthetic else ""))
     params = read_params()
     output.print("Next, here in the root of the project:", highlight=False)
     for command in (
@@ -65,26 +65,28 @@ def report() -> None:
         output.print(f"  {command}", highlight=False)
 
 
-def _accuracy_table(metrics: dict[str, Any], note: str) -> Table:
+def _accuracy_table(metrics: Metrics, note: str) -> Table:
     from skipcast.evaluation.baselines import BASELINES
 
     table = Table(title=f"Accuracy{note}", title_justify="left")
     for heading in ("", "sessions", "accuracy", "95 %", "log loss"):
         table.add_column(heading, justify="left" if heading in ("", "sessions") else "right")
-    for name, scores in metrics["families"].items():
-        _add_row(table, name, "validation", scores)
+    for family, scores in metrics.families.items():
+        _add_row(table, family, "validation", scores.model_dump())
     table.add_section()
-    candidate = metrics["candidate"]
-    role = "candidate" if metrics["decision"] == "refused" else "champion"
-    name = f"{role}: {candidate['family']}, version {candidate['version']}, {metrics['decision']}"
-    _add_row(table, name, "test", metrics["test"]["candidate"], metrics["interval"]["candidate"])
-    if "champion" in metrics["test"] and metrics["decision"] == "refused":
-        name = (
-            f"champion: {metrics['champion']['family']}, version {metrics['champion']['version']}"
-        )
-        _add_row(table, name, "test", metrics["test"]["champion"], metrics["interval"]["champion"])
-    for key, text in BASELINES.items():
-        _add_row(table, text, "test", metrics["baselines"][key])
+    candidate, champion, refused = (
+        metrics.candidate,
+        metrics.champion,
+        metrics.decision == "refused",
+    )
+    role = "candidate" if refused else "champion"
+    name = f"{role}: {candidate.family}, version {candidate.version}, {metrics.decision}"
+    _add_row(table, name, "test", metrics.test["candidate"], metrics.interval["candidate"])
+    if "champion" in metrics.test and refused:
+        name = f"champion: {champion.family}, version {champion.version}"
+        _add_row(table, name, "test", metrics.test["champion"], metrics.interval["champion"])
+    for baseline, text in BASELINES.items():
+        _add_row(table, text, "test", metrics.baselines[baseline])
     return table
 
 
@@ -92,9 +94,9 @@ def _add_row(
     table: Table,
     name: str,
     sessions: str,
-    scores: dict[str, float],
-    ends: dict[str, dict[str, float]] | None = None,
+    scores: Mapping[str, float],
+    ends: Mapping[str, Ends] | None = None,
 ) -> None:
     log_loss = f"{scores['log_loss']:.4f}" if "log_loss" in scores else ""
-    spread = f"{ends['accuracy']['low']:.4f}..{ends['accuracy']['high']:.4f}" if ends else ""
-    table.add_row(name, sessions, f"{scores['accuracy']:.4f}", spread, log_loss)
+    interval = f"{ends['accuracy'].low:.4f}..{ends['accuracy'].high:.4f}" if ends else ""
+    table.add_row(name, sessions, f"{scores['accuracy']:.4f}", interval, log_loss)

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from skipcast.artifacts import FEATURES, FEATURES_RECEIPT, RECEIPT, SEARCH, TRACKS
-from skipcast.files import existing, read_json, write_json
+from skipcast.artifacts import FEATURES, TRACKS, FeaturesReceipt, LoadReceipt, SearchResult
+from skipcast.files import existing
 from skipcast.params import read_params
 
 REFRESH_SECONDS = 1.0
@@ -20,24 +20,23 @@ console = Console(stderr=True)
 def search() -> None:
     """Search each family for its most accurate model; log every trial to MLflow."""
     from skipcast.database.server import server
-    from skipcast.search.spec import make_job
-    from skipcast.search.trials import search
+    from skipcast.search import spec, trials
 
-    job = make_job(
+    job = spec.make_job(
         read_params(),
         existing(FEATURES, made_by="features"),
         existing(TRACKS, made_by="fetch"),
-        receipt=read_json(RECEIPT, made_by="load"),
-        features_receipt=read_json(FEATURES_RECEIPT, made_by="features"),
+        receipt=LoadReceipt.read(),
+        features_receipt=FeaturesReceipt.read(),
     )
     with server() as url:
-        found = search(job, url, live if console.is_terminal else _quiet)
-    write_json(SEARCH, found)
+        result = trials.search(job, url, live if console.is_terminal else _quiet)
+    result.write()
     if console.is_terminal:
-        console.print(_results(found))
+        console.print(_results(result))
     else:
-        for family, scores in found["families"].items():
-            console.print(f"{family}: validation accuracy {scores['accuracy']:.4f}")
+        for family, best in result.families.items():
+            console.print(f"{family}: validation accuracy {best.accuracy:.4f}")
 
 
 @contextmanager
@@ -81,11 +80,11 @@ def _lines(progress: Mapping[Any, Any]) -> Table:
     return table
 
 
-def _results(found: Mapping[str, Any]) -> Table:
+def _results(result: SearchResult) -> Table:
     table = Table(title="Best of each family, validation sessions", title_justify="left")
     for heading in ("family", "accuracy", "log loss", ""):
         table.add_column(heading, justify="left" if heading in ("family", "") else "right")
-    for family, scores in found["families"].items():
-        chosen = "best" if family == found["best"] else ""
-        table.add_row(family, f"{scores['accuracy']:.4f}", f"{scores['log_loss']:.4f}", chosen)
+    for family, best in result.families.items():
+        mark = "best" if family == result.best else ""
+        table.add_row(family, f"{best.accuracy:.4f}", f"{best.log_loss:.4f}", mark)
     return table

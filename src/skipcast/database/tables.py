@@ -5,13 +5,13 @@ keeps its data in the folder `.postgres` and runs only while a stage needs it.
 """
 
 import io
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 from psycopg2.sql import SQL, Composed, Identifier
 from pyarrow import csv
 
+from skipcast.artifacts import LoadReceipt, TableFingerprint
 from skipcast.database.server import Connection
 from skipcast.errors import SkipcastError
 from skipcast.files import csv_conversion
@@ -37,7 +37,7 @@ TABLES: dict[str, tuple[tuple[Column, ...], tuple[str, ...]]] = {
 
 def load_tables(
     connection: Connection, plays: pd.DataFrame, tracks: pd.DataFrame, *, schema: str
-) -> dict[str, Any]:
+) -> dict[str, TableFingerprint]:
     """Replace the three tables of `schema` with `plays` and `tracks`; return their fingerprint.
 
     Args:
@@ -79,7 +79,7 @@ def _as_csv(rows: pd.DataFrame) -> io.BytesIO:
     return buffer
 
 
-def fingerprint(connection: Connection, *, schema: str) -> dict[str, Any]:
+def fingerprint(connection: Connection, *, schema: str) -> dict[str, TableFingerprint]:
     """Return for each table its number of rows and a hash of its content, in any order of rows.
 
     The server computes it: another value in one field, a row more or less, gives another hash.
@@ -102,23 +102,23 @@ def fingerprint(connection: Connection, *, schema: str) -> dict[str, Any]:
                 ).format(Identifier(schema, table))
             )
             rows, content = cursor.fetchone() or (0, "0")
-            result[table] = {"rows": rows, "hash": content}
+            result[table] = TableFingerprint(rows=rows, hash=content)
     return result
 
 
-def check_receipt(connection: Connection, receipt: dict[str, Any]) -> None:
+def check_receipt(connection: Connection, receipt: LoadReceipt) -> None:
     """Check that the database holds what `load` wrote its receipt for.
 
     Raises:
         SkipcastError: a table is gone or differs; the message names it and the remedy.
     """
-    present = fingerprint(connection, schema=receipt["schema"])
-    for table, expected in receipt["tables"].items():
+    present = fingerprint(connection, schema=receipt.schema_)
+    for table, expected in receipt.tables.items():
         if present[table] != expected:
             raise SkipcastError(
-                f"Table {receipt['schema']}.{table} must hold what was loaded, "
-                f"{expected['rows']} rows of hash {expected['hash']}, but got "
-                f"{present[table]['rows']} of {present[table]['hash']}: it was edited, or this is "
+                f"Table {receipt.schema_}.{table} must hold what was loaded, "
+                f"{expected.rows} rows of hash {expected.hash}, but got "
+                f"{present[table].rows} of {present[table].hash}: it was edited, or this is "
                 f"another database. {LOAD_AGAIN}"
             )
 

@@ -15,6 +15,7 @@ import pandas as pd
 from mlflow import MlflowClient
 
 from skipcast.arrays import Floats, Labels, Matrix
+from skipcast.artifacts import SearchResult
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.baselines import baselines
 from skipcast.evaluation.bootstrap import check_enough
@@ -44,7 +45,7 @@ class Answers:
 def ask(
     plays: pd.DataFrame,
     features: pd.DataFrame,
-    found: dict[str, Any],
+    result: SearchResult,
     params: Params,
     rival: str | None,
 ) -> Answers:
@@ -60,10 +61,10 @@ def ask(
     check_enough(raw.loc[asked, TARGET].to_numpy(dtype=bool), raw["session_id"].nunique())
     with ThreadPoolExecutor() as pool:
         # These are processes of their own; meanwhile this one fits and asks the others.
-        candidate = pool.submit(score, found["families"][found["best"]]["model_uri"], raw)
+        candidate = pool.submit(score, result.candidate.model_uri, raw)
         champion = pool.submit(score, rival, raw) if rival else None
         others = baselines(plays, parts, params.features.horizon)
-        families, explained = _ask_families(features, parts[counts], found, params.promote.seed)
+        families, explained = _ask_families(features, parts[counts], result, params.promote.seed)
         given, unfit = _answer(champion)
         return Answers(
             plays=raw[asked],
@@ -107,24 +108,23 @@ def _answer(champion: "Future[Floats] | None") -> tuple[Floats | None, str | Non
 
 
 def _ask_families(
-    features: pd.DataFrame, parts: Labels, found: dict[str, Any], seed: int
+    features: pd.DataFrame, parts: Labels, result: SearchResult, seed: int
 ) -> tuple[dict[str, Floats], dict[Family, Explained]]:
     """Ask the best model of each family; explain the candidate and the best booster."""
     names = tuple(str(name) for name in features if name not in (*KEY_COLUMNS, "skipped"))
     matrix: Matrix = features.loc[parts == "test", list(names)].to_numpy(np.float32)
-    families: dict[Family, dict[str, Any]] = found["families"]
-    models = {family: _classifier(family, best["model_uri"]) for family, best in families.items()}
+    models = {f: _classifier(f, best.model_uri) for f, best in result.families.items()}
     answers = {family: FAMILIES[family].predict(model, matrix) for family, model in models.items()}
-    shown = {found["best"], *_best_booster(families)}
-    explained = {f: explain(f, models[f], matrix, names, seed=seed) for f in models if f in shown}
+    to_explain = {result.best, *_best_booster(result)}
+    explained = {
+        f: explain(f, models[f], matrix, names, seed=seed) for f in models if f in to_explain
+    }
     return {str(family): answer for family, answer in answers.items()}, explained
 
 
-def _best_booster(families: dict[Family, dict[str, Any]]) -> list[Family]:
-    ranked = sorted(
-        (f for f in families if f in BOOSTERS), key=lambda f: -float(families[f]["accuracy"])
-    )
-    return ranked[:1]
+def _best_booster(result: SearchResult) -> list[Family]:
+    boosters = (family for family in result.families if family in BOOSTERS)
+    return sorted(boosters, key=lambda family: -result.families[family].accuracy)[:1]
 
 
 def _classifier(family: Family, model_uri: str) -> Any:

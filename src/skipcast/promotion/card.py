@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from skipcast.artifacts import LoadReceipt, SearchResult
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.features.build import GROUPS, features_of
@@ -34,15 +34,15 @@ class About:
 
     version: int
     decision: str
-    receipt: Mapping[str, Any]  # of the stage `load`
-    found: Mapping[str, Any]  # of the stage `search`
+    receipt: LoadReceipt
+    result: SearchResult
     settings: Mapping[str, str]  # hyperparameters of the candidate
     commit: str | None
 
 
 def card(judgement: Judgement, params: Params, about: About) -> str:
     """Write the card as markdown."""
-    synthetic = about.receipt["synthetic"]
+    synthetic = about.receipt.synthetic
     sections = (
         [_head(judgement, params, about, synthetic)],
         ["## Purpose", _purpose(params)],
@@ -97,8 +97,8 @@ def _data(judgement: Judgement, params: Params, about: About, synthetic: bool) -
         if synthetic
         else "The Music Streaming Sessions Dataset (Brost, Mehrotra, Jehan, 2019)"
     )
-    tables = about.receipt["tables"]
-    rows = [[name, content["rows"], f"`{content['hash']}`"] for name, content in tables.items()]
+    tables = about.receipt.tables
+    rows = [[name, content.rows, f"`{content.hash}`"] for name, content in tables.items()]
     test = judgement.answers.plays
     split = params.split
     return (
@@ -123,13 +123,13 @@ def _features(params: Params) -> str:
 
 def _search(judgement: Judgement, about: About) -> str:
     rows = [
-        [name, f"{best['accuracy']:.4f}", f"{best['log_loss']:.4f}"]
-        for name, best in about.found["families"].items()
+        [name, f"{best.accuracy:.4f}", f"{best.log_loss:.4f}"]
+        for name, best in about.result.families.items()
     ]
-    run_id = about.found["families"][judgement.family]["run_id"]
+    run_id = about.result.candidate.run_id
     settings = ", ".join(f"{name} {value}" for name, value in about.settings.items())
     return (
-        f"MLflow run `{about.found['run_id']}`; the best of each family on the validation "
+        f"MLflow run `{about.result.run_id}`; the best of each family on the validation "
         f"sessions:\n\n{table(['family', 'accuracy', 'log loss'], rows)}\n\n"
         f"This model: {judgement.family}, run `{run_id}` ({settings})."
     )

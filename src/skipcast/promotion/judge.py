@@ -1,14 +1,14 @@
 """The stage `promote`: the candidate on the test sessions, beside baselines and the champion.
 
-`judge` only reads; `registry.py` does what follows from it.
+`judge` only reads; `publish.py` does what follows from it.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from skipcast.artifacts import SearchResult
 from skipcast.evaluation.baselines import BASELINES, RULES
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.scores import (
@@ -50,7 +50,7 @@ class Judgement:
 def judge(
     plays: pd.DataFrame,
     features: pd.DataFrame,
-    found: dict[str, Any],
+    result: SearchResult,
     params: Params,
     registry: Registry,
 ) -> Judgement:
@@ -59,7 +59,7 @@ def judge(
     Args:
         plays: raw plays with their track features, in order of session and position.
         features: what the stage `features` made of them.
-        found: what the search found, `data/search.json`.
+        result: of the search, `data/search.json`.
         params: all of them.
         registry: of the model; only read.
 
@@ -67,11 +67,11 @@ def judge(
         SkipcastError: there are too few test sessions or outcomes, the registry does not answer,
             or the candidate cannot be scored.
     """
-    family: Family = found["best"]
+    family = result.best
     champion = registry.champion()
-    kept = champion is not None and champion == registry.find(found["families"][family]["run_id"])
+    kept = champion is not None and champion == registry.find(result.candidate.run_id)
     rival = None if champion is None or kept else f"models:/{registry.name}/{champion}"
-    answers = ask(plays, features, found, params, rival)
+    answers = ask(plays, features, result, params, rival)
     test = HeldOut.of(
         answers.plays,
         params.features.horizon,

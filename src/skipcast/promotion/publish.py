@@ -2,20 +2,19 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from mlflow.utils.git_utils import get_git_commit
 
-from skipcast.artifacts import METRICS, REPORTS
+from skipcast.artifacts import REPORTS, Champion, Decision, LoadReceipt, SearchResult
 from skipcast.evaluation import plots
 from skipcast.evaluation.bootstrap import Interval
-from skipcast.files import move_into, write_json
+from skipcast.files import move_into
 from skipcast.params import Params
 from skipcast.promotion import reports
 from skipcast.promotion.card import About, card
 from skipcast.promotion.judge import Judgement
-from skipcast.promotion.registry import Decision, Entry, Registry
+from skipcast.promotion.registry import Entry, Registry
 
 
 def conclude(
@@ -24,8 +23,8 @@ def conclude(
     params: Params,
     tracks: pd.DataFrame,
     *,
-    found: dict[str, Any],
-    receipt: dict[str, Any],
+    result: SearchResult,
+    receipt: LoadReceipt,
 ) -> Entry:
     """Register the candidate, record the decision, move the alias if need be; write the reports.
 
@@ -37,20 +36,18 @@ def conclude(
         registry: of the model.
         params: all of them.
         tracks: columns `schema.TRACK`.
-        found: what the search found.
+        result: of the search.
         receipt: what the stage `load` wrote.
 
     Raises:
         SkipcastError: the registry does not answer, or another changed the champion meanwhile.
     """
-    best = found["families"][judgement.family]
-    version = registry.register(best["model_uri"], best["run_id"], judgement.family)
-    entry = entry_of(judgement, version, data=receipt["tables"]["training_set"]["hash"])
-    synthetic = receipt["synthetic"]
+    best = result.candidate
+    version = registry.register(best.model_uri, best.run_id, judgement.family)
+    entry = entry_of(judgement, version, data=receipt.tables["training_set"].hash)
+    synthetic = receipt.synthetic
     commit = get_git_commit(str(Path.cwd()))
-    about = About(
-        version, entry.decision, receipt, found, registry.settings(best["run_id"]), commit
-    )
+    about = About(version, entry.decision, receipt, result, registry.settings(best.run_id), commit)
     drawn = reports.draw(judgement, tracks, params, synthetic=synthetic)
     session = drawn.pop(reports.SESSION)
     with tempfile.TemporaryDirectory(prefix=".promote.", dir=".") as name:
@@ -58,12 +55,12 @@ def conclude(
         reports.write(folder, drawn, judgement, card=card(judgement, params, about))
         if synthetic:
             plots.save(session, folder / "figures" / reports.SESSION)
-        registry.attach(best["model_uri"], folder / "model_card.md")
+        registry.attach(best.model_uri, folder / "model_card.md")
         entry = registry.carry_out(entry, folder)
         # Single plays of the dataset may be drawn here, but not be passed on.
         plots.save(session, folder / "figures" / reports.SESSION)
         move_into(folder, REPORTS)
-    write_json(METRICS, reports.metrics(judgement, entry, _champion(entry, registry), found))
+    reports.metrics(judgement, entry, _champion(entry, registry), result).write()
     return entry
 
 
@@ -94,8 +91,8 @@ def _spreads(scores: dict[str, Interval]) -> dict[str, list[float]]:
     return {name: [i.value, i.low, i.high] for name, i in scores.items()}
 
 
-def _champion(entry: Entry, registry: Registry) -> dict[str, Any]:
+def _champion(entry: Entry, registry: Registry) -> Champion:
     """Tell who is champion after a decision; None where there is none."""
     version = entry.champion if entry.decision == "refused" else entry.version
     family = registry.family(version) if version is not None else None
-    return {"family": family, "version": version}
+    return Champion(family=family, version=version)

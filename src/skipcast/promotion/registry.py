@@ -10,18 +10,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils.git_utils import get_git_commit
 
+from skipcast.artifacts import Decision
 from skipcast.errors import SkipcastError
 
 ALIAS = "champion"
 ENTRY = "skipcast.decision"  # the tag that holds an entry as JSON
-Decision = Literal["promoted", "refused", "kept", "rolled back"]
 Spread = Sequence[float]  # a score and its 95 % interval
 
 

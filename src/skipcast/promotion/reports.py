@@ -3,13 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
+from skipcast.artifacts import (
+    Candidate,
+    Champion,
+    Ends,
+    Metrics,
+    Role,
+    SearchResult,
+    ValidationScores,
+)
 from skipcast.evaluation import plots
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
@@ -24,6 +32,7 @@ from skipcast.schema import TARGET
 
 SESSION = "session.png"  # the one figure that shows single plays
 ROC_POINTS = 201
+ROLES: tuple[Role, ...] = ("candidate", "champion")
 LABELS = {**BASELINES, "logistic": "logistic", "lightgbm": "LightGBM", "xgboost": "XGBoost"}
 
 
@@ -91,43 +100,42 @@ def curves(judgement: Judgement) -> dict[str, pd.DataFrame]:
 
 
 def metrics(
-    judgement: Judgement, entry: Entry, champion: Mapping[str, Any], found: dict[str, Any]
-) -> dict[str, Any]:
+    judgement: Judgement, entry: Entry, champion: Champion, result: SearchResult
+) -> Metrics:
     """Return what `metrics.json` holds.
 
     Args:
         judgement: on the candidate.
         entry: the decision.
-        champion: family and version after the decision.
-        found: what the search found.
+        champion: after the decision.
+        result: of the search.
     """
-    validation = {
-        name: {score: best[score] for score in ("accuracy", "log_loss")}
-        for name, best in found["families"].items()
-    }
     scores = judgement.scores
-    names = ("candidate", "champion")
-    return {
-        "families": validation,
-        "candidate": {"family": judgement.family, "version": entry.version},
-        "decision": entry.decision,
-        "champion": dict(champion),
-        "test": {name: _values(scores[name]) for name in scores if name in names},
-        "interval": {name: _ends(scores[name]) for name in scores if name in names},
-        "baselines": {name: _values(scores[name]) for name in BASELINES},
-        "best_of_family": {name: _values(scores[name]) for name in found["families"]},
-    }
+    roles: list[Role] = [role for role in ROLES if role in scores]
+    return Metrics(
+        families={
+            family: ValidationScores(accuracy=best.accuracy, log_loss=best.log_loss)
+            for family, best in result.families.items()
+        },
+        candidate=Candidate(family=judgement.family, version=entry.version),
+        decision=entry.decision,
+        champion=champion,
+        test={role: _values(scores[role]) for role in roles},
+        interval={role: _ends(scores[role]) for role in roles},
+        baselines={name: _values(scores[name]) for name in BASELINES},
+        best_of_family={family: _values(scores[family]) for family in result.families},
+    )
 
 
 def _values(scores: Scores) -> dict[str, float]:
     return {name: interval.value for name, interval in scores.items()}
 
 
-def _ends(scores: Scores) -> dict[str, dict[str, float]]:
-    return {name: {"low": i.low, "high": i.high} for name, i in scores.items()}
+def _ends(scores: Scores) -> dict[str, Ends]:
+    return {name: Ends(low=i.low, high=i.high) for name, i in scores.items()}
 
 
-def evaluation(judgement: Judgement) -> dict[str, Any]:
+def evaluation(judgement: Judgement) -> dict[str, object]:
     """Return all scores with intervals, in slices, too, and the difference to the champion."""
     comparison = judgement.comparison
     return {

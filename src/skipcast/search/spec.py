@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skipcast.arrays import Indices
+from skipcast.artifacts import FeaturesReceipt, LoadReceipt
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import KEY_COLUMNS
@@ -55,8 +55,8 @@ def make_job(
     features: Path,
     tracks: Path,
     *,
-    receipt: Mapping[str, Any],
-    features_receipt: Mapping[str, Any],
+    receipt: LoadReceipt,
+    features_receipt: FeaturesReceipt,
 ) -> Job:
     """Put a job together.
 
@@ -71,23 +71,27 @@ def make_job(
         SkipcastError: the features are not those of their receipt, of the tables that are loaded
             now, or of the params.
     """
-    made_from = {"horizon": params.features.horizon, "groups": list(params.features.groups)}
-    expected = {"tables": receipt["tables"], **made_from, "hash": hash_file(features)}
-    for name, value in expected.items():
-        if features_receipt[name] != value:
+    present = FeaturesReceipt(
+        hash=hash_file(features),
+        tables=receipt.tables,
+        horizon=params.features.horizon,
+        groups=params.features.groups,
+    ).model_dump()
+    for name, value in features_receipt.model_dump().items():
+        if present[name] != value:
             raise SkipcastError(
-                f"{features} must be of the {name} {features_receipt[name]}, as its receipt says, "
-                f"but got {value}. `dvc repro --force features` makes it again."
+                f"{features} must be of the {name} {value}, as its receipt says, but got "
+                f"{present[name]}. `dvc repro --force features` makes it again."
             )
-    data = receipt["tables"]["training_set"]["hash"]
+    data = receipt.tables["training_set"].hash
     tags = {
         "data.hash": data,
-        "data.synthetic": str(receipt["synthetic"]),
-        "features.hash": expected["hash"],
+        "data.synthetic": str(receipt.synthetic),
+        "features.hash": features_receipt.hash,
         "horizon": params.features.horizon,
         "seed": str(params.search.seed),
     }
-    fingerprint = _fingerprint(params, expected["hash"], hash_file(tracks))
+    fingerprint = _fingerprint(params, features_receipt.hash, hash_file(tracks))
     return Job(params, features, tracks, data, {**tags, "fingerprint": fingerprint}, fingerprint)
 
 

@@ -27,6 +27,7 @@ import numpy as np
 import optuna
 from optuna.trial import Trial, TrialState
 
+from skipcast.artifacts import SearchResult
 from skipcast.database.locks import Locks
 from skipcast.database.server import open_connection, open_in_schema, readable_errors
 from skipcast.evaluation.metrics import accuracy, evaluate
@@ -42,7 +43,7 @@ Watch = Callable[[Callable[[], Mapping[Any, Progress]]], AbstractContextManager[
 TABLES = "skipcast optuna tables"  # the lock under which they are made
 
 
-def search(job: Job, url: str, watch: Watch = lambda progress: nullcontext()) -> dict[str, Any]:
+def search(job: Job, url: str, watch: Watch = lambda progress: nullcontext()) -> SearchResult:
     """Run a study per family; log every trial, and the best model of each family, to MLflow.
 
     Args:
@@ -51,8 +52,7 @@ def search(job: Job, url: str, watch: Watch = lambda progress: nullcontext()) ->
         watch: is given a function that tells how far the search is; entered while it runs.
 
     Returns:
-        The parent's `run_id`; by family under `families`, the best trial's `run_id`, `model_uri`,
-        `accuracy` and `log_loss` on the validation sessions; as `best`, the best family's name.
+        The best of each family on the validation sessions, and the best family.
 
     Raises:
         SkipcastError: a part has no session, or database or tracking server fail; what is

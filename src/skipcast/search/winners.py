@@ -3,7 +3,6 @@
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
 
 import joblib
 import mlflow
@@ -16,6 +15,7 @@ from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial
 
 from skipcast.arrays import Floats
+from skipcast.artifacts import BestOfFamily, SearchResult
 from skipcast.evaluation import plots
 from skipcast.evaluation.ranking import Scored, best
 from skipcast.models.families import FAMILIES, Family
@@ -29,34 +29,33 @@ SCORES = ("accuracy", "log_loss")
 RESULT = "search.json"
 
 
-def finish(studies: Studies, parent: str, job: Job, plays: Plays) -> dict[str, Any]:
-    """Choose and log the best of each family, once, whichever process of the search comes first.
-
-    Returns:
-        As `search.search` does.
-    """
+def finish(studies: Studies, parent: str, job: Job, plays: Plays) -> SearchResult:
+    """Choose and log the best of each family, once, whichever process of the search comes first."""
     client = studies.runs.client
     with studies.locks.exclusive(f"skipcast finish {studies.search_id}"):
         if client.get_run(parent).info.status == "FINISHED":
-            result: dict[str, Any] = mlflow.artifacts.load_dict(f"runs:/{parent}/{RESULT}")
-            return result
-        found = _choose(studies, job, plays)
-        for family, chosen in found["families"].items():
-            _log_best(studies, family, chosen, job, plays)
-        found = {"run_id": parent, **found}
-        client.log_dict(parent, found, RESULT)
-        winner = found["families"][found["best"]]
-        studies.runs.log(parent, {f"best_{score}": winner[score] for score in SCORES}, [], {})
+            return SearchResult.model_validate(
+                mlflow.artifacts.load_dict(f"runs:/{parent}/{RESULT}")
+            )
+        bests, winner = _choose(studies, job, plays)
+        result = SearchResult(
+            run_id=parent,
+            families={f: _log_best(studies, f, best, job, plays) for f, best in bests.items()},
+            best=winner,
+        )
+        client.log_dict(parent, result.model_dump(), RESULT)
+        scores = {f"best_{score}": getattr(result.candidate, score) for score in SCORES}
+        studies.runs.log(parent, scores, [], {})
         params = job.params.model_dump(mode="json", by_alias=True)
         client.log_text(parent, yaml.safe_dump(params, sort_keys=False), "params.yaml")
         for name, figure in _study_figures(studies).items():
             client.log_figure(parent, figure, f"figures/{name}.png")
             pyplot.close(figure)
         studies.runs.end(parent, "complete")
-    return found
+    return result
 
 
-def _choose(studies: Studies, job: Job, plays: Plays) -> dict[str, Any]:
+def _choose(studies: Studies, job: Job, plays: Plays) -> tuple[dict[Family, Scored], Family]:
     """Return the best trial of each family and the best family, by the same rule."""
     seed = job.params.search.seed
     bests: dict[Family, Scored] = {}
@@ -64,13 +63,7 @@ def _choose(studies: Studies, job: Job, plays: Plays) -> dict[str, Any]:
         scored = [_scored(trial, plays) for trial in studies.complete(family)]
         bests[family] = best(scored, plays.sessions, seed=seed)
     winner = best(list(bests.values()), plays.sessions, seed=seed)
-    return {
-        "families": {
-            family: {"run_id": s.name, "accuracy": s.accuracy, "log_loss": s.log_loss}
-            for family, s in bests.items()
-        },
-        "best": next(family for family, scored in bests.items() if scored is winner),
-    }
+    return bests, next(family for family, scored in bests.items() if scored is winner)
 
 
 def _scored(trial: FrozenTrial, plays: Plays) -> Scored:
@@ -83,8 +76,8 @@ def _scored(trial: FrozenTrial, plays: Plays) -> Scored:
 def _probability(run_id: str) -> Floats:
     """Return what a trial predicted for the validation plays."""
     with tempfile.TemporaryDirectory() as folder:
-        found: Floats = np.load(_download(run_id, PROBABILITY_FILE, folder))
-        return found
+        probability: Floats = np.load(_download(run_id, PROBABILITY_FILE, folder))
+        return probability
 
 
 def _download(run_id: str, name: str, folder: str) -> Path:
@@ -95,10 +88,10 @@ def _download(run_id: str, name: str, folder: str) -> Path:
 
 
 def _log_best(
-    studies: Studies, family: Family, chosen: dict[str, Any], job: Job, plays: Plays
-) -> None:
+    studies: Studies, family: Family, best: Scored, job: Job, plays: Plays
+) -> BestOfFamily:
     """Log the model and the figures of a family's best trial to its run."""
-    client, run_id = studies.runs.client, chosen["run_id"]
+    client, run_id = studies.runs.client, best.name
     with tempfile.TemporaryDirectory() as folder:
         model = FAMILIES[family].load(_download(run_id, MODEL_FILE, folder), joblib.cpu_count())
     for logged in client.search_logged_models(
@@ -115,7 +108,6 @@ def _log_best(
             train=plays.train,
         )
     client.set_terminated(run_id, end_time=ended)  # the trial took no longer for being the best
-    chosen["model_uri"] = info.model_uri
     curves: plots.Curves = {family: (plays.validation.skipped, _probability(run_id))}
     contributions = FAMILIES[family].contributions(model, plays.validation.features)
     weights = np.abs(contributions[:, :-1]).mean(axis=0)
@@ -128,6 +120,12 @@ def _log_best(
     }
     for name, figure in figures.items():
         client.log_figure(run_id, figure, f"figures/{name}.png")
+    return BestOfFamily(
+        run_id=run_id,
+        accuracy=best.accuracy,
+        log_loss=best.log_loss,
+        model_uri=info.model_uri,
+    )
 
 
 def _study_figures(studies: Studies) -> dict[str, Figure]:
