@@ -31,7 +31,7 @@ def fit(family: Family, features: Matrix, skipped: Bools, **params: object) -> A
     part = Part(features, skipped)
     methods = FAMILIES[family]
     data = methods.prepare(part, part)
-    return methods.fit(methods.defaults({}) | params, data, 0, 1, lambda number, loss: None)
+    return methods.fit(methods.defaults({}) | params, data, 0, 1, lambda *_: None)
 
 
 def log(

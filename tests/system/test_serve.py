@@ -48,7 +48,8 @@ def test_ctrl_c_ends_all_of_it(tmp_path):
         assert ends(server)
 
 
-def test_no_champion_is_told(tracking):
+@pytest.mark.usefixtures("tracking")
+def test_no_champion_is_told():
     match = r"models:/nobody@champion must be registered but is not: .* `dvc repro` makes it"
     with pytest.raises(SkipcastError, match=match):
         check_champion("nobody")
