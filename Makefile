@@ -2,7 +2,10 @@
 # PYTHON=/path/to/python3.13 says which Python; without, it is the first that tools/setup.sh finds.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run serve test check setup requirements figures clean
+.PHONY: run serve test unit check setup requirements figures clean
+
+# A file's tests share what is slow to make, so a file stays in one process; the slow ones begin.
+TWO_PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
 
 run: setup
 	dvc repro
@@ -12,7 +15,11 @@ serve: setup
 	skipcast serve
 
 test: check
-	pytest
+	pytest $(TWO_PROCESSES)
+
+# Without the tests that start servers, clones or a browser.
+unit: setup
+	pytest -m "not system" $(TWO_PROCESSES)
 
 check: setup
 	ruff check .
@@ -27,7 +34,7 @@ setup:
 figures:
 	@grep -q '"synthetic": true' data/receipt.json || { echo "The data must be the twin's: real ones may not be passed on."; exit 1; }
 	cp $(addprefix reports/figures/,roc.png accuracy_by_position.png reliability.png contributions.png) docs/figures/
-	python tests/mlflow_ui.py
+	PYTHONPATH=tests python -m harness.mlflow_ui
 
 clean:
 	rm -rf .venv

@@ -24,7 +24,8 @@ import pandas as pd
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from scoring import Endpoint, records, requests, serving
+from harness.clients import Endpoint, records, requests
+from harness.servers import model_server
 
 from skipcast.archive.sample import read_subset
 from skipcast.features.build import ALL, build_features
@@ -163,7 +164,10 @@ def good_and_bad(endpoint: Endpoint, body: bytes, seconds: int) -> Counter[str]:
 def compare(uri: str, empty: str, body: bytes, folder: Path, minute: int) -> list[str]:
     """Serve both, drive them in turn, print; return the targets that were missed."""
     script, missed = wrk_script(folder, body), []
-    with serving(uri, folder / "ours.log") as ours, serving(empty, folder / "empty.log") as other:
+    with (
+        model_server(uri, folder / "ours.log") as ours,
+        model_server(empty, folder / "empty.log") as other,
+    ):
         for connections in (1, 8):
             found: dict[int, list[tuple[float, ...]]] = {ours.port: [], other.port: []}
             for port in found:

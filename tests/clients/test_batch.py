@@ -6,19 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mlflow
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import fit
 
 from skipcast.clients import batch as predict
 from skipcast.errors import SkipcastError
-from skipcast.features.build import ALL, build_features
-from skipcast.params import Features
-from skipcast.schema import LOG, TARGET, names
-from skipcast.serving.packaging import log_model
+from skipcast.schema import LOG, names
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,20 +37,15 @@ def test_blocks_are_whole_sessions_within_the_limit_or_one_longer_session(monkey
 
 
 @pytest.fixture(scope="module")
-def files(plays, plays_and_tracks, tracking, tmp_path_factory):
+def files(plays, logged_model, tmp_path_factory):
     """Return a model, and a folder with a CSV and a Parquet file of many blocks."""
-    features, skipped = build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy()
-    with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
-        fitted = fit("lightgbm", features, skipped, num_leaves=7)
-        info = log_model(fitted, plays_and_tracks[1], family="lightgbm", features=params)
     folder = tmp_path_factory.mktemp("files")
     log = plays[names(LOG)]
     many = [log.assign(session_id=log["session_id"] + f"-{i}") for i in range(20)]
     table = pd.concat(many, ignore_index=True)
     table.to_parquet(folder / "plays.parquet")
     table.to_csv(folder / "plays.csv", index=False)
-    return info.model_uri, folder
+    return logged_model().uri, folder
 
 
 def test_a_model_that_is_not_there_is_named_whatever_is_left_to_send(files):

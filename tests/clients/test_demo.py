@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
+from harness.clients import Endpoint
+from harness.servers import ROOT, SKIPCAST, champion_server, ends, free_port, running
 from playwright.sync_api import expect
-from servers import ROOT, SKIPCAST, free_port, gone, post, served, started
 
 from skipcast.clients.demo_session import UNKNOWN_BEFORE_THE_END, parse_session, prefixes
 from skipcast.errors import SkipcastError
@@ -84,7 +85,7 @@ def folder(tmp_path_factory, plays):
 @pytest.fixture(scope="module")
 def scoring(folder, champions):
     champions(1)
-    with served(folder) as (_, url):
+    with champion_server(folder) as (_, url):
         yield url
 
 
@@ -93,7 +94,7 @@ def demo(folder, scoring):
     port = free_port()
     command = [SKIPCAST, "demo", "--port", str(port), "--server", scoring]
     log = folder / f"demo-{port}.log"
-    return f"http://127.0.0.1:{port}/", started(
+    return f"http://127.0.0.1:{port}/", running(
         command, f"http://127.0.0.1:{port}", log, cwd=folder
     )
 
@@ -132,7 +133,7 @@ def expected(folder, scoring, plays):
         records = json.loads(session.head(count).to_json(orient="records"))
         records[-1] |= dict.fromkeys(UNKNOWN_BEFORE_THE_END)
         records = [{k: v for k, v in r.items() if k != "session_length"} for r in records]
-        status, answer = post(f"{scoring}/invocations", {"dataframe_records": records})
+        status, answer = Endpoint(f"{scoring}/invocations").post({"dataframe_records": records})
         assert status == 200, answer
         chances.append(answer["predictions"][-1]["skip_probability"])
     return session, chances
@@ -190,7 +191,7 @@ def test_the_slider_moves_by_keys_and_a_click_on_a_play_shows_its_reasons(page, 
 
 def test_reasons_add_up_to_the_servers_probability(url, expected):
     session, chances = expected
-    status, view = post(f"{url}api/session", {"session_id": session["session_id"].iloc[0]})
+    status, view = Endpoint(f"{url}api/session").post({"session_id": session["session_id"].iloc[0]})
     assert status == 200
     assert view["same_model"] is True
     for play, chance in zip(view["plays"], chances, strict=True):
@@ -261,7 +262,7 @@ def test_gives_no_reasons_of_another_model_and_ends_on_ctrl_c(page, folder, scor
         expect(page.locator("#sum")).to_contain_text("does not serve the champion")
         expect(page.locator("#why")).to_be_hidden()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        assert gone(process)
+        assert ends(process)
         assert process.returncode == 0
 
 

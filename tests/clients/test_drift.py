@@ -5,34 +5,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import dataset, fit
-from scoring import requests
+from harness.clients import requests
 
 from skipcast.clients.drift import stability
-from skipcast.features.build import ALL, build_features
-from skipcast.models.families import FAMILIES
-from skipcast.params import Features
-from skipcast.schema import LOG, TARGET, names
+from skipcast.schema import LOG, names
 from skipcast.serving.histogram import BINS, count, reference
-from skipcast.serving.packaging import log_model
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 
 @pytest.fixture(scope="module")
-def model(plays, plays_and_tracks, tracking):
-    part = dataset(build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy())
-    fitted = fit("logistic", part.features, part.skipped)
-    with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
-        tracks = plays_and_tracks[1]
-        info = log_model(fitted, tracks, family="logistic", features=params, train=part)
-    mean = FAMILIES["logistic"].predict(fitted, part.features).mean()
-    return info.model_uri, mean
+def model(logged_model):
+    logged = logged_model("logistic", with_training=True)
+    return logged.uri, logged.expected(logged.train.features).mean()
 
 
 @pytest.fixture
@@ -86,13 +74,8 @@ def test_plays_that_changed_are_warned_of(run, plays):
     assert len(found["warnings"]) == said.count("Warning: ")
 
 
-def test_a_model_without_training_plays_tells_what_it_can(plays, plays_and_tracks, tracking):
-    features = build_features(plays, "started").to_numpy()
-    fitted = fit("logistic", features, plays[TARGET].to_numpy())
-    with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
-        info = log_model(fitted, plays_and_tracks[1], family="logistic", features=params)
-    model = mlflow.pyfunc.load_model(info.model_uri)
+def test_a_model_without_training_plays_tells_what_it_can(plays, logged_model):
+    model = logged_model("logistic").served
     request = requests(plays, 2)
     told = model.unwrap_python_model().summarise(request, model.predict(request))
     assert told["trained"] is None

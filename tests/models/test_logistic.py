@@ -1,6 +1,6 @@
 import numpy as np
-from conftest import dataset
-from conftest import fit as fit_by_name
+from harness.models import dataset
+from harness.models import fit as fit_by_name
 from models.conformance import datasets, fit
 from sklearn.linear_model import LogisticRegression
 

@@ -4,8 +4,9 @@ import shutil
 
 import pandas as pd
 import pytest
-from searching import make_small_job
+from harness.searches import RECEIPT, make_small_job, receipt_of, small_params
 
+from skipcast.errors import SkipcastError
 from skipcast.files import write_parquet
 from skipcast.search import spec
 
@@ -76,3 +77,18 @@ def test_a_word_in_other_code_does_not(package, fingerprint, path):
 
 def test_every_entry_is_there():
     assert [name for name in spec.CODE if not (spec.PACKAGE / name).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"hash": "0"}, "must be of the hash 0"),
+        ({"tables": {}}, "must be of the tables"),
+        ({"horizon": "queued"}, "must be of the horizon queued"),
+    ],
+)
+def test_features_that_are_not_those_of_their_receipt(feature_files, change, match):
+    params = small_params("receipt")
+    receipt = receipt_of(params, feature_files[0]).model_copy(update=change)
+    with pytest.raises(SkipcastError, match=match + r"[\s\S]*dvc repro --force features"):
+        spec.make_job(params, *feature_files, receipt=RECEIPT, features_receipt=receipt)

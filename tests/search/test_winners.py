@@ -4,8 +4,8 @@ from collections import Counter
 
 import mlflow
 import pytest
+from harness.searches import check_complete, make_small_job, runs
 from mlflow import MlflowClient
-from searching import check_complete, make_small_job, runs
 
 from skipcast.search.trials import search
 

@@ -9,15 +9,13 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import fit
+from harness.clients import requests
 from mlflow.exceptions import MlflowException
-from scoring import requests
 
-from skipcast.features.build import ALL, build_features, feature_names, predicted
+from skipcast.features.build import build_features, feature_names, predicted
 from skipcast.models.families import FAMILIES
-from skipcast.params import Features
 from skipcast.schema import LOG, OUTCOMES, TARGET, names
-from skipcast.serving.packaging import example, log_model, signature
+from skipcast.serving.packaging import example, signature
 
 ANSWER = [
     "session_id",
@@ -30,37 +28,26 @@ ANSWER = [
 HISTORY = {"score_history": True}
 
 
-def logged(horizon, plays, tracks, family="lightgbm"):
-    features = build_features(plays, horizon)[predicted(plays, horizon)]
-    few = {} if family == "logistic" else {"learning_rate": 0.3}
-    skipped = plays[TARGET].to_numpy()[predicted(plays, horizon)]
-    fitted = fit(family, features.to_numpy(), skipped, **few)
-    with mlflow.start_run():
-        params = Features(horizon=horizon, groups=ALL)
-        info = log_model(fitted, tracks, family=family, features=params)
-    return fitted, info
-
-
 @pytest.fixture(scope="module", params=["lightgbm", "xgboost", "logistic"])
-def each(request, plays_and_tracks, plays, tracking):
-    fitted, info = logged("started", plays, plays_and_tracks[1], request.param)
-    return request.param, fitted, mlflow.pyfunc.load_model(info.model_uri)
+def each(request, logged_model):
+    logged = logged_model(request.param)
+    return request.param, logged.fitted, logged.served
 
 
 @pytest.fixture(scope="module")
-def made(plays_and_tracks, plays, tracking):
-    return logged("started", plays, plays_and_tracks[1])
+def made(logged_model):
+    return logged_model().fitted, logged_model().info
 
 
 @pytest.fixture(scope="module")
-def served(made):
-    return mlflow.pyfunc.load_model(made[1].model_uri)
+def served(logged_model):
+    return logged_model().served
 
 
 @pytest.fixture(scope="module", params=["queued", "second_half"])
-def horizon(request, plays_and_tracks, plays, tracking):
-    fitted, info = logged(request.param, plays, plays_and_tracks[1])
-    return request.param, fitted, mlflow.pyfunc.load_model(info.model_uri)
+def horizon(request, logged_model):
+    logged = logged_model(horizon=request.param)
+    return request.param, logged.fitted, logged.served
 
 
 def test_answers_bit_for_bit_as_the_features_stage_and_the_fitted_model(each, plays):

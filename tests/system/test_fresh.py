@@ -9,12 +9,8 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from conftest import fit
 
-from skipcast.features.build import ALL, build_features
-from skipcast.params import Features
-from skipcast.schema import TARGET
-from skipcast.serving.packaging import example, log_model
+from skipcast.serving.packaging import example
 
 ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
 SCRIPT = """
@@ -59,16 +55,10 @@ def version_of(python: str | Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def test_loads_from_a_copy_of_its_folder_without_the_project(
-    plays, plays_and_tracks, tracking, tmp_path, python
-):
-    features = build_features(plays, "started").to_numpy()
-    fitted = fit("lightgbm", features, plays[TARGET].to_numpy())
-    with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
-        info = log_model(fitted, plays_and_tracks[1], family="lightgbm", features=params)
-    expected = mlflow.pyfunc.load_model(info.model_uri).predict(example())
-    source = mlflow.artifacts.download_artifacts(info.model_uri)
+def test_loads_from_a_copy_of_its_folder_without_the_project(logged_model, tmp_path, python):
+    model = logged_model()
+    expected = model.served.predict(example())
+    source = mlflow.artifacts.download_artifacts(model.uri)
     folder = Path(shutil.copytree(source, tmp_path / "copy"))
 
     uv, fresh = [sys.executable, ROOT / "tools/uv.py"], tmp_path / "venv/bin/python"

@@ -1,29 +1,19 @@
 """The MLflow UI as a person uses it to compare accuracy; tests and the README's pictures share it.
 
-`python tests/mlflow_ui.py` in the root of the project, after `make run`, takes the pictures anew.
+`PYTHONPATH=tests python -m harness.mlflow_ui` in the root of the project, after `make run`,
+takes the pictures anew.
 """
 
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
-from servers import free_port, started
+
+from harness.servers import tracking_server
 
 SECONDS = 120
 SIZE = {"width": 1400, "height": 860}
-
-
-@contextmanager
-def mlflow_server(folder: Path, *options: str, port: int | None = None) -> Iterator[str]:
-    """Yield the address of a server for the current MLflow store; its log is in `folder`."""
-    port = port or free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    address = f"http://127.0.0.1:{port}"
-    with started([*command, *options], f"{address}/health", folder / "server.log"):
-        yield address
 
 
 def sort_by_accuracy(page: Page, address: str, experiment_id: str) -> None:
@@ -79,14 +69,14 @@ def main() -> None:
     from mlflow import MlflowClient
     from playwright.sync_api import sync_playwright
 
-    found = json.loads(Path("data/search.json").read_text())
+    result = json.loads(Path("data/search.json").read_text())
     client = MlflowClient()
-    names = [client.get_run(b["run_id"]).info.run_name for b in found["families"].values()]
-    experiment_id = client.get_run(found["run_id"]).info.experiment_id
+    names = [client.get_run(best["run_id"]).info.run_name for best in result["families"].values()]
+    experiment_id = client.get_run(result["run_id"]).info.experiment_id
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         page = browser.new_page(viewport=SIZE)
-        with mlflow_server(Path(folder)) as address:
+        with tracking_server(Path(folder)) as address:
             sort_by_accuracy(page, address, experiment_id)
             compare(page, names)
             page.screenshot(path="docs/figures/mlflow_compare.png")

@@ -11,7 +11,8 @@ import urllib.request
 from contextlib import contextmanager
 
 import pytest
-from servers import ROOT, free_port, gone, post, served, started
+from harness.clients import Endpoint
+from harness.servers import ROOT, champion_server, ends, free_port, running
 
 from skipcast.cli.serve import check_champion
 from skipcast.errors import SkipcastError
@@ -27,27 +28,28 @@ def first_champion(champions):
 
 
 def test_becomes_the_command_that_it_prints_and_a_signal_ends_all_of_it(tmp_path):
-    with served(tmp_path, "--workers", "2") as (server, url):
+    with champion_server(tmp_path, "--workers", "2") as (server, url):
         port = url.rpartition(":")[2]
         printed = (tmp_path / f"{port}.log").read_text()
         assert printed.startswith(
             "mlflow models serve -m models:/skipcast@champion --env-manager local "
             f"-p {port} -h 127.0.0.1 -w 2\n"
         )
-        status, answer = post(f"{url}/invocations", REQUEST)
+        status, answer = Endpoint(f"{url}/invocations").post(REQUEST)
         assert status == 200
         assert len(answer["predictions"]) == 3
         server.send_signal(signal.SIGTERM)
-        assert gone(server)
+        assert ends(server)
 
 
 def test_ctrl_c_ends_all_of_it(tmp_path):
-    with served(tmp_path) as (server, _):
+    with champion_server(tmp_path) as (server, _):
         os.killpg(server.pid, signal.SIGINT)  # as a terminal does
-        assert gone(server)
+        assert ends(server)
 
 
-def test_no_champion_is_told(tracking):
+@pytest.mark.usefixtures("tracking")
+def test_no_champion_is_told():
     match = r"models:/nobody@champion must be registered but is not: .* `dvc repro` makes it"
     with pytest.raises(SkipcastError, match=match):
         check_champion("nobody")
@@ -108,7 +110,7 @@ def proxy(tmp_path):
         (folder / "upstream.conf").write_text(f"server {upstream.removeprefix('http://')};\n")
         url = f"http://127.0.0.1:{port}"
         command = [NGINX, "-p", f"{folder}/", "-c", "nginx.conf", "-g", "daemon off;"]
-        with started(command, f"{url}/ping", tmp_path / "nginx.log"):
+        with running(command, f"{url}/ping", tmp_path / "nginx.log"):
             yield folder, url
 
     return run
@@ -116,9 +118,9 @@ def proxy(tmp_path):
 
 def test_moves_to_a_new_champion_with_no_request_lost(proxy, champions, tmp_path):
     path = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
-    with served(tmp_path) as (old, old_url), proxy(old_url) as (folder, url):
+    with champion_server(tmp_path) as (old, old_url), proxy(old_url) as (folder, url):
         champions(2)
-        with served(tmp_path) as (_, new_url), Clients(f"{url}/invocations") as clients:
+        with champion_server(tmp_path) as (_, new_url), Clients(f"{url}/invocations") as clients:
             clients.ask_again()
             before_switch = len(clients.answers)
             switch = [folder / "switch.sh", new_url.rpartition(":")[2]]
@@ -126,7 +128,7 @@ def test_moves_to_a_new_champion_with_no_request_lost(proxy, champions, tmp_path
             after_switch = len(clients.answers) + clients.count
             clients.ask_again()
             old.send_signal(signal.SIGTERM)
-            assert gone(old)
+            assert ends(old)
             clients.ask_again()
     first, last = clients.answers[0], clients.answers[-1]
     assert isinstance(first, float)
