@@ -13,7 +13,8 @@ from skipcast.artifacts import METRICS
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.scores import HeldOut, scores
 from skipcast.evaluation.split import split_sessions
-from skipcast.features.build import ALL, KEY_COLUMNS, build_features
+from skipcast.features.build import ALL, build_features
+from skipcast.features.table import feature_columns, feature_table
 from skipcast.files import read_json
 from skipcast.models.families import FAMILIES
 from skipcast.params import Features, read_params
@@ -42,14 +43,13 @@ def params():
 
 @pytest.fixture(scope="module")
 def features(plays):
-    table = plays[list(KEY_COLUMNS)].assign(skipped=plays[TARGET])
-    return table.join(build_features(plays, "started"))
+    return feature_table(plays, "started")
 
 
 @pytest.fixture(scope="module")
 def candidates(features, plays, plays_and_tracks, tracking):
     """What a search finds: a good LightGBM, and a logistic model that learned the opposite."""
-    matrix, skipped = features.iloc[:, 3:].to_numpy(), plays[TARGET].to_numpy()
+    matrix, skipped = features[feature_columns(features)].to_numpy(), plays[TARGET].to_numpy()
     models = {
         "lightgbm": fit("lightgbm", matrix, skipped, num_leaves=4, min_child_samples=400),
         "logistic": fit("logistic", matrix, ~skipped),
@@ -217,8 +217,8 @@ def test_a_model_is_judged_by_the_code_that_it_brings(candidates, plays, tmp_pat
     """Change all features in a copy: its answers change although this package stays."""
     uri = candidates[1]["lightgbm"]["model_uri"]
     folder = mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "model"))
-    code = next((tmp_path / "model").rglob("code/skipcast/features/build.py"))
-    changed = code.read_text().replace(" = feature.compute", " = -feature.compute")
+    code = next((tmp_path / "model").rglob("code/skipcast/features/feature_set.py"))
+    changed = code.read_text().replace(" = block.compute", " = -block.compute")
     assert changed != code.read_text()
     code.write_text(changed)
     matrix = build_features(plays, "started").to_numpy()

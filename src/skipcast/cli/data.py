@@ -16,7 +16,7 @@ from skipcast.files import (
     write_parquet,
 )
 from skipcast.params import read_params
-from skipcast.schema import SYNTHETIC_NOTE, TARGET, is_synthetic
+from skipcast.schema import SYNTHETIC_NOTE, is_synthetic
 
 console = Console(stderr=True)
 
@@ -69,20 +69,18 @@ def features() -> None:
     """Read the joined plays from Postgres in session order; build the features."""
     from skipcast.database.server import connect
     from skipcast.database.tables import check_receipt, read_plays
-    from skipcast.features.build import KEY_COLUMNS, build_features, predicted
+    from skipcast.features.table import feature_columns, feature_table
 
     params = read_params().features
     receipt = read_json(RECEIPT, made_by="load")
     with console.status("Reading from Postgres"), connect() as connection:
         check_receipt(connection, receipt)
         plays = read_plays(connection, schema=receipt["schema"])
-    table = plays[list(KEY_COLUMNS)].assign(skipped=plays[TARGET])
-    table = table.join(build_features(plays, params.horizon, params.groups))
-    table = table[predicted(plays, params.horizon)]
+    table = feature_table(plays, params.horizon, params.groups)
     write_parquet(FEATURES, table)
     made_of = {"tables": receipt["tables"], **params.model_dump(mode="json")}
     write_json(FEATURES_RECEIPT, {"hash": hash_file(FEATURES), **made_of})
-    _say(f"{len(table)} plays, {table.shape[1] - 3} features, horizon {params.horizon}")
+    _say(f"{len(table)} plays, {len(feature_columns(table))} features, horizon {params.horizon}")
 
 
 def _note(synthetic: bool) -> str:
