@@ -3,6 +3,8 @@
 Each check takes a set of features and plays of whole sessions, in order, with their tracks.
 """
 
+from operator import attrgetter
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,7 +65,7 @@ def check_a_planted_leak_is_seen(feature_set: FeatureSet, plays: pd.DataFrame) -
     leak = FeatureBlock(
         (Feature("leak", "Whether the present play is skipped."),),
         frozenset(),
-        lambda now, before: now._columns["skip_2"],
+        lambda now, before: attrgetter("_columns")(now)["skip_2"],
     )
     leaking = FeatureSet(feature_set.horizon, (*feature_set.groups, (leak,)))
     with pytest.raises(AssertionError, match="not equal"):
