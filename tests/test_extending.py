@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md are run, and held to what ours are held to."""
+"""Runs the examples of docs/extending.md; they must pass the checks that ours pass."""
 
 import doctest
 import json

@@ -8,7 +8,7 @@ Value = TypeVar("Value")
 
 
 class Memo(dict[Key, Value]):
-    """Values by key; each is computed when it is first asked for.
+    """Values by key; each is computed when it is first read.
 
     >>> squares = Memo(lambda number: number * number)
     >>> squares[3], dict(squares)
