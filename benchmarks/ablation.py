@@ -19,7 +19,8 @@ from matplotlib import pyplot as plt
 from skipcast.archive.sample import read_subset
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.split import split_sessions
-from skipcast.features.build import ALL, build_features, features_of, predicted
+from skipcast.features.build import ALL, build_features, feature_set, predicted
+from skipcast.features.table import join_tracks
 from skipcast.params import read_params
 from skipcast.schema import HORIZONS, LOG, TARGET, TRACK, Group, HorizonName, is_synthetic, names
 from skipcast.twin.write import write_twin
@@ -64,7 +65,7 @@ class Ablation:
 
     def score(self, groups: tuple[Group, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Return of each validation play whether it is predicted right, and its log loss."""
-        columns = [feature.name for feature in features_of(self.horizon, groups)]
+        columns = list(feature_set(self.horizon, groups).names)
         truth = self.skipped[self.validation]
         if not columns:
             usual = self.skipped[self.train].mean()
@@ -120,8 +121,7 @@ def _plays(folder: Path | None) -> pd.DataFrame:
         if folder is None:
             write_twin(source, sessions=10_000, seed=0)
         plays, tracks = read_subset(source, None, rows=100_000, seed=0)
-    joined = plays.merge(tracks, left_on="track_id_clean", right_on="track_id", how="left")
-    return joined[names(LOG + TRACK[1:])]
+    return join_tracks(plays, tracks)[names(LOG + TRACK[1:])]
 
 
 def _table(rows: list[dict], label: str) -> str:

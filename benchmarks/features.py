@@ -9,13 +9,13 @@ The ratios are what counts: both sides of each are timed in turns, the best of s
 import gc
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,11 @@ import pandas as pd
 from skipcast.archive.sample import read_subset
 from skipcast.database.server import connect
 from skipcast.database.tables import load_tables
-from skipcast.features import build as features
-from skipcast.features.build import GROUPS, build_features, features_of
-from skipcast.schema import LOG, TRACK, TRACK_INPUTS, names
+from skipcast.features.build import GROUPS, build_features, feature_set
+from skipcast.features.feature import FeatureGroup
+from skipcast.features.feature_set import FeatureSet
+from skipcast.features.table import join_tracks
+from skipcast.schema import HORIZONS, LOG, TRACK, TRACK_INPUTS, names
 from skipcast.twin.write import write_twin
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -36,21 +38,29 @@ SESSIONS = 10_200
 MLFORECAST = "mlforecast==1.0.31"
 WEIGHT, RATE = 2.0, 0.517  # as in skip_rate
 
+
 # What all competitors compute: no decayed rates, which SQL can only do by a join with itself.
-PARTS = {
-    "outcomes": [f for f in GROUPS["outcomes"] if "half_life" not in f.name],
-    "behaviour": [f for f in GROUPS["behaviour"] if f.name.endswith("_rate")],
-    "previous_track": list(GROUPS["previous_track"]),
-}
-LAGS = {"outcomes": [f for f in GROUPS["outcomes"] if f.name.startswith("depth_")]}
-LAGS["outcomes"] += [f for f in GROUPS["outcomes"] if f.name == "skip_rate"]
+def _some(group: FeatureGroup, pattern: str) -> FeatureGroup:
+    """Return the blocks whose first feature has a name that matches."""
+    return tuple(block for block in group if re.match(pattern, block.features[0].name))
+
+
+PARTS = FeatureSet(
+    HORIZONS["started"],
+    (
+        _some(GROUPS["outcomes"], "(?!.*half_life)"),
+        _some(GROUPS["behaviour"], ".*_rate$"),
+        GROUPS["previous_track"],
+    ),
+)
+LAGS = FeatureSet(HORIZONS["started"], (_some(GROUPS["outcomes"], "depth_|skip_rate$"),))
 
 
 def main() -> None:
     """Print all figures."""
     plays, tracks = _twin(SESSIONS)
     joined = _join(plays, tracks)
-    print(f"{len(joined)} plays, {len(features_of('started'))} features\n")
+    print(f"{len(joined)} plays, {len(feature_set('started').names)} features\n")
     _all_groups(joined)
     _ratios(joined, plays, tracks)
     _request(joined)
@@ -64,8 +74,7 @@ def _twin(sessions: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _join(plays: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
-    joined = plays.merge(tracks, left_on="track_id_clean", right_on="track_id", how="left")
-    return joined[names(LOG + TRACK[1:])]
+    return join_tracks(plays, tracks)[names(LOG + TRACK[1:])]
 
 
 def _seconds(*tasks: Callable[[], object], rounds: int = 5) -> list[float]:
@@ -89,19 +98,6 @@ def _all_groups(plays: pd.DataFrame) -> None:
     output = table.to_numpy().nbytes
     print(f"all groups: {seconds:.2f} s, {len(plays) / seconds:,.0f} plays/s")
     print(f"peak memory: {peak / 1e6:.0f} MB, {peak / output:.2f} times the output\n")
-
-
-@contextmanager
-def _only(parts: dict[str, list[features.Feature]]) -> Iterator[tuple[str, ...]]:
-    """Let groups have only some of their features meanwhile; yield their names."""
-    kept = {group: GROUPS[group] for group in parts}
-    changes = ({group: tuple(chosen) for group, chosen in parts.items()}, kept)
-    for i, change in enumerate(changes):
-        GROUPS.update(change)
-        features.features_of.cache_clear()
-        features.feature_names.cache_clear()
-        if i == 0:
-            yield tuple(parts)
 
 
 def _pandas(plays: pd.DataFrame) -> pd.DataFrame:
@@ -153,19 +149,15 @@ def _pandas(plays: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ratios(joined: pd.DataFrame, plays: pd.DataFrame, tracks: pd.DataFrame) -> None:
-    with _only(PARTS) as groups:
-        ours = build_features(joined, "started", groups)
-        theirs = _pandas(joined)[list(ours)]
-        np.testing.assert_allclose(theirs.to_numpy(), ours.to_numpy(), rtol=1e-5, atol=1e-5)
-        one, other = _seconds(
-            lambda: build_features(joined, "started", groups), lambda: _pandas(joined), rounds=9
-        )
-        print(f"{ours.shape[1]} outcome, previous-track and running-mean features")
-        print(f"  ours           {one:6.3f} s")
-        print(f"  plain pandas   {other:6.3f} s, {other / one:5.2f} times as long")
-        _postgres(plays, tracks, list(ours), lambda: build_features(joined, "started", groups))
-    with _only(LAGS) as groups:
-        _mlforecast(joined, lambda: build_features(joined, "started", groups))
+    ours = PARTS.build(joined)
+    theirs = _pandas(joined)[list(ours)]
+    np.testing.assert_allclose(theirs.to_numpy(), ours.to_numpy(), rtol=1e-5, atol=1e-5)
+    one, other = _seconds(lambda: PARTS.build(joined), lambda: _pandas(joined), rounds=9)
+    print(f"{ours.shape[1]} outcome, previous-track and running-mean features")
+    print(f"  ours           {one:6.3f} s")
+    print(f"  plain pandas   {other:6.3f} s, {other / one:5.2f} times as long")
+    _postgres(plays, tracks, list(ours), lambda: PARTS.build(joined))
+    _mlforecast(joined, lambda: LAGS.build(joined))
 
 
 def _postgres(
@@ -226,7 +218,7 @@ def _mlforecast(joined: pd.DataFrame, ours: Callable[[], object]) -> None:
         other = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
     (one,) = _seconds(ours)
     print(
-        f"{len(LAGS['outcomes'])} features, five lags and a running mean\n"
+        f"{len(LAGS.names)} features, five lags and a running mean\n"
         f"  ours           {one:6.3f} s\n"
         f"  mlforecast     {other:6.3f} s, {other / one:5.2f} times as long\n"
     )
@@ -237,10 +229,7 @@ def _request(joined: pd.DataFrame) -> None:
     session = joined[joined["session_length"] == 20].head(20).reset_index(drop=True)
     arrays = {name: session[name].to_numpy() for name in session}
     (everything,) = _seconds(lambda: build_features(arrays, "started"), rounds=200)
-    with _only(PARTS) as groups:
-        parts, pandas = _seconds(
-            lambda: build_features(arrays, "started", groups), lambda: _pandas(session), rounds=200
-        )
+    parts, pandas = _seconds(lambda: PARTS.build(arrays), lambda: _pandas(session), rounds=200)
     print(f"a request of 20 plays, all features: {everything * 1e3:.2f} ms")
     print(f"  the parts: ours {parts * 1e3:.2f} ms, pandas {pandas / parts:.1f} times as long\n")
 

@@ -12,15 +12,15 @@ import pandas as pd
 
 from skipcast.evaluation.metrics import evaluate
 from skipcast.evaluation.split import split_sessions
+from skipcast.features.table import join_tracks
 from skipcast.params import read_params
 from skipcast.schema import TARGET
 
 
 def main() -> None:
     """Print accuracy and log loss of each family and of the rule."""
-    tracks = pd.read_parquet("data/tracks.parquet").rename(columns={"track_id": "track_id_clean"})
-    plays = pd.read_parquet("data/plays.parquet").merge(tracks, on="track_id_clean")
-    plays = plays.sort_values(["session_id", "session_position"], ignore_index=True)
+    plays, tracks = (pd.read_parquet(f"data/{name}.parquet") for name in ("plays", "tracks"))
+    plays = join_tracks(plays, tracks)
     parts = split_sessions(plays["session_id"], read_params().split)
     last = plays.groupby("session_id")[TARGET].shift().astype("boolean")
     history = last.notna().to_numpy()

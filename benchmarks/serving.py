@@ -29,6 +29,7 @@ from harness.servers import model_server
 
 from skipcast.archive.sample import read_subset
 from skipcast.features.build import ALL, build_features
+from skipcast.features.table import join_tracks
 from skipcast.models.families import FAMILIES
 from skipcast.models.family import Dataset
 from skipcast.params import Features
@@ -73,9 +74,7 @@ def twin(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return plays with their track features, and 50,000 tracks or more."""
     write_twin(folder / "mssd", sessions=10_000, seed=0)
     plays, tracks = read_subset(folder / "mssd", None, rows=10**9, seed=0)
-    joined = plays.merge(tracks, left_on="track_id_clean", right_on="track_id")
-    joined = joined.sort_values(["session_id", "session_position"], ignore_index=True)
-    return joined[names(LOG + TRACK[1:])], tracks
+    return join_tracks(plays, tracks)[names(LOG + TRACK[1:])], tracks
 
 
 def make(family: str, plays: pd.DataFrame, tracks: pd.DataFrame) -> str:

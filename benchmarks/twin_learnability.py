@@ -18,6 +18,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from skipcast.evaluation.baselines import RECIPE, RECIPE_GROUPS
 from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import build_features
+from skipcast.features.table import join_tracks
 from skipcast.params import Split
 from skipcast.schema import TRACK_INPUTS
 from skipcast.twin.write import write_twin
@@ -42,7 +43,7 @@ def read(folder: Path) -> pd.DataFrame:
     """Join the twin's plays with their tracks and their true probabilities."""
     plays = pd.read_csv(folder / "training_set" / "log_mini.csv")
     tracks = pd.read_csv(folder / "track_features" / "tf_mini.csv")
-    plays = plays.merge(tracks, left_on="track_id_clean", right_on="track_id", how="left")
+    plays = join_tracks(plays, tracks)
     recipe = build_features(plays, "started", RECIPE_GROUPS)[list(RECIPE)]
     plays = plays.join(recipe.add_prefix(FROM_RECIPE))
     plays["truth"] = pd.read_parquet(folder / "oracle.parquet")["probability"].to_numpy()

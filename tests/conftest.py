@@ -23,9 +23,9 @@ from harness.servers import postgres_server
 from playwright.sync_api import Browser, sync_playwright
 
 from skipcast.archive.sample import read_subset
-from skipcast.features.build import KEY_COLUMNS, build_features
+from skipcast.features.table import feature_table, join_tracks
 from skipcast.files import write_parquet
-from skipcast.schema import LOG, TARGET, TRACK, names
+from skipcast.schema import LOG, TRACK, names
 from skipcast.twin.write import write_twin
 
 if TYPE_CHECKING:
@@ -63,9 +63,7 @@ def plays_and_tracks(twin: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 @pytest.fixture(scope="session")
 def plays(plays_and_tracks: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
     """Return all plays of `twin` with their track features, sorted; do not change them."""
-    plays, tracks = plays_and_tracks
-    joined = plays.merge(tracks, left_on="track_id_clean", right_on="track_id", how="left")
-    return joined[names(LOG + TRACK[1:])]
+    return join_tracks(*plays_and_tracks)[names(LOG + TRACK[1:])]
 
 
 @pytest.fixture(scope="session")
@@ -76,8 +74,7 @@ def feature_files(
 ) -> tuple[Path, Path]:
     """Return the paths of features and tracks as their stages write them."""
     folder = tmp_path_factory.mktemp("data")
-    table = plays[list(KEY_COLUMNS)].assign(skipped=plays[TARGET])
-    write_parquet(folder / "features.parquet", table.join(build_features(plays, "started")))
+    write_parquet(folder / "features.parquet", feature_table(plays, "started"))
     write_parquet(folder / "tracks.parquet", plays_and_tracks[1])
     return folder / "features.parquet", folder / "tracks.parquet"
 

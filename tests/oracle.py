@@ -72,10 +72,10 @@ def oracle_columns() -> dict[str, str]:
     return columns
 
 
-def oracle_query(wanted: list[str], schema: str) -> str:
+def oracle_query(features: list[str], schema: str) -> str:
     """Return a query of features of all plays in `schema`, in order of session and position."""
     columns = oracle_columns()
-    selected = ", ".join(f"({columns[name]})::float8 AS {name}" for name in wanted)
+    selected = ", ".join(f"({columns[name]})::float8 AS {name}" for name in features)
     query = (
         f"SELECT {selected} FROM {{plays}} p "
         f"JOIN {schema}.track_features f ON track_id = track_id_clean "

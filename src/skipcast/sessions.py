@@ -1,4 +1,4 @@
-"""Sessions as units: a seeded hash to choose them by, and the check that each is whole."""
+"""Sessions as units: a seeded hash that chooses them, and the check that each is whole."""
 
 import hashlib
 from typing import Any
@@ -12,10 +12,13 @@ from skipcast.errors import SkipcastError
 
 
 def hash_sessions(session_ids: pd.Series, *, purpose: str, seed: int) -> npt.NDArray[np.uint64]:
-    """Hash each id to a whole number, evenly in 0..2**64-1; the same id always to the same.
+    """Return a number for each id, spread evenly over 0..2**64-1; equal ids get equal numbers.
 
-    `purpose` keeps choices with equal seeds independent: a sample chosen by low hashes must not
-    decide which of its sessions test.
+    Args:
+        session_ids: texts.
+        purpose: such as "split". Numbers for different purposes are independent: which sessions
+            are in a sample must not decide which of them test.
+        seed: any whole number; another seed gives other numbers.
 
     >>> ids = pd.Series(["a", "b", "a"])
     >>> a, b, again = hash_sessions(ids, purpose="split", seed=1)
@@ -28,6 +31,10 @@ def hash_sessions(session_ids: pd.Series, *, purpose: str, seed: int) -> npt.NDA
 
 def check_positions(ids: Any, positions: Array) -> None:
     """Check that every session is one run of rows with positions 1, 2, 3, ...
+
+    Args:
+        ids: the session of each row, a numpy or pandas array of texts.
+        positions: the place of each row in its session, numbers.
 
     Raises:
         SkipcastError: a session has a gap, a duplicate or rows out of order; the message names it.

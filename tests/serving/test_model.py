@@ -12,7 +12,7 @@ import pytest
 from harness.clients import requests
 from mlflow.exceptions import MlflowException
 
-from skipcast.features.build import build_features, feature_names, predicted
+from skipcast.features.build import build_features, feature_set, predicted
 from skipcast.models.families import FAMILIES
 from skipcast.schema import LOG, OUTCOMES, TARGET, names
 from skipcast.serving.packaging import example, signature
@@ -241,7 +241,7 @@ def test_explanations_add_up_to_the_answer(each, plays):
     _, _, served = each
     request = requests(plays).sample(frac=1, random_state=5)
     explained = served.unwrap_python_model().explain(request)
-    assert list(explained) == [*feature_names("started"), "base"]
+    assert list(explained) == [*feature_set("started").names, "base"]
     answer = served.predict(request, HISTORY)["skip_probability"].astype(float)
     np.testing.assert_allclose(1 / (1 + np.exp(-explained.sum(axis=1))), answer, atol=1e-5)
     with pytest.raises(MlflowException, match="track_id_clean must be given"):

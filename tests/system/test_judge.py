@@ -349,8 +349,8 @@ def test_a_model_is_judged_by_the_code_that_it_brings(models, families, plays, t
     """Change all features in a copy: its answers change although this package stays."""
     uri = families["lightgbm"].model_uri
     folder = mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "model"))
-    code = next((tmp_path / "model").rglob("code/skipcast/features/build.py"))
-    changed = code.read_text().replace(" = feature.compute", " = -feature.compute")
+    code = next((tmp_path / "model").rglob("code/skipcast/features/feature_set.py"))
+    changed = code.read_text().replace(" = block.compute", " = -block.compute")
     assert changed != code.read_text()
     code.write_text(changed)
     matrix = build_features(plays, "started").to_numpy()

@@ -10,7 +10,7 @@ from rich.console import Console
 from skipcast.artifacts import FEATURES, PLAYS, TRACKS, FeaturesReceipt, LoadReceipt
 from skipcast.files import hash_file, read_parquet, write_parquet
 from skipcast.params import read_params
-from skipcast.schema import SYNTHETIC_NOTE, TARGET, is_synthetic
+from skipcast.schema import SYNTHETIC_NOTE, is_synthetic
 
 console = Console(stderr=True)
 
@@ -62,16 +62,14 @@ def features() -> None:
     """Read the joined plays from Postgres in session order; build the features."""
     from skipcast.database.server import connect
     from skipcast.database.tables import check_receipt, read_plays
-    from skipcast.features.build import KEY_COLUMNS, build_features, predicted
+    from skipcast.features.table import feature_columns, feature_table
 
     params = read_params().features
     receipt = LoadReceipt.read()
     with console.status("Reading from Postgres"), connect() as connection:
         check_receipt(connection, receipt)
         plays = read_plays(connection, schema=receipt.schema_)
-    table = plays[list(KEY_COLUMNS)].assign(skipped=plays[TARGET])
-    table = table.join(build_features(plays, params.horizon, params.groups))
-    table = table[predicted(plays, params.horizon)]
+    table = feature_table(plays, params.horizon, params.groups)
     write_parquet(FEATURES, table)
     FeaturesReceipt(
         hash=hash_file(FEATURES),
@@ -79,7 +77,7 @@ def features() -> None:
         horizon=params.horizon,
         groups=params.groups,
     ).write()
-    _say(f"{len(table)} plays, {table.shape[1] - 3} features, horizon {params.horizon}")
+    _say(f"{len(table)} plays, {len(feature_columns(table))} features, horizon {params.horizon}")
 
 
 def _note(synthetic: bool) -> str:

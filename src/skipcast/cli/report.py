@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def _plays_with_tracks(tracks: "pd.DataFrame") -> "pd.DataFrame":
-    plays = read_parquet(PLAYS, made_by="fetch")
-    joined = plays.merge(tracks.rename(columns={"track_id": "track_id_clean"}), on="track_id_clean")
-    return joined.sort_values(["session_id", "session_position"], ignore_index=True)
+    from skipcast.features.table import join_tracks
+
+    return join_tracks(read_parquet(PLAYS, made_by="fetch"), tracks)
 
 
 def figure(

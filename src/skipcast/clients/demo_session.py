@@ -18,7 +18,9 @@ TOLERANCE = 1e-3  # log-odds, between the served model and the one that explains
 PASTED = "pasted"
 UNKNOWN_BEFORE_THE_END = [column.name for column in LOG if column.known >= Known.ENDED]
 SHOWN = {"track": "track_id_clean", "started_by": REASON_START, "context": "context_type"}
-MEANINGS = {f.name: " ".join(f.meaning.split()) for group in GROUPS.values() for f in group}
+MEANINGS = {
+    f.name: f.meaning for group in GROUPS.values() for block in group for f in block.features
+}
 
 
 def parse_session(text: str) -> pd.DataFrame:

@@ -1,6 +1,9 @@
 """Features, once for training and serving.
 
-- columns: plays as numbers; views: what a feature may see of the present play and of the past
+- columns: plays as numbers; session_rows: which rows belong to a session, and which have ended
+- views: what a feature may see of the present play and of the past; memo: values computed once
 - feature: what a feature is; groups: all features, a file per group
-- build: `build_features`; dictionary: the data dictionary in docs/features.md
+- feature_set: the features of some groups under a horizon; build: all groups by name
+- table: plays joined with their tracks, and the table that models learn from
+- dictionary: the data dictionary in docs/features.md
 """

@@ -1,4 +1,4 @@
-"""Columns of plays as numbers, whatever they come as: a frame, or arrays of a request."""
+"""Columns of plays as numbers, from a table (a data frame) or a request (arrays by name)."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -13,10 +13,18 @@ from skipcast.schema import CODES
 
 
 class Columns:
-    """The columns of all plays as numbers: flags 0 or 1, texts as their codes, NaN where missing.
+    """The columns of plays as numbers: flags are 0 or 1, texts their codes, NaN where missing.
 
-    `date` becomes the day of the week, Monday 0. A text without a code is NaN. Numbers in place of
-    texts are taken as such codes: a request is small, and turning each text alone is faster there.
+    `date` is the day of the week, Monday 0. A text without a code is NaN. A column of texts may
+    also hold their codes already, as the server's do: for few plays it is faster to look up each
+    text alone.
+
+    Args:
+        plays: a table of plays, or its columns as arrays by name.
+        rows: those to read.
+
+    >>> Columns({"mode": np.array(["major", "minor", None], object)})["mode"]
+    array([ 1.,  0., nan])
     """
 
     def __init__(
@@ -30,14 +38,14 @@ class Columns:
         self._matrices: dict[tuple[str, ...], Floats] = {}
 
     def __getitem__(self, name: str) -> Floats:
-        """Return a column as numbers."""
+        """Return a column as numbers: a value per play."""
         numbers = self._numbers.get(name)
         if numbers is None:
             numbers = self._numbers[name] = _numbers(name, self.raw(name))
         return numbers
 
     def raw(self, name: str) -> Any:
-        """Return a column as it was given: a numpy or pandas array."""
+        """Return a column as it is in `plays`: a numpy or pandas array."""
         column = self._plays[name]
         return getattr(column, "array", column)[self._rows]
 
@@ -61,9 +69,11 @@ def _numbers(name: str, values: Any) -> Floats:
 
 
 def code(name: str, text: str) -> float:
-    """Return the number that stands for a text of a column: its place in `schema.CODES`.
+    """Return the code of a text: its place in `schema.CODES`, NaN if it is not there.
 
-    For `date` it is the day of the week, Monday 0. NaN is a text that no model has seen.
+    Args:
+        name: of the column; for `date` the code is the day of the week, Monday 0.
+        text: of a play.
 
     >>> code("mode", "major"), code("date", "2018-07-15"), code("mode", "dorian")
     (1.0, 6.0, nan)

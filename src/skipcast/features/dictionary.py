@@ -10,14 +10,17 @@ BEGIN, END = "<!-- dictionary -->\n", "<!-- end of dictionary -->\n"
 
 
 def data_dictionary() -> str:
-    """Return the features as Markdown tables: one per group, a row per column, in their order."""
+    """Return the features as Markdown tables: one per group, a row per column, in their order.
+
+    >>> data_dictionary().splitlines()[:3]
+    ['### track', '', '| column | meaning | horizons |']
+    """
     lines: list[str] = []
-    for group, features in GROUPS.items():
+    for group, blocks in GROUPS.items():
         lines += [f"### {group}", "", "| column | meaning | horizons |", "| --- | --- | --- |"]
-        for feature in features:
-            horizons = ", ".join(horizon for horizon in HORIZONS if feature.known(horizon))
-            meaning = " ".join(feature.meaning.split())
-            lines.append(f"| `{feature.name}` | {meaning} | {horizons} |")
+        for block in blocks:
+            horizons = ", ".join(h.name for h in HORIZONS.values() if block.is_known(h))
+            lines += [f"| `{f.name}` | {f.meaning} | {horizons} |" for f in block.features]
         lines.append("")
     return "\n".join(lines)
 

@@ -21,7 +21,8 @@ from skipcast.evaluation.baselines import baselines
 from skipcast.evaluation.bootstrap import check_enough
 from skipcast.evaluation.explain import Explained, explain
 from skipcast.evaluation.split import split_sessions
-from skipcast.features.build import KEY_COLUMNS, predicted
+from skipcast.features.build import predicted
+from skipcast.features.table import KEY_COLUMNS, feature_columns
 from skipcast.models.families import FAMILIES, Family
 from skipcast.params import Params
 from skipcast.promotion.registry import answering
@@ -109,7 +110,7 @@ def _ask_families(
     features: pd.DataFrame, parts: Labels, result: SearchResult, seed: int
 ) -> tuple[dict[str, Floats], dict[Family, Explained]]:
     """Ask the best model of each family; explain the candidate and the best booster."""
-    names = tuple(str(name) for name in features if name not in (*KEY_COLUMNS, "skipped"))
+    names = tuple(feature_columns(features))
     matrix: Matrix = features.loc[parts == "test", list(names)].to_numpy(np.float32)
     models = {f: _classifier(f, best.model_uri) for f, best in result.families.items()}
     answers = {family: FAMILIES[family].predict(model, matrix) for family, model in models.items()}

@@ -7,7 +7,7 @@ from skipcast.artifacts import LoadReceipt, SearchResult
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.metrics import METRICS
-from skipcast.features.build import GROUPS, features_of
+from skipcast.features.build import GROUPS, feature_set
 from skipcast.params import Params
 from skipcast.promotion.gate import spread
 from skipcast.promotion.judge import Judgement
@@ -104,7 +104,7 @@ def _features(params: Params) -> str:
     rows = []
     for group in GROUPS:
         if group in params.features.groups:
-            own = [f"`{feature.name}`" for feature in features_of(horizon, (group,))]
+            own = [f"`{feature.name}`" for feature in feature_set(horizon, (group,)).features]
             rows.append([group, len(own), ", ".join(own)])
     return table(["group", "features", "names"], rows)
 

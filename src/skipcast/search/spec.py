@@ -14,7 +14,7 @@ from skipcast.arrays import Indices
 from skipcast.artifacts import FeaturesReceipt, LoadReceipt
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.split import split_sessions
-from skipcast.features.build import KEY_COLUMNS
+from skipcast.features.table import feature_columns
 from skipcast.files import hash_file
 from skipcast.models.families import FAMILIES
 from skipcast.models.family import Dataset
@@ -136,7 +136,7 @@ def read_plays(job: Job) -> Plays:
         SkipcastError: a part has no skipped plays or no others.
     """
     features = pd.read_parquet(job.features)
-    columns = [str(name) for name in features if name not in (*KEY_COLUMNS, "skipped")]
+    columns = feature_columns(features)
     parts = split_sessions(features["session_id"], job.params.split)
     train, validation = (features[parts == part] for part in ("train", "validation"))
     return Plays(

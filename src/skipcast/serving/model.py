@@ -12,7 +12,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from skipcast.errors import SkipcastError
-from skipcast.features.build import feature_names
+from skipcast.features.build import feature_set
 from skipcast.models.families import FAMILIES
 from skipcast.schema import CODES, THRESHOLD
 from skipcast.serving.guard import guard_server
@@ -53,7 +53,7 @@ class SkipModel(PythonModel):
         about = json.loads(files["model.json"].read_text(encoding="utf-8"))
         config = CONFIG | (context.model_config or {})
         self._horizon = about["horizon"]
-        self._groups = tuple(about["groups"])
+        self._features = feature_set(about["horizon"], about["groups"])
         self._limit = config[MAX_PLAYS]
         self._family = FAMILIES[about["family"]]
         self._model = self._family.load(files["classifier"], threads=config[THREADS])
@@ -87,7 +87,7 @@ class SkipModel(PythonModel):
         probability = np.full(len(wanted), None, object)
         skipped = probability.copy()
         if wanted.any():
-            features = plays.features(self._groups)
+            features = plays.features(self._features)
             chosen = features if wanted.all() else features[wanted]
             found = self._family.predict(self._model, chosen)
             probability[wanted] = found
@@ -119,14 +119,14 @@ class SkipModel(PythonModel):
         Raises:
             MlflowException: the request breaks a rule.
         """
-        features = self._read(plays).features(self._groups)
-        columns = [*feature_names(self._horizon, self._groups), "base"]
+        features = self._read(plays).features(self._features)
+        columns = [*self._features.names, "base"]
         return pd.DataFrame(self._family.contributions(self._model, features), columns=columns)
 
     def features(self, plays: pd.DataFrame) -> pd.DataFrame:
         """Return the features of each play as the model sees them; raises as `predict` does."""
-        values = self._read(plays).features(self._groups)
-        return pd.DataFrame(values, columns=feature_names(self._horizon, self._groups))
+        values = self._read(plays).features(self._features)
+        return pd.DataFrame(values, columns=self._features.names)
 
     def summarise(self, plays: pd.DataFrame, answer: pd.DataFrame) -> dict[str, Any]:
         """Count what tells how far plays are from those that the model was trained on.
@@ -139,7 +139,7 @@ class SkipModel(PythonModel):
             `drift.summary` says what each number is.
         """
         scored = answer["skip_probability"].notna().to_numpy()
-        features = self._read(plays).features(self._groups)[scored]
+        features = self._read(plays).features(self._features)[scored]
         unseen = {
             name: int((plays[name].notna() & ~plays[name].isin(texts)).sum())
             for name, texts in CODES.items()
@@ -152,7 +152,7 @@ class SkipModel(PythonModel):
             "unseen_categories": unseen,
             "probability": float(answer["skip_probability"][scored].sum()),
             "counts": count(features, self._trained["edges"]).tolist() if self._trained else [],
-            "features": [*feature_names(self._horizon, self._groups)],
+            "features": [*self._features.names],
             "trained": self._trained,
         }
 

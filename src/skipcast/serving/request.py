@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from skipcast.arrays import Array, Bools, Floats, Indices
 from skipcast.errors import SkipcastError
-from skipcast.features.build import compute_features, predicted
+from skipcast.features.build import predicted
+from skipcast.features.feature_set import FeatureSet
 from skipcast.schema import (
     ALIAS,
     HORIZONS,
@@ -15,7 +16,6 @@ from skipcast.schema import (
     OUTCOMES,
     TARGET,
     TRACK_INPUTS,
-    Group,
     HorizonName,
 )
 from skipcast.serving.histories import arrange, number_ids
@@ -40,7 +40,6 @@ class Plays:
 
     def __init__(self, data: Any, tracks: Tracks, horizon: HorizonName, limit: int) -> None:
         self.given: dict[str, Array] = read_request(data)
-        self._horizon = horizon
         outcome = _outcome(self.given)
         self.given[TARGET] = outcome
         self.open: Bools = np.isnan(outcome)  # not ended, as far as the client says
@@ -58,13 +57,13 @@ class Plays:
             limit=limit,
         )
 
-    def features(self, groups: tuple[Group, ...]) -> npt.NDArray[np.float32]:
+    def features(self, feature_set: FeatureSet) -> npt.NDArray[np.float32]:
         """Return the features of each play: plays x features."""
         take, columns = self.histories.take, self._columns()
         if np.array_equal(take, np.arange(len(self.open))):  # mostly they come in order: no copies
-            return compute_features(columns, self._horizon, groups)
+            return feature_set.compute(columns)
         columns = {name: values[take] for name, values in columns.items()}
-        return compute_features(columns, self._horizon, groups)[self.histories.row]
+        return feature_set.compute(columns)[self.histories.row]
 
     def _columns(self) -> dict[str, Array]:
         missing = np.full(len(self.open), np.nan)

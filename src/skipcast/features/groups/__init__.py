@@ -1,1 +1,1 @@
-"""The features: a file per group, and the signals of listening that groups share."""
+"""The features: a file per group, and the signals that groups share."""

@@ -1,9 +1,10 @@
-"""The group behaviour: what the listener did in earlier plays of the session."""
+"""The group behaviour: what the listener did in earlier plays of the session.
 
-from collections.abc import Callable
+"Last" and "so far" mean plays of the same session that have ended.
+"""
 
 from skipcast.arrays import Floats
-from skipcast.features.feature import Feature, reads
+from skipcast.features.feature import Feature, FeatureBlock, reads
 from skipcast.features.groups.signals import (
     BACK,
     DONE,
@@ -14,10 +15,8 @@ from skipcast.features.groups.signals import (
     SHORT_PAUSES,
     SWITCHES,
 )
-from skipcast.features.views import Past, Present, Signal, Signals
+from skipcast.features.views import Past, Present
 from skipcast.schema import REASON_END, REASON_START, SHUFFLE
-
-# behaviour
 
 
 @reads()
@@ -32,39 +31,34 @@ def previous_ended_by(now: Present, before: Past) -> Floats:
     return before[REASON_END]
 
 
-def _of_signals(
-    said: dict[str, tuple[Signal, str]], text: str, method: Callable[[Past, Signals], Floats]
-) -> tuple[Feature, ...]:
-    """Return a feature per signal, all computed by a method of the past in one go."""
-    signals = tuple(signal for signal, _ in said.values())
-
-    def compute(now: Present, before: Past) -> Floats:
-        return method(before, signals)
-
-    return tuple(
-        Feature(name, text.format(what), frozenset(), compute) for name, (_, what) in said.items()
-    )
-
-
-RATES = _of_signals(
-    {
-        "forward_rate": (FORWARD, "by the forward button"),
-        "back_rate": (BACK, "by the back button"),
-        "done_rate": (DONE, "with the track"),
-    },
-    "Share of the plays so far that ended {}, 0..1; NaN if none was told.",
-    Past.rates,
+RATES = FeatureBlock(
+    tuple(
+        Feature(name, f"Share of the plays so far that ended {how}, 0..1; NaN if no end is known.")
+        for name, how in (
+            ("forward_rate", "by the forward button"),
+            ("back_rate", "by the back button"),
+            ("done_rate", "with the track"),
+        )
+    ),
+    frozenset(),
+    lambda now, before: before.rates((FORWARD, BACK, DONE)),
 )
-TOTALS = _of_signals(
-    {
-        "seeks_forward": (SEEKS_FORWARD, "Seeks forward within tracks so far"),
-        "seeks_back": (SEEKS_BACK, "Seeks back within tracks so far"),
-        "short_pauses": (SHORT_PAUSES, "Short pauses before earlier plays"),
-        "long_pauses": (LONG_PAUSES, "Long pauses before earlier plays"),
-        "context_switches": (SWITCHES, "Changes of the list that was played so far"),
-    },
-    "{}: 0, 1, 2, ...",
-    Past.totals,
+
+TOTALS = FeatureBlock(
+    tuple(
+        Feature(name, f"{what}: 0, 1, 2, ...")
+        for name, what in (
+            ("seeks_forward", "Seeks forward within tracks so far"),
+            ("seeks_back", "Seeks back within tracks so far"),
+            ("short_pauses", "Short pauses before earlier plays"),
+            ("long_pauses", "Long pauses before earlier plays"),
+            ("context_switches", "Changes of the list that was played so far"),
+        )
+    ),
+    frozenset(),
+    lambda now, before: before.totals(
+        (SEEKS_FORWARD, SEEKS_BACK, SHORT_PAUSES, LONG_PAUSES, SWITCHES)
+    ),
 )
 
 
@@ -83,8 +77,8 @@ def shuffle_changed(now: Present, before: Past) -> Floats:
 BEHAVIOUR = (
     previous_started_by,
     previous_ended_by,
-    *RATES,
-    *TOTALS,
+    RATES,
+    TOTALS,
     plays_since_context_switch,
     shuffle_changed,
 )

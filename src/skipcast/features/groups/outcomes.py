@@ -1,4 +1,4 @@
-"""How earlier plays of the session went: the groups outcomes and behaviour.
+"""The group outcomes: which earlier plays of the session were skipped.
 
 "Last" and "so far" mean plays of the same session that have ended.
 """
@@ -6,7 +6,7 @@
 import numpy as np
 
 from skipcast.arrays import Floats
-from skipcast.features.feature import Feature, reads
+from skipcast.features.feature import Feature, FeatureBlock, reads
 from skipcast.features.groups.signals import depth, full_listen, listened, skipped
 from skipcast.features.views import Past, Present, divide
 from skipcast.schema import TARGET
@@ -14,42 +14,40 @@ from skipcast.schema import TARGET
 USUAL_SKIP_RATE = 0.517  # of the dataset's mini version
 USUAL_PLAYS = 2.0  # how many plays the usual rate counts for
 MEMORY = 20  # plays that decayed rates look back: the length of the dataset's longest sessions
-
-
-# outcomes
-
-
-def _depth(plays: int) -> Feature:
-    def compute(now: Present, before: Past) -> Floats:
-        return before.lag(depth, plays)
-
-    text = (
-        f"How far the play that ended {plays} plays ago got: 0 skip_1, 1 skip_2, 2 skip_3, "
-        "3 further, 4 not_skipped; NaN if there is none or a skip column was not given."
-    )
-    return Feature(f"depth_{plays}", text, frozenset(), compute)
-
-
-HALF_LIVES = (1, 2, 5)
+HALF_LIVES = (1, 2, 5)  # plays
 WEIGHTS = [0.5 ** (np.arange(MEMORY) / half_life) for half_life in HALF_LIVES]
 
 
-def _decayed(now: Present, before: Past) -> Floats:
-    last = before.lags(skipped, MEMORY)
-    told = ~np.isnan(last)
-    skips = np.where(told, last, 0)
-    return np.array([divide((skips * w).sum(axis=1), (told * w).sum(axis=1)) for w in WEIGHTS])
-
-
-DECAYED = tuple(
-    Feature(
-        f"skip_rate_half_life_{half_life}",
-        f"Share of the last {MEMORY} plays that were skipped, 0..1, each counting half as much as "
-        f"one {half_life} plays later; NaN at the first play.",
-        frozenset(),
-        _decayed,
+def _depth(plays: int) -> FeatureBlock:
+    meaning = (
+        f"How far the play that ended {plays} plays ago got: 0 skip_1, 1 skip_2, 2 skip_3, "
+        "3 further, 4 not_skipped; NaN if there is none or a skip column was not given."
     )
-    for half_life in HALF_LIVES
+    return FeatureBlock(
+        (Feature(f"depth_{plays}", meaning),),
+        frozenset(),
+        lambda now, before: before.lag(depth, plays),
+    )
+
+
+def _decayed_rates(now: Present, before: Past) -> Floats:
+    last = before.lags(skipped, MEMORY)
+    is_known = ~np.isnan(last)
+    skips = np.where(is_known, last, 0)
+    return np.array([divide((skips * w).sum(axis=1), (is_known * w).sum(axis=1)) for w in WEIGHTS])
+
+
+DECAYED_RATES = FeatureBlock(
+    tuple(
+        Feature(
+            f"skip_rate_half_life_{half_life}",
+            f"Share of the last {MEMORY} plays that were skipped, 0..1, each counting half as much "
+            f"as one {half_life} plays later; NaN at the first play.",
+        )
+        for half_life in HALF_LIVES
+    ),
+    frozenset(),
+    _decayed_rates,
 )
 
 
@@ -85,7 +83,7 @@ def plays_since_skip(now: Present, before: Past) -> Floats:
 
 @reads()
 def plays_since_full_listen(now: Present, before: Past) -> Floats:
-    """How many plays ago one was not_skipped, 1 for the last; NaN if none was or none was told."""
+    """How many plays ago one was not_skipped, 1 for the last; NaN if none was or none is known."""
     return before.since(full_listen)
 
 
@@ -94,7 +92,7 @@ OUTCOMES = (
     previous_skipped,
     streak,
     skip_rate,
-    *DECAYED,
+    DECAYED_RATES,
     plays_since_skip,
     plays_since_full_listen,
 )

@@ -1,4 +1,4 @@
-"""Signals: a number per play that is known once the play has ended."""
+"""Signals: a number per play that is known after the play ended; NaN if its columns are missing."""
 
 import numpy as np
 
@@ -7,39 +7,37 @@ from skipcast.features.columns import Columns
 from skipcast.features.views import Signal
 from skipcast.schema import REASON_END, REASONS, TARGET
 
-# Signals: what an ended play tells.
+
+def skipped(plays: Columns) -> Floats:
+    """Whether the play was skipped: 0 or 1."""
+    return plays[TARGET]
 
 
-def skipped(ended: Columns) -> Floats:
-    """Whether it was skipped."""
-    return ended[TARGET]
+def listened(plays: Columns) -> Floats:
+    """Whether the play was not skipped: 0 or 1."""
+    return 1 - plays[TARGET]
 
 
-def listened(ended: Columns) -> Floats:
-    """Whether it was not skipped."""
-    return 1 - ended[TARGET]
+def depth(plays: Columns) -> Floats:
+    """How far the play got: 0 skip_1, 1 skip_2, 2 skip_3, 3 further, 4 not_skipped."""
+    return 3 - plays["skip_1"] - plays["skip_2"] - plays["skip_3"] + plays["not_skipped"]
 
 
-def depth(ended: Columns) -> Floats:
-    """How far it got: 0 skip_1, 1 skip_2, 2 skip_3, 3 further, 4 not_skipped."""
-    return 3 - ended["skip_1"] - ended["skip_2"] - ended["skip_3"] + ended["not_skipped"]
-
-
-def full_listen(ended: Columns) -> Floats:
-    """Whether it was listened to without any skip."""
-    return ended["not_skipped"]
+def full_listen(plays: Columns) -> Floats:
+    """Whether the play had no skip of any kind: 0 or 1."""
+    return plays["not_skipped"]
 
 
 def _column(name: str) -> Signal:
-    return lambda ended: ended[name]
+    return lambda plays: plays[name]
 
 
 def _ended_by(reason: str) -> Signal:
     code = REASONS.index(reason)
 
-    def signal(ended: Columns) -> Floats:
-        given = ended[REASON_END]
-        return np.where(np.isnan(given), np.nan, given == code)
+    def signal(plays: Columns) -> Floats:
+        reasons = plays[REASON_END]
+        return np.where(np.isnan(reasons), np.nan, reasons == code)
 
     return signal
 

@@ -1,7 +1,6 @@
-"""The track beside the earlier ones of its session: the group taste.
+"""The group taste: the track beside the earlier ones of its session.
 
-"So far" means plays of the same session that have ended. All are NaN where the session has no such
-play yet, or a track is unknown.
+"So far" means plays of the same session that have ended.
 """
 
 from collections.abc import Callable
@@ -9,12 +8,12 @@ from collections.abc import Callable
 import numpy as np
 
 from skipcast.arrays import Floats
-from skipcast.features.feature import Feature, reads
+from skipcast.features.feature import Feature, FeatureBlock, reads
 from skipcast.features.groups.signals import listened, skipped
-from skipcast.features.views import Past, Present, Signal, divide
+from skipcast.features.views import Names, Past, Present, Signal, divide
 from skipcast.schema import ACOUSTIC_VECTORS, names
 
-# What is far: standard deviations over the plays of the dataset's mini version.
+# Standard deviations over the plays of the dataset's mini version: the unit of a distance.
 AUDIO_SD = {
     "acousticness": 0.246,
     "beat_strength": 0.159,
@@ -36,9 +35,11 @@ AUDIO = tuple(AUDIO_SD)
 SD = np.array([*AUDIO_SD.values()])
 ACOUSTIC = tuple(names(ACOUSTIC_VECTORS))
 POPULARITY, YEAR = ("us_popularity_estimate",), ("release_year",)
+MISSING = "NaN if there is none or a track is unknown."
 SETS = (AUDIO, ACOUSTIC, POPULARITY, YEAR)
 
-Reference = Callable[[Past, tuple[str, ...]], Floats]  # columns of what a track is compared with
+Reference = Callable[[Past, Names], Floats]
+"""Columns of what a track is compared with: plays x columns."""
 
 
 def _mean_of(where: Signal) -> Reference:
@@ -57,21 +58,22 @@ REFERENCES: dict[str, tuple[str, Reference]] = {
 }
 
 
-def _distance(name: str) -> Feature:
+def _distance(name: str) -> FeatureBlock:
     text, reference = REFERENCES[name]
 
     def compute(now: Present, before: Past) -> Floats:
-        apart = (now.matrix(AUDIO) - reference(before, AUDIO)) / SD
-        distance: Floats = np.sqrt((apart * apart).mean(axis=1))
+        difference = (now.matrix(AUDIO) - reference(before, AUDIO)) / SD
+        distance: Floats = np.sqrt((difference * difference).mean(axis=1))
         return distance
 
     meaning = (
-        f"Root mean square distance of the track's audio features to {text}, in sd, 0 or more."
+        f"Root mean square distance of the track's audio features to {text}, in sd, 0 or more; "
+        f"{MISSING}"
     )
-    return Feature(f"distance_to_{name}", meaning, frozenset(AUDIO), compute)
+    return FeatureBlock((Feature(f"distance_to_{name}", meaning),), frozenset(AUDIO), compute)
 
 
-def _cosine(name: str) -> Feature:
+def _cosine(name: str) -> FeatureBlock:
     text, reference = REFERENCES[name]
 
     def compute(now: Present, before: Past) -> Floats:
@@ -79,18 +81,19 @@ def _cosine(name: str) -> Feature:
         norms = np.sqrt((one * one).sum(axis=1) * (other * other).sum(axis=1))
         return divide((one * other).sum(axis=1), norms)
 
-    meaning = f"Cosine of the track's acoustic vector and {text}, -1..1."
-    return Feature(f"cosine_to_{name}", meaning, frozenset(ACOUSTIC), compute)
+    meaning = f"Cosine of the track's acoustic vector and {text}, -1..1; {MISSING}"
+    return FeatureBlock((Feature(f"cosine_to_{name}", meaning),), frozenset(ACOUSTIC), compute)
 
 
-def _relative(columns: tuple[str, ...], name: str) -> Feature:
+def _relative(columns: Names, name: str) -> FeatureBlock:
     text, reference = REFERENCES[name]
 
     def compute(now: Present, before: Past) -> Floats:
         return now[columns[0]] - reference(before, columns)[:, 0]
 
-    meaning = f"`{columns[0]}` of the track minus {text}."
-    return Feature(f"{columns[0]}_minus_{name}", meaning, frozenset(columns), compute)
+    meaning = f"`{columns[0]}` of the track minus {text}; {MISSING}"
+    feature = Feature(f"{columns[0]}_minus_{name}", meaning)
+    return FeatureBlock((feature,), frozenset(columns), compute)
 
 
 @reads("track_id_clean")

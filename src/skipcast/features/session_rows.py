@@ -1,0 +1,130 @@
+"""Which rows of a table of plays belong together: the geometry of sessions, without any meaning.
+
+All functions work on whole columns, without a loop over sessions: the cost per play is the same for
+a request of twenty and for millions.
+"""
+
+import numpy as np
+import pandas as pd
+
+from skipcast.arrays import Array, Bools, Floats, Indices
+from skipcast.features.memo import Memo
+
+
+class SessionRows:
+    """For each row of a table, the rows of the same session whose plays have ended: its history.
+
+    The history of a row is the run of rows from `start` up to, not including, `until`.
+
+    Args:
+        positions: place of each row in its session: 1, 2, 3, ...; a session is one run of rows.
+        history_lengths: of each row, how many plays at the start of its session are its history at
+            most; None if it is all rows before.
+
+    >>> rows = SessionRows(np.array([1.0, 2.0, 3.0, 1.0]))
+    >>> rows.start.tolist(), rows.until.tolist(), rows.count.tolist()
+    ([0, 0, 0, 3], [0, 1, 2, 3], [0.0, 1.0, 2.0, 0.0])
+    """
+
+    def __init__(self, positions: Floats, history_lengths: Floats | None = None) -> None:
+        self.row: Indices = np.arange(len(positions))
+        self.start: Indices = self.row - positions.astype(np.intp) + 1
+        self.until: Indices = self.row
+        self.all_before = history_lengths is None
+        if history_lengths is not None:
+            self.until = np.minimum(self.row, self.start + history_lengths.astype(np.intp))
+        self.count: Floats = (self.until - self.start).astype(np.float64)
+        self._among_first: Memo[int, Bools] = Memo(lambda plays: self.row - self.start < plays)
+
+    def shift(self, values: Floats, plays: int) -> Floats:
+        """Return the values of so many positions before, ended or not; NaN before the session.
+
+        Args:
+            values: a value per row, in the last dimension.
+            plays: 1 or more; 1 is the position before.
+
+        >>> SessionRows(np.array([1.0, 2.0, 1.0])).shift(np.array([5.0, 6.0, 7.0]), 1)
+        array([nan,  5., nan])
+        """
+        shifted = np.empty_like(values)
+        shifted[..., plays:] = values[..., :-plays]
+        shifted[..., self._among_first[plays]] = np.nan
+        return shifted
+
+    def last(self, values: Floats, plays: int) -> Floats:
+        """Return a value per row: that of the play that ended so many plays ago, NaN if none.
+
+        Args:
+            values: a value per row.
+            plays: 1 or more; 1 is the last play that ended.
+        """
+        if self.all_before:
+            return self.shift(values, plays)
+        return self.take(values, self.until - plays)
+
+    def lasts(self, values: Floats, plays: int) -> Floats:
+        """Return the values of each of the last plays that ended, the last first: rows x plays.
+
+        >>> SessionRows(np.array([1.0, 2.0, 3.0])).lasts(np.array([5.0, 6.0, 7.0]), 2).tolist()
+        [[nan, nan], [5.0, nan], [6.0, 5.0]]
+        """
+        rows = self.until[:, None] - np.arange(1, plays + 1)
+        padded = np.append(values, np.nan)
+        result: Floats = padded[np.where(rows >= self.start[:, None], rows, -1)]
+        return result
+
+    def take(self, values: Floats, rows: Indices) -> Floats:
+        """Return the values of other rows of the session, NaN where a row is before its start.
+
+        Args:
+            values: rows, or rows x columns.
+            rows: for each row the one to read; below `start` if there is none.
+        """
+        inside = rows >= self.start
+        if values.ndim == 2:
+            inside = inside[:, None]
+        return np.where(inside, values.take(rows, axis=0, mode="clip"), np.nan)
+
+    def sums(self, values: Array) -> Floats:
+        """Return the sum of each column over each row's history: rows x columns.
+
+        All sessions are summed in one go: a session has the same bits alone and among a million
+        others only if the values are multiples of one power of two and never NaN.
+
+        >>> SessionRows(np.array([1.0, 2.0, 1.0])).sums(np.array([[5.0], [6.0], [7.0]])).tolist()
+        [[0.0], [5.0], [0.0]]
+        """
+        sums = np.zeros((len(values) + 1, *values.shape[1:]))
+        values.cumsum(axis=0, out=sums[1:])
+        until = sums[:-1] if self.all_before else sums[self.until]
+        result: Floats = until - sums[self.start]
+        return result
+
+    def latest(self, marked: Bools) -> Indices:
+        """Return the last row of each row's history that is marked, -1 where there is none.
+
+        >>> SessionRows(np.array([1.0, 2.0, 3.0, 1.0])).latest(np.array([True, False, True, True]))
+        array([-1,  0,  0, -1])
+        """
+        rows = np.full(len(self.row) + 1, -1)
+        np.maximum.accumulate(np.where(marked, self.row, -1), out=rows[1:])
+        latest = rows[self.until]
+        return np.where(latest >= self.start, latest, -1)
+
+    def latest_equal(self, keys: Array) -> Indices:
+        """Return the last row of each row's history with the row's own key, -1 if there is none.
+
+        >>> keys = np.array(["a", "b", "a"], object)
+        >>> SessionRows(np.array([1.0, 2.0, 3.0])).latest_equal(keys)
+        array([-1, -1,  0])
+        """
+        codes = pd.factorize(keys)[0]
+        key = self.start * (len(codes) + 1) + codes
+        order = np.argsort(key, kind="stable")
+        before = np.full(len(key), -1)
+        again = key[order[1:]] == key[order[:-1]]
+        before[order[1:][again]] = order[:-1][again]
+        latest = before
+        while (late := latest >= self.until).any():  # that play has not ended: look further back
+            latest = np.where(late, before[latest], latest)
+        return latest

@@ -1,0 +1,134 @@
+"""What every set of features must do. Tests call these checks with our groups and with others.
+
+Each check takes a set of features and plays of whole sessions, in order, with their tracks.
+"""
+
+from operator import attrgetter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skipcast.features.feature import Feature, FeatureBlock
+from skipcast.features.feature_set import FeatureSet
+from skipcast.schema import LOG, names
+
+FIXED = {"session_id", "session_position", "session_length"}  # where a play is, not what it is
+POSITIONS = (1, 2, 7, 12)
+
+
+def check_blind_to_the_future(feature_set: FeatureSet, plays: pd.DataFrame) -> None:
+    """Change all that a play cannot know: its features stay, bit for bit."""
+    for seed, position in enumerate(POSITIONS):
+        check_blind_at(feature_set, plays, position, seed)
+
+
+def check_blind_at(feature_set: FeatureSet, plays: pd.DataFrame, position: int, seed: int) -> None:
+    """Check the plays at one position; `seed` decides what the unknown becomes."""
+    here, changed = _with_another_future(feature_set, plays, position, seed)
+    before, after = (feature_set.build(table)[here] for table in (plays, changed))
+    np.testing.assert_array_equal(before.to_numpy(), after.to_numpy())
+
+
+def _with_another_future(
+    feature_set: FeatureSet, plays: pd.DataFrame, position: int, seed: int
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Return which plays to look at, and plays in which all that these cannot know differs."""
+    horizon = feature_set.horizon
+    at = plays["session_position"].to_numpy()
+    unknown = [name for name in names(LOG) if name not in horizon.known]
+    if horizon.history_length is not None:  # of all plays behind the history, in whatever order
+        behind = at > horizon.history_length(plays["session_length"].to_numpy())
+        return (at == position) & behind, spoil(plays, behind, unknown, seed)
+    here = at == position
+    changed = spoil(plays, here, [name for name in unknown if name != "session_length"], seed)
+    changed = spoil(changed, at > position, [n for n in plays if n not in FIXED], seed)
+    return here, changed.assign(session_length=99)
+
+
+def spoil(plays: pd.DataFrame, rows: np.ndarray, columns: list[str], seed: int) -> pd.DataFrame:
+    """Return `plays` with other values in `columns` of `rows`: flags inverted, others shuffled."""
+    rng = np.random.default_rng(seed)
+    spoilt = plays.copy()
+    for column in columns:
+        values = spoilt[column].to_numpy(copy=True)
+        if values.dtype == bool:
+            values[rows] = ~values[rows]
+        else:
+            values[rows] = rng.permutation(plays[column].to_numpy())[: rows.sum()]
+        spoilt[column] = values
+    return spoilt
+
+
+def check_a_planted_leak_is_seen(feature_set: FeatureSet, plays: pd.DataFrame) -> None:
+    """With a feature that goes around the views, the check of blindness fails."""
+    leak = FeatureBlock(
+        (Feature("leak", "Whether the present play is skipped."),),
+        frozenset(),
+        lambda now, before: attrgetter("_columns")(now)["skip_2"],
+    )
+    leaking = FeatureSet(feature_set.horizon, (*feature_set.groups, (leak,)))
+    with pytest.raises(AssertionError, match="not equal"):
+        check_blind_to_the_future(leaking, plays)
+
+
+def check_a_request_gives_what_bulk_does(feature_set: FeatureSet, plays: pd.DataFrame) -> None:
+    """A session has the same bits alone and among all others."""
+    everything = feature_set.build(plays)
+    sessions = [plays.loc[rows] for rows in plays.groupby("session_id").groups.values()]
+    for session in sessions[::40]:
+        expected = everything.loc[session.index]
+        alone = feature_set.build(session)
+        pd.testing.assert_frame_equal(alone, expected, check_exact=True)
+
+
+def check_the_order_of_sessions_changes_nothing(
+    feature_set: FeatureSet, plays: pd.DataFrame
+) -> None:
+    """The last session first gives the same bits."""
+    sessions = [plays.loc[rows] for rows in plays.groupby("session_id").groups.values()]
+    turned = feature_set.build(pd.concat(sessions[::-1]))
+    expected = feature_set.build(plays)
+    pd.testing.assert_frame_equal(turned.loc[plays.index], expected, check_exact=True)
+
+
+def check_arrays_give_what_a_frame_does(feature_set: FeatureSet, plays: pd.DataFrame) -> None:
+    """Columns as arrays, as the server holds them, give the same bits."""
+    arrays = {name: plays[name].to_numpy() for name in plays}
+    expected = feature_set.build(plays)
+    pd.testing.assert_frame_equal(feature_set.build(arrays), expected, check_exact=True)
+
+
+def check_plays_stay_as_they_are(feature_set: FeatureSet, plays: pd.DataFrame) -> None:
+    """What is passed in is not changed."""
+    copy = plays.copy(deep=True)
+    feature_set.build(plays)
+    pd.testing.assert_frame_equal(plays, copy)
+
+
+def check_no_plays_give_no_rows(feature_set: FeatureSet, plays: pd.DataFrame) -> None:
+    """An empty table is no error."""
+    assert feature_set.build(plays.head(0)).shape == (0, len(feature_set.names))
+
+
+def check_nan_only_where_the_meaning_says_so(feature_set: FeatureSet, plays: pd.DataFrame) -> None:
+    """A feature may be missing if its meaning says when; each meaning is a sentence."""
+    assert all(feature.meaning.endswith(".") for feature in feature_set.features)
+    history_length = feature_set.horizon.history_length
+    table = feature_set.build(plays)
+    if history_length is not None:
+        table = table[plays["session_position"] > history_length(plays["session_length"])]
+    may = {f.name for f in feature_set.features if "NaN" in f.meaning and "never" not in f.meaning}
+    assert set(table.columns[table.isna().any()]) <= may
+
+
+CHECKS = (
+    check_blind_to_the_future,
+    check_a_planted_leak_is_seen,
+    check_a_request_gives_what_bulk_does,
+    check_the_order_of_sessions_changes_nothing,
+    check_arrays_give_what_a_frame_does,
+    check_plays_stay_as_they_are,
+    check_no_plays_give_no_rows,
+    check_nan_only_where_the_meaning_says_so,
+)
