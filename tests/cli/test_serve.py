@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import pytest
 from servers import ROOT, free_port, gone, post, served, started
 
-from skipcast.cli.serve import check_champion
 from skipcast.errors import SkipcastError
+from skipcast.promotion.registry import Registry
 from skipcast.serving.packaging import example
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
@@ -50,7 +50,7 @@ def test_ctrl_c_ends_all_of_it(tmp_path):
 def test_no_champion_is_told(tracking):
     match = r"models:/nobody@champion must be registered but is not: .* `dvc repro` makes it"
     with pytest.raises(SkipcastError, match=match):
-        check_champion("nobody")
+        Registry("nobody").require_champion()
 
 
 class Clients:
