@@ -20,6 +20,7 @@ test: check
 check: setup
 	ruff check .
 	ruff format --check .
+	lint-imports
 	mypy
 
 setup: .venv/ready

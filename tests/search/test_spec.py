@@ -4,6 +4,7 @@ import shutil
 
 import pandas as pd
 import pytest
+from imports import closure, places
 from searching import make_small_job
 
 from skipcast.files import write_parquet
@@ -76,3 +77,10 @@ def test_a_word_in_other_code_does_not(package, fingerprint, path):
 
 def test_every_entry_is_there():
     assert [name for name in spec.CODE if not (spec.PACKAGE / name).exists()] == []
+
+
+def test_the_code_is_what_the_search_imports_but_for_reading_writing_and_the_database():
+    neither = {"artifacts.py", "database", "files.py", "params.py", "records.py"}
+    modules = closure({"skipcast.search.trials"})
+    imported = {place.removeprefix("src/skipcast/") for place in places(modules)}
+    assert imported - neither == set(spec.CODE)

@@ -40,7 +40,7 @@ def search() -> None:
 
 
 @contextmanager
-def _quiet(progress: Callable[[], Mapping[Any, Any]]) -> Iterator[None]:
+def _quiet(_: Callable[[], Mapping[Any, Any]]) -> Iterator[None]:
     yield
 
 
