@@ -32,12 +32,12 @@ BOOSTERS: tuple[Family, ...] = ("lightgbm", "xgboost")
 
 @dataclass(frozen=True)
 class Answers:
-    """What the models say to the test plays that the horizon predicts."""
+    """What the models answer for the test plays that the horizon predicts."""
 
     plays: pd.DataFrame  # raw
     candidate: Floats  # probabilities, from the served model
     champion: Floats | None  # the same; NaN where it predicts none, None where there is none
-    unfit: str | None  # why the champion could not answer
+    unfit: str | None  # why the champion could not answer; None where it did or there is none
     others: dict[str, Floats]  # baselines, then families
     explained: dict[Family, Explained]  # the candidate, and the best booster
 
@@ -145,12 +145,12 @@ def score(model_uri: str, plays: pd.DataFrame) -> Floats:
         SkipcastError: the model does not load, or refuses the plays.
     """
     with tempfile.TemporaryDirectory() as folder:
-        given, out = Path(folder, "plays.parquet"), Path(folder, "out.parquet")
-        plays.to_parquet(given)
+        source, out = Path(folder, "plays.parquet"), Path(folder, "out.parquet")
+        plays.to_parquet(source)
         script = Path(__file__).parents[1] / "clients/score.py"
         done = subprocess.run(
             # -P: the folder of the script must not shadow the package that the model brings.
-            [sys.executable, "-P", script, model_uri, given, out],
+            [sys.executable, "-P", script, model_uri, source, out],
             capture_output=True,
             text=True,
             check=False,
