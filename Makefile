@@ -24,6 +24,7 @@ unit: setup
 check: setup
 	ruff check .
 	ruff format --check .
+	lint-imports
 	mypy
 
 # Makes .venv where there is none that works, or where PYTHON asks for another version than it has.

@@ -1,8 +1,17 @@
+import errno
+
 import pandas as pd
 import pytest
 
 from skipcast.errors import SkipcastError
-from skipcast.files import read_parquet, replacing, write_json, write_parquet
+from skipcast.files import (
+    disk_errors,
+    move_into,
+    read_parquet,
+    replacing,
+    write_json,
+    write_parquet,
+)
 
 
 def test_a_failure_leaves_the_previous_file_and_nothing_else(tmp_path):
@@ -34,3 +43,26 @@ def test_reads_what_was_written_and_writes_equal_bytes(tmp_path):
 def test_a_missing_input_names_the_stage_that_makes_it(tmp_path):
     with pytest.raises(SkipcastError, match="dvc repro load"):
         read_parquet(tmp_path / "a.parquet", made_by="load")
+
+
+def test_moves_files_and_folders_over_those_of_the_same_name(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    for folder, text in ((source, "new"), (target, "old")):
+        (folder / "figures").mkdir(parents=True)
+        (folder / "figures" / f"{text}.png").write_text(text)
+        (folder / "card.md").write_text(text)
+    move_into(source, target)
+    assert (target / "card.md").read_text() == "new"
+    assert [path.name for path in (target / "figures").iterdir()] == ["new.png"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_an_error_that_names_the_file_and_the_remedy(number):
+    match = r"disk must have room for a\.txt but is full\. Make room"
+    with pytest.raises(SkipcastError, match=match), disk_errors():
+        raise OSError(number, "full", "a.txt")
+
+
+def test_another_error_of_the_disk_stays_what_it_is():
+    with pytest.raises(PermissionError), disk_errors():
+        raise PermissionError(errno.EACCES, "no", "a.txt")

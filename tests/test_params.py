@@ -42,6 +42,7 @@ def test_reads_the_defaults():
         ("serve", "port", 65536, r"serve\.port: .*less than 65536, got 65536"),
         ("serve", "workers", 0, r"serve\.workers: .*greater than 0, got 0"),
         ("demo", "port", -1, r"demo\.port: .*greater than or equal to 0, got -1"),
+        ("promote", "songs", [{"name": ""}], r"promote\.songs\.0\.name: .*at least 1 character"),
         ("search", "seed", -1, r"search\.seed: .*greater than or equal to 0"),
     ],
 )
@@ -69,3 +70,22 @@ def test_refuses_no_file_and_no_yaml(tmp_path):
     (tmp_path / "params.yaml").write_text("fetch: [")
     with pytest.raises(SkipcastError, match="must be YAML"):
         read_params(tmp_path / "params.yaml")
+
+
+def test_a_fault_names_where_the_rules_are(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("fetch: {}\n")
+    with pytest.raises(SkipcastError, match=r"the comments in params\.yaml say what each may be"):
+        read_params(path)
+
+
+def test_params_do_not_change():
+    with pytest.raises(ValueError, match="frozen"):
+        read_params(DEFAULTS).fetch.rows = 5
+
+
+def test_refuses_a_list_in_place_of_sections(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("[]")
+    with pytest.raises(SkipcastError, match=r"params\.yaml: Input should be .*got \[\]"):
+        read_params(path)

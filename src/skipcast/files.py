@@ -63,7 +63,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Raise that a disk is full as an error that a user can mend."""
+    """Raise the error of a full disk as one that a user can mend."""
     try:
         yield
     except OSError as error:

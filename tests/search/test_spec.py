@@ -5,6 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 from harness.searches import RECEIPT, make_small_job, receipt_of, small_params
+from imports import closure, places
 
 from skipcast.errors import SkipcastError
 from skipcast.files import write_parquet
@@ -92,3 +93,10 @@ def test_features_that_are_not_those_of_their_receipt(feature_files, change, mat
     receipt = receipt_of(params, feature_files[0]).model_copy(update=change)
     with pytest.raises(SkipcastError, match=match + r"[\s\S]*dvc repro --force features"):
         spec.make_job(params, *feature_files, receipt=RECEIPT, features_receipt=receipt)
+
+
+def test_the_code_is_what_the_search_imports_but_for_reading_writing_and_the_database():
+    neither = {"artifacts.py", "database", "files.py", "params.py", "records.py"}
+    modules = closure({"skipcast.search.trials"})
+    imported = {place.removeprefix("src/skipcast/") for place in places(modules)}
+    assert imported - neither == set(spec.CODE)

@@ -34,11 +34,11 @@ for command in COMMANDS:
 
 
 def main() -> None:
-    """Run a command; what a user can mend is one message and exit code 1, without a traceback."""
-    # Chatter about tables made and files copied would bury what the stages say.
+    """Run a command; an error that a user can mend is one message and exit code 1."""
+    # MLflow's messages about tables and copied files would hide those of the stages.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # A tracking server that is away is told after seconds; MLflow would try for four minutes.
+    # Report within seconds that a tracking server does not answer; MLflow would try four minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     try:
         with disk_errors():

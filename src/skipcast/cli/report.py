@@ -42,11 +42,11 @@ def figure(
     if feature not in numbers:
         raise SkipcastError(f"--feature must be one of {', '.join(numbers)} but got {feature}.")
     plays = _plays_with_tracks(read_parquet(TRACKS, made_by="fetch"))
-    chosen = lively_session(plays) if session is None else plays[plays["session_id"] == session]
-    if chosen.empty:
+    rows = lively_session(plays) if session is None else plays[plays["session_id"] == session]
+    if rows.empty:
         raise SkipcastError(f"--session must be the id of a session in {PLAYS} but got {session}.")
-    synthetic = is_synthetic(chosen["session_id"])
-    plots.save(figures.session(chosen, feature, synthetic=synthetic), out)
+    synthetic = is_synthetic(rows["session_id"])
+    plots.save(figures.session(rows, feature, synthetic=synthetic), out)
     typer.echo(f"Wrote {out}.", err=True)
 
 

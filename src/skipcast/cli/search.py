@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -12,6 +12,10 @@ from rich.table import Table
 from skipcast.artifacts import FEATURES, TRACKS, FeaturesReceipt, LoadReceipt, SearchResult
 from skipcast.files import existing
 from skipcast.params import read_params
+
+if TYPE_CHECKING:  # commands that do not search start faster without
+    from skipcast.models.families import Family
+    from skipcast.search.studies import Progress
 
 REFRESH_SECONDS = 1.0
 console = Console(stderr=True)
@@ -40,12 +44,12 @@ def search() -> None:
 
 
 @contextmanager
-def _quiet(progress: Callable[[], Mapping[Any, Any]]) -> Iterator[None]:
+def _quiet(_: "Callable[[], Mapping[Family, Progress]]") -> Iterator[None]:
     yield
 
 
 @contextmanager
-def live(progress: Callable[[], Mapping[Any, Any]]) -> Iterator[None]:
+def live(progress: "Callable[[], Mapping[Family, Progress]]") -> Iterator[None]:
     """Show a line per family while the search runs, whoever does its trials."""
     ended = threading.Event()
     with Live(console=console, transient=True) as display:
@@ -63,7 +67,7 @@ def live(progress: Callable[[], Mapping[Any, Any]]) -> Iterator[None]:
             thread.join()
 
 
-def _lines(progress: Mapping[Any, Any]) -> Table:
+def _lines(progress: "Mapping[Family, Progress]") -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("family", "best accuracy", "trials", "pruned", "time left"):
         table.add_column(heading, justify="left" if heading == "family" else "right")

@@ -103,7 +103,7 @@ def create_app(plays: pd.DataFrame, server: ScoringServer, explain: Explain) -> 
         return answer
 
     @app.exception_handler(SkipcastError)
-    async def tell(request: Request, error: SkipcastError) -> JSONResponse:
+    async def tell(_: Request, error: SkipcastError) -> JSONResponse:
         return JSONResponse({"message": str(error)}, status_code=400)
 
     @app.get("/api/sessions")

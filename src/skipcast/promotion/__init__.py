@@ -1,6 +1,6 @@
 """Which model is champion: the stage `promote`.
 
 - answers, judge: what models answer for the test plays, and the judgement; gate: the decision
-- registry, ledger, publish: versions, the alias, who decided what and when
-- card, reports, figures: what people read
+- registry, alias, ledger: versions, which one is champion, who decided what and when
+- publish: carries a judgement out; card, reports, figures: what people read
 """

@@ -25,18 +25,18 @@ from skipcast.features.build import predicted
 from skipcast.features.table import KEY_COLUMNS, feature_columns
 from skipcast.models.families import FAMILIES, Family
 from skipcast.params import Params
-from skipcast.promotion.registry import answering
+from skipcast.promotion.ledger import registry_errors
 from skipcast.schema import TARGET
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What the models say to the test plays that the horizon predicts."""
+    """What the models answer for the test plays that the horizon predicts."""
 
     plays: pd.DataFrame  # raw
     candidate: Floats  # probabilities, from the served model
     champion: Floats | None  # the same; NaN where it predicts none, None where there is none
-    unfit: str | None  # why the champion could not answer
+    unfit: str | None  # why the champion could not answer; None where it did or there is none
     others: dict[str, Floats]  # baselines, then families
     explained: dict[Family, Explained]  # the candidate, and the best booster
 
@@ -56,19 +56,19 @@ def ask(
     counts = predicted(plays, params.features.horizon)
     parts = split_sessions(plays["session_id"], params.split)
     _check_same_plays(plays[counts], features)
-    raw, asked = plays[parts == "test"], counts[parts == "test"]
-    check_enough(raw.loc[asked, TARGET].to_numpy(dtype=bool), raw["session_id"].nunique())
+    raw, to_predict = plays[parts == "test"], counts[parts == "test"]
+    check_enough(raw.loc[to_predict, TARGET].to_numpy(dtype=bool), raw["session_id"].nunique())
     with ThreadPoolExecutor() as pool:
         # These are processes of their own; meanwhile this one fits and asks the others.
         candidate = pool.submit(score, result.candidate.model_uri, raw)
         champion = pool.submit(score, rival, raw) if rival else None
         others = baselines(plays, parts, params.features.horizon)
         families, explained = _ask_families(features, parts[counts], result, params.promote.seed)
-        given, unfit = _answer(champion)
+        rivals, unfit = _answer(champion)
         return Answers(
-            plays=raw[asked],
-            candidate=_whole(candidate.result()[asked]),
-            champion=None if given is None else given[asked],
+            plays=raw[to_predict],
+            candidate=_whole(candidate.result()[to_predict]),
+            champion=None if rivals is None else rivals[to_predict],
             unfit=unfit,
             others=others | families,
             explained=explained,
@@ -128,7 +128,7 @@ def _best_booster(result: SearchResult) -> list[Family]:
 
 def _classifier(family: Family, model_uri: str) -> Any:
     model_id = model_uri.removeprefix("models:/")
-    with answering(f"give the best {family} model"), tempfile.TemporaryDirectory() as folder:
+    with registry_errors(f"give the best {family} model"), tempfile.TemporaryDirectory() as folder:
         place = MlflowClient().get_logged_model(model_id).artifact_location
         path = mlflow.artifacts.download_artifacts(f"{place}/artifacts/classifier", dst_path=folder)
         return FAMILIES[family].load(Path(path), threads=joblib.cpu_count())
@@ -144,12 +144,12 @@ def score(model_uri: str, plays: pd.DataFrame) -> Floats:
         SkipcastError: the model does not load, or refuses the plays.
     """
     with tempfile.TemporaryDirectory() as folder:
-        given, out = Path(folder, "plays.parquet"), Path(folder, "out.parquet")
-        plays.to_parquet(given)
+        source, out = Path(folder, "plays.parquet"), Path(folder, "out.parquet")
+        plays.to_parquet(source)
         script = Path(__file__).parents[1] / "clients/score.py"
         done = subprocess.run(
             # -P: the folder of the script must not shadow the package that the model brings.
-            [sys.executable, "-P", script, model_uri, given, out],
+            [sys.executable, "-P", script, model_uri, source, out],
             capture_output=True,
             text=True,
             check=False,

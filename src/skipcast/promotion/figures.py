@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from skipcast.arrays import Bools, Floats
+from skipcast.arrays import Bools, Floats, Matrix
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.plots import (
     COLOURS,
@@ -37,12 +36,15 @@ def by_position(
     """
     figure = canvas((7.2, 4.8))
     axes = figure.subplots()
-    for i, (name, found) in enumerate(accuracy.items()):
-        at = list(found)
+    for i, (name, intervals) in enumerate(accuracy.items()):
+        at, values = list(intervals), [interval.value for interval in intervals.values()]
         colour, line = COLOURS[i % len(COLOURS)], LINES[i % len(LINES)]
-        axes.plot(at, [found[k].value for k in at], color=colour, ls=line, label=name, zorder=3 - i)
+        axes.plot(at, values, color=colour, ls=line, label=name, zorder=3 - i)
         if i == 0:
-            low, high = ([getattr(found[k], end) for k in at] for end in ("low", "high"))
+            low, high = (
+                [getattr(interval, end) for interval in intervals.values()]
+                for end in ("low", "high")
+            )
             axes.fill_between(at, low, high, color=colour, alpha=0.2, lw=0, label="95 % interval")
     axes.set(xlabel="position in the session", ylabel="share of plays answered right")
     axes.set_xticks(POSITION_TICKS)
@@ -76,8 +78,8 @@ def confusion(skipped: Bools, probability: Floats, *, synthetic: bool = False) -
 @styled
 def contributions(
     names: tuple[str, ...],
-    values: npt.NDArray[np.float32],
-    given: Floats,
+    values: Matrix,
+    added: Floats,
     top: int = 10,
     *,
     synthetic: bool = False,
@@ -87,20 +89,20 @@ def contributions(
     Args:
         names: of the features.
         values: plays x features, NaN where missing.
-        given: contributions, plays x features, log-odds.
+        added: contributions, plays x features, log-odds.
         top: how many features to show, those that move predictions most.
         synthetic: as in `by_position`.
     """
-    order = np.argsort(-np.abs(given).mean(axis=0), kind="stable")[:top]
+    order = np.argsort(-np.abs(added).mean(axis=0), kind="stable")[:top]
     figure = canvas((7.6, 5.6))
     axes = figure.subplots()
-    scattered = None
+    points = None
     for row, i in enumerate(order):
         rank, missing = _ranks(values[:, i])
-        height = row + _spread(given[:, i])
-        axes.scatter(given[missing, i], height[missing], s=4, color=QUIET, alpha=0.5, lw=0)
-        scattered = axes.scatter(
-            given[~missing, i], height[~missing], s=4, c=rank[~missing],
+        height = row + _jitter(added[:, i])
+        axes.scatter(added[missing, i], height[missing], s=4, color=QUIET, alpha=0.5, lw=0)
+        points = axes.scatter(
+            added[~missing, i], height[~missing], s=4, c=rank[~missing],
             cmap="viridis", vmin=0, vmax=1, alpha=0.6, lw=0,
         )  # fmt: skip
     axes.axvline(0, color=QUIET, lw=1)
@@ -109,13 +111,13 @@ def contributions(
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel("contribution, log-odds (right: towards a skip)")
     axes.set_title(title("Contributions", synthetic))
-    if scattered is not None:
-        bar = figure.colorbar(scattered, ticks=[0, 1], label="value of the feature (grey: missing)")
+    if points is not None:
+        bar = figure.colorbar(points, ticks=[0, 1], label="value of the feature (grey: missing)")
         bar.ax.set_yticklabels(["low", "high"])
     return figure
 
 
-def _ranks(values: npt.NDArray[np.float32]) -> tuple[Floats, Bools]:
+def _ranks(values: Matrix) -> tuple[Floats, Bools]:
     """Return where each value lies among the others, 0..1, and which are missing.
 
     >>> _ranks(np.array([3.0, 1.0, np.nan, 2.0]))[0].tolist()
@@ -127,14 +129,14 @@ def _ranks(values: npt.NDArray[np.float32]) -> tuple[Floats, Bools]:
     return np.where(missing, 0.0, rank), missing
 
 
-def _spread(given: Floats) -> Floats:
-    """Return how far to move each point up or down, -0.4..0.4, so that crowds look like crowds."""
-    low, high = float(given.min()), float(given.max())
-    bins = np.minimum((given - low) / max(high - low, 1e-9) * 60, 59).astype(np.intp)
+def _jitter(values: Floats) -> Floats:
+    """Return how far to move each point up or down, -0.4..0.4, so that dense places look dense."""
+    low, high = float(values.min()), float(values.max())
+    bins = np.minimum((values - low) / max(high - low, 1e-9) * 60, 59).astype(np.intp)
     crowd = np.bincount(bins, minlength=60)
     order = np.argsort(bins, kind="stable")
-    within = np.empty(len(given))
-    within[order] = np.arange(len(given)) - np.repeat(np.cumsum(crowd) - crowd, crowd)
+    within = np.empty(len(values))
+    within[order] = np.arange(len(values)) - np.repeat(np.cumsum(crowd) - crowd, crowd)
     middle = within - (crowd[bins] - 1) / 2
     result: Floats = 0.8 * middle / crowd.max()
     return result
@@ -183,7 +185,7 @@ def session(plays: pd.DataFrame, feature: str, *, synthetic: bool = False) -> Fi
 def distributions(
     tracks: pd.DataFrame, songs: Sequence[Song], *, synthetic: bool = False
 ) -> Figure:
-    """Draw how four features are spread over tracks, and where some songs lie.
+    """Draw the distributions of four features over tracks, and where some songs lie.
 
     Args:
         tracks: columns `DISTRIBUTIONS`.
@@ -193,9 +195,9 @@ def distributions(
     figure = canvas((9, 6.2))
     for axes, feature in zip(figure.subplots(2, 2).flat, DISTRIBUTIONS, strict=True):
         values = tracks[feature].to_numpy(np.float64)
-        shown = tuple(np.quantile(values, (0.001, 0.999))) if feature in UNITS else (0, 1)
+        limits = tuple(np.quantile(values, (0.001, 0.999))) if feature in UNITS else (0, 1)
         share = np.full(len(values), 100 / len(values))
-        axes.hist(values, bins=40, range=shown, weights=share, color="#B8B8B8")
+        axes.hist(values, bins=40, range=limits, weights=share, color="#B8B8B8")
         for i, song in enumerate(songs):
             style = {"color": COLOURS[i % len(COLOURS)], "ls": LINES[i % len(LINES)]}
             axes.axvline(getattr(song, feature), lw=2.2, **style, label=song.name)

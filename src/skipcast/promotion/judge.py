@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -33,17 +34,17 @@ CARRIERS = 5  # features named where a leak is probable
 
 @dataclass(frozen=True)
 class Judgement:
-    """All that a promotion found out before it changes anything."""
+    """All that a promotion knows before it changes anything."""
 
     family: Family  # of the candidate
-    champion: int | None  # version
-    kept: bool  # the candidate is the champion already
+    champion: int | None  # its version; None where there is none
+    kept: bool  # whether the candidate is the champion already
     answers: Answers
     scores: dict[str, Scores]  # baselines, families, "candidate" and, where it answers, "champion"
     slices: dict[str, Slices]  # baselines and "candidate"
     plays_in: dict[str, dict[str, int]]  # each slice
     positions: dict[str, dict[int, Interval]]  # accuracy; as slices
-    comparison: Comparison | None
+    comparison: Comparison | None  # with the champion; None where it did not answer
     verdict: Verdict
 
 
@@ -67,7 +68,6 @@ def judge(
         SkipcastError: there are too few test sessions or outcomes, the registry does not answer,
             or the candidate cannot be scored.
     """
-    family = result.best
     champion = registry.champion()
     kept = champion is not None and champion == registry.find(result.candidate.run_id)
     rival = None if champion is None or kept else f"models:/{registry.name}/{champion}"
@@ -78,26 +78,33 @@ def judge(
         seed=params.promote.seed,
         samples=params.promote.samples,
     )
+    scores_of = _scores(test, answers)
     comparison = None
     if answers.champion is not None:
         comparison = compare(test, answers.candidate, answers.champion)
-    scored = _scores(test, answers)
-    carriers = answers.explained[family].top(CARRIERS)
-    verdict = decide(scored["candidate"], comparison, params.promote, carriers=carriers)
+    carriers = answers.explained[result.best].top(CARRIERS)
+    verdict = decide(scores_of["candidate"], comparison, params.promote, carriers=carriers)
+    return Judgement(
+        result.best, champion, kept, answers, scores_of, **_details(test, answers),
+        comparison=comparison, verdict=verdict,
+    )  # fmt: skip
+
+
+class _Details(TypedDict):
+    slices: dict[str, Slices]
+    plays_in: dict[str, dict[str, int]]
+    positions: dict[str, dict[int, Interval]]
+
+
+def _details(test: HeldOut, answers: Answers) -> _Details:
+    """Score baselines and candidate in slices and by position."""
     probabilities = {name: answers.others[name] for name in BASELINES}
     probabilities["candidate"] = answers.candidate
-    return Judgement(
-        family=family,
-        champion=champion,
-        kept=kept,
-        answers=answers,
-        scores=scored,
-        slices={name: slice_scores(test, p) for name, p in probabilities.items()},
-        plays_in={k: {v: int(r.sum()) for v, r in s.items()} for k, s in test.slices.items()},
-        positions={name: accuracy_by_position(test, p) for name, p in probabilities.items()},
-        comparison=comparison,
-        verdict=verdict,
-    )
+    return {
+        "slices": {name: slice_scores(test, p) for name, p in probabilities.items()},
+        "plays_in": {k: {v: int(r.sum()) for v, r in s.items()} for k, s in test.slices.items()},
+        "positions": {name: accuracy_by_position(test, p) for name, p in probabilities.items()},
+    }
 
 
 def _scores(test: HeldOut, answers: Answers) -> dict[str, Scores]:

@@ -1,4 +1,4 @@
-"""What follows from a judgement: a version, an entry in the ledger, the alias, and the reports."""
+"""Carries out a judgement: registers a version, writes the ledger, moves the alias, reports."""
 
 import tempfile
 from pathlib import Path
@@ -14,7 +14,8 @@ from skipcast.params import Params
 from skipcast.promotion import reports
 from skipcast.promotion.card import About, card
 from skipcast.promotion.judge import Judgement
-from skipcast.promotion.registry import Entry, Registry
+from skipcast.promotion.ledger import Entry
+from skipcast.promotion.registry import Registry
 
 
 def conclude(
@@ -42,17 +43,15 @@ def conclude(
     Raises:
         SkipcastError: the registry does not answer, or another changed the champion meanwhile.
     """
-    best = result.candidate
+    best, synthetic = result.candidate, receipt.synthetic
     version = registry.register(best.model_uri, best.run_id, judgement.family)
     entry = entry_of(judgement, version, data=receipt.tables["training_set"].hash)
-    synthetic = receipt.synthetic
-    commit = get_git_commit(str(Path.cwd()))
-    about = About(version, entry.decision, receipt, result, registry.settings(best.run_id), commit)
-    drawn = reports.draw(judgement, tracks, params, synthetic=synthetic)
-    session = drawn.pop(reports.SESSION)
+    text = card(judgement, params, _about(entry, registry, result, receipt))
+    drawings = reports.draw(judgement, tracks, params, synthetic=synthetic)
+    session = drawings.pop(reports.SESSION)
     with tempfile.TemporaryDirectory(prefix=".promote.", dir=".") as name:
         folder = Path(name)
-        reports.write(folder, drawn, judgement, card=card(judgement, params, about))
+        reports.write(folder, drawings, judgement, card=text)
         if synthetic:
             plots.save(session, folder / "figures" / reports.SESSION)
         registry.attach(best.model_uri, folder / "model_card.md")
@@ -62,6 +61,12 @@ def conclude(
         move_into(folder, REPORTS)
     reports.metrics(judgement, entry, _champion(entry, registry), result).write()
     return entry
+
+
+def _about(entry: Entry, registry: Registry, result: SearchResult, receipt: LoadReceipt) -> About:
+    settings = registry.settings(result.candidate.run_id)
+    commit = get_git_commit(str(Path.cwd()))
+    return About(entry.version, entry.decision, receipt, result, settings, commit)
 
 
 def entry_of(judgement: Judgement, version: int, *, data: str | None = None) -> Entry:
@@ -82,17 +87,17 @@ def entry_of(judgement: Judgement, version: int, *, data: str | None = None) -> 
         judgement.champion,
         reason,
         data=data,
-        scores=_spreads(judgement.scores["candidate"]),
-        champion_scores=_spreads(rival) if rival else None,
+        scores=_with_intervals(judgement.scores["candidate"]),
+        champion_scores=_with_intervals(rival) if rival else None,
     )
 
 
-def _spreads(scores: dict[str, Interval]) -> dict[str, list[float]]:
+def _with_intervals(scores: dict[str, Interval]) -> dict[str, list[float]]:
     return {name: [i.value, i.low, i.high] for name, i in scores.items()}
 
 
 def _champion(entry: Entry, registry: Registry) -> Champion:
-    """Tell who is champion after a decision; None where there is none."""
+    """Return the champion after a decision."""
     version = entry.champion if entry.decision == "refused" else entry.version
     family = registry.family(version) if version is not None else None
     return Champion(family=family, version=version)

@@ -156,10 +156,10 @@ def _fail_dead(studies: Studies, locks: Locks, runs: Runs) -> None:
 def _fail_dead_trials(study: Study, locks: Locks, runs: Runs) -> None:
     """Fail the running trials of a study, and their runs, whose lock nobody holds."""
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    held = locks.held(trial.user_attrs.get(RUN, "") for trial in running)
+    alive = locks.held(trial.user_attrs.get(RUN, "") for trial in running)
     for trial in running:
         run_id = trial.user_attrs.get(RUN)
-        if run_id not in held:
+        if run_id not in alive:
             study.tell(trial.number, state=TrialState.FAIL)
             if run_id:
                 runs.end(run_id, "failed", "KILLED")

@@ -62,6 +62,10 @@ class Runs:
             batch = metrics[first : first + MAX_METRICS_PER_BATCH]
             self.client.log_batch(run_id, metrics=batch, params=settings if first == 0 else [])
 
+    def log_folder(self, run_id: str, folder: str, path: str) -> None:
+        """Log the files of a folder as artifacts under `path`."""
+        self.client.log_artifacts(run_id, folder, path)
+
     def end(self, run_id: str, state: str, status: str = "FINISHED") -> None:
         """End a run, whether it has ended before or not."""
         self.client.log_batch(run_id, tags=[RunTag(STATE, state)])

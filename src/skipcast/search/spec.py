@@ -87,13 +87,8 @@ def make_job(
         tables=receipt.tables,
         horizon=params.features.horizon,
         groups=params.features.groups,
-    ).model_dump()
-    for name, value in features_receipt.model_dump().items():
-        if present[name] != value:
-            raise SkipcastError(
-                f"{features} must be of the {name} {value}, as its receipt says, but got "
-                f"{present[name]}. `dvc repro --force features` makes it again."
-            )
+    )
+    _check_same(features, features_receipt, present)
     data = receipt.tables["training_set"].hash
     tags = {
         "data.hash": data,
@@ -104,6 +99,16 @@ def make_job(
     }
     fingerprint = _fingerprint(params, features_receipt.hash, hash_file(tracks))
     return Job(params, features, tracks, data, {**tags, "fingerprint": fingerprint}, fingerprint)
+
+
+def _check_same(features: Path, receipt: FeaturesReceipt, present: FeaturesReceipt) -> None:
+    now = present.model_dump()
+    for name, value in receipt.model_dump().items():
+        if now[name] != value:
+            raise SkipcastError(
+                f"{features} must be of the {name} {value}, as its receipt says, but got "
+                f"{now[name]}. `dvc repro --force features` makes it again."
+            )
 
 
 def _fingerprint(params: Params, *inputs: str) -> str:

@@ -174,7 +174,7 @@ def _run(joined: _Joined, claim: Claim, prepared: Any, plays: Plays, job: Job) -
     with tempfile.TemporaryDirectory() as folder:
         family.save(model, Path(folder, MODEL_FILE))
         np.save(Path(folder, PROBABILITY_FILE), probability)
-        joined.runs.client.log_artifacts(claim.run_id, folder, TRIAL_FOLDER)
+        joined.runs.log_folder(claim.run_id, folder, TRIAL_FOLDER)
     for score in SCORES:
         claim.trial.set_user_attr(score, scores[score])
     joined.claims.end(claim, TrialState.COMPLETE, scores[params.objective])

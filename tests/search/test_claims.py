@@ -1,0 +1,98 @@
+"""Claims of trials: real locks in Postgres, real runs in MLflow, Optuna's studies in memory."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from skipcast.database.locks import Locks
+from skipcast.database.server import open_connection
+from skipcast.params import read_params
+from skipcast.search.claims import join
+from skipcast.search.mlflow_runs import Runs, open_runs
+from skipcast.search.studies import Studies
+
+PARAMS = read_params(Path(__file__).parents[2] / "params.yaml").search
+
+
+@pytest.fixture
+def locks(postgres) -> Iterator[Locks]:
+    with closing(open_connection(postgres)) as connection:
+        connection.autocommit = True
+        yield Locks(connection)
+
+
+@pytest.fixture
+def runs(tracking, request) -> Runs:
+    return open_runs(request.node.name, {}, data="7")
+
+
+@pytest.fixture
+def studies() -> Studies:
+    params = PARAMS.model_copy(update={"families": {"lightgbm": 2}})
+    return Studies(optuna.storages.InMemoryStorage(), "fingerprint", params)
+
+
+def status(runs: Runs, run_id: str) -> tuple[str, str]:
+    run = runs.client.get_run(run_id)
+    return run.info.status, run.data.tags.get("state", "")
+
+
+def first(claims):
+    return next(claims.each("lightgbm", wait=False))
+
+
+def test_each_yields_every_trial_once(studies, locks, runs):
+    with join(studies, locks, runs) as claims:
+        names = []
+        for claim in claims.each("lightgbm", wait=False):
+            names.append(runs.client.get_run(claim.run_id).info.run_name)
+            claims.end(claim, TrialState.COMPLETE, 0.5)
+    assert names == ["lightgbm-000", "lightgbm-001"]
+
+
+def test_a_claim_holds_the_lock_of_its_run_until_it_ends(studies, locks, runs):
+    with join(studies, locks, runs) as claims:
+        claim = first(claims)
+        assert locks.held([claim.run_id]) == {claim.run_id}
+        claims.end(claim, TrialState.COMPLETE, 0.5)
+        assert locks.held([claim.run_id]) == set()
+    assert status(runs, claim.run_id) == ("FINISHED", "complete")
+
+
+def test_a_trial_whose_lock_is_gone_is_failed_and_claimed_again(studies, locks, runs):
+    with join(studies, locks, runs) as claims:
+        dead = first(claims)
+        locks.release(dead.run_id)  # as the server does when a process dies
+        again = first(claims)
+        assert again.params == dead.params
+        assert status(runs, dead.run_id) == ("KILLED", "failed")
+        claims.end(again, TrialState.COMPLETE, 0.5)
+
+
+def test_who_joins_again_has_the_same_parent(studies, locks, runs):
+    parents = []
+    for _ in range(2):
+        with join(studies, locks, runs) as claims:
+            parents.append(claims.parent)
+    assert parents[0] == parents[1]
+
+
+def test_a_search_that_was_left_is_killed_and_opened_again(studies, locks, runs):
+    with join(studies, locks, runs) as claims:
+        pass
+    assert status(runs, claims.parent)[0] == "KILLED"
+    with join(studies, locks, runs) as claims:
+        assert status(runs, claims.parent)[0] == "RUNNING"
+
+
+def test_a_deleted_parent_starts_the_search_over(studies, locks, runs):
+    with join(studies, locks, runs) as claims:
+        claims.end(first(claims), TrialState.COMPLETE, 0.5)
+    runs.client.delete_run(claims.parent)
+    with join(studies, locks, runs) as again:
+        assert again.parent != claims.parent
+        assert studies.trials() == []
