@@ -1,15 +1,19 @@
 """Promotions on a real MLflow store, with models that are scored in processes of their own."""
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
-from conftest import fit
+from harness.models import fit, log
+from harness.searches import DEFAULTS
 from mlflow import MlflowClient
 
 from skipcast.artifacts import (
+    REPORTS,
     BestOfFamily,
     Champion,
     LoadReceipt,
@@ -20,18 +24,15 @@ from skipcast.artifacts import (
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.scores import HeldOut, scores
 from skipcast.evaluation.split import split_sessions
-from skipcast.features.build import ALL, KEY_COLUMNS, build_features
+from skipcast.features.build import build_features
 from skipcast.models.families import FAMILIES
-from skipcast.params import Features, read_params
+from skipcast.params import read_params
 from skipcast.promotion.answers import score
-from skipcast.promotion.judge import judge
+from skipcast.promotion.judge import Judgement, judge
 from skipcast.promotion.publish import conclude
-from skipcast.promotion.registry import Registry
+from skipcast.promotion.registry import Entry, Registry
 from skipcast.schema import TARGET
-from skipcast.serving.packaging import log_model
 
-DEFAULTS = Path(__file__).parents[2] / "params.yaml"
-FEATURES = Features(horizon="started", groups=ALL)
 RECEIPT = LoadReceipt(
     database="embedded",
     schema="skipcast",
@@ -49,102 +50,121 @@ def params():
 
 
 @pytest.fixture(scope="module")
-def features(plays):
-    table = plays[list(KEY_COLUMNS)].assign(skipped=plays[TARGET])
-    return table.join(build_features(plays, "started"))
+def registry(params):
+    return Registry(params.promote.model)
 
 
 @pytest.fixture(scope="module")
-def candidates(features, plays, plays_and_tracks, tracking):
-    """What a search finds: a good LightGBM, and a logistic model that learned the opposite."""
-    matrix, skipped = features.iloc[:, 3:].to_numpy(), plays[TARGET].to_numpy()
-    models = {
+def features(feature_files):
+    return pd.read_parquet(feature_files[0])
+
+
+@pytest.fixture(scope="module")
+def models(plays):
+    """A good LightGBM, and a logistic model that learned the opposite."""
+    matrix, skipped = build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy()
+    return {
         "lightgbm": fit("lightgbm", matrix, skipped, num_leaves=4, min_child_samples=400),
         "logistic": fit("logistic", matrix, ~skipped),
     }
-    found = {}
-    for family, model in models.items():
-        with mlflow.start_run() as run:
-            info = log_model(model, plays_and_tracks[1], family=family, features=FEATURES)
-        found[family] = BestOfFamily(
-            run_id=run.info.run_id, accuracy=0.7, log_loss=0.5, model_uri=info.model_uri
-        )
-    return models, found
 
 
 @pytest.fixture(scope="module")
-def promotion(candidates, features, plays, plays_and_tracks, params):
-    """Return a function that promotes a family."""
+def families(models, plays_and_tracks, tracking):
+    """The best of each family, as a search has logged them."""
+    assert tracking
+    infos = {f: log(model, plays_and_tracks[1], family=f) for f, model in models.items()}
+    return {
+        family: BestOfFamily(
+            run_id=info.run_id, accuracy=0.7, log_loss=0.5, model_uri=info.model_uri
+        )
+        for family, info in infos.items()
+    }
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A promotion, and what there was right after it."""
+
+    judgement: Judgement
+    entry: Entry
+    champion: int | None
+    metrics: Metrics
+    card: str
+    figures: set[str]
+
+
+@pytest.fixture(scope="module")
+def promote(families, features, plays, plays_and_tracks, params):
+    """Return a function that promotes a family's model."""
 
     def run(family, params=params):
         registry = Registry(params.promote.model)
-        result = SearchResult(run_id="parent", families=candidates[1], best=family)
+        result = SearchResult(run_id="parent", families=families, best=family)
         judgement = judge(plays, features, result, params, registry)
-        entry = conclude(
-            judgement, registry, params, plays_and_tracks[1], result=result, receipt=RECEIPT
+        tracks = plays_and_tracks[1]
+        entry = conclude(judgement, registry, params, tracks, result=result, receipt=RECEIPT)
+        return Promotion(
+            judgement,
+            entry,
+            registry.champion(),
+            Metrics.read(),
+            (REPORTS / "model_card.md").read_text(),
+            {path.name for path in (REPORTS / "figures").glob("*.png")},
         )
-        return judgement, entry
 
     return run
 
 
-def answer(model_uri, plays):
-    model = mlflow.pyfunc.load_model(model_uri)
+# One registry's life, in this order: each step begins where the one before has ended.
+
+
+@pytest.fixture(scope="module")
+def first(promote):
+    """The opposite model is the first candidate."""
+    return promote("logistic")
+
+
+@pytest.fixture(scope="module")
+def better(promote, first):
+    """The good model follows."""
+    assert first.champion == 1
+    return promote("lightgbm")
+
+
+@pytest.fixture(scope="module")
+def worse(promote, better):
+    """The opposite model comes again."""
+    assert better.champion == 2
+    return promote("logistic")
+
+
+@pytest.fixture(scope="module")
+def rolled_back(worse, registry, plays):
+    """Version 1 is champion again; what the champion answered before and answers after."""
+    assert worse.champion == 2
+    one = plays[plays["session_id"] == plays["session_id"].iloc[0]].astype({TARGET: object})
+    before = champion_answer(registry, one)
+    entry = registry.roll_back()
+    return entry, before, champion_answer(registry, one)
+
+
+@pytest.fixture(scope="module")
+def unfit(promote, rolled_back, families):
+    """The good model comes when the champion's model has lost a file."""
+    assert rolled_back[0].version == 1
+    with without(folder_of(families["logistic"]) / "MLmodel"):
+        return promote("lightgbm")
+
+
+def champion_answer(registry, plays):
+    model = mlflow.pyfunc.load_model(f"models:/{registry.name}@champion")
     return model.predict(plays, params={"score_history": True})["skip_probability"]
 
 
-def test_first_better_worse_back_and_unfit(promotion, candidates, plays, params):
-    """One registry's life: who is champion after each step, with what the ledger says."""
-    registry = Registry(params.promote.model)
-    judgement, first = promotion("logistic")
-    assert (first.decision, first.version, first.champion) == ("promoted", 1, None)
-    assert "no champion" in first.reason
-    assert registry.champion() == 1
-    check_judgement(judgement, candidates[0]["logistic"], plays, params)
-    check_reports(judgement, registry, candidates[1]["logistic"])
-
-    _, better = promotion("lightgbm")
-    assert (better.decision, better.version, better.champion) == ("promoted", 2, 1)
-    assert "accuracy is higher by" in better.reason
-    assert better.champion_scores["accuracy"][0] == first.scores["accuracy"][0]
-    assert registry.champion() == 2
-
-    _, worse = promotion("logistic")
-    assert (worse.decision, worse.version, worse.champion) == ("refused", 1, 2)
-    assert "neither is better" in worse.reason
-    assert registry.champion() == 2
-    assert Metrics.read().champion == Champion(family="lightgbm", version=2)
-
-    assert len(registry.client.search_model_versions(f"name = '{registry.name}'")) == 2
-
-    one = plays[plays["session_id"] == plays["session_id"].iloc[0]].astype({TARGET: object})
-    served = f"models:/{registry.name}@champion"
-    before = answer(served, one)
-    assert registry.roll_back().version == 1
-    after = answer(served, one)
-    assert np.abs(before - after).max() > 0.1
-
-    with without(folder_of(candidates[1]["logistic"]) / "MLmodel"):
-        judgement, unfit = promotion("lightgbm")
-    assert (unfit.decision, unfit.version, unfit.champion) == ("promoted", 2, 1)
-    assert "version 1, champion until now, could not be scored" in unfit.reason
-    assert judgement.comparison is None
-    assert registry.champion() == 2
-    assert registry.client.get_model_version(registry.name, "1").status == "READY"
-
-    assert [entry.decision for entry in registry.history()] == [
-        "promoted",
-        "rolled back",
-        "refused",
-        "promoted",
-        "promoted",
-    ]
-    assert registry.history()[0] == unfit
-
-
-def folder_of(found):
+def folder_of(best):
     """Where MLflow has put a model."""
-    model = MlflowClient().get_logged_model(found.model_uri.removeprefix("models:/"))
+    model = MlflowClient().get_logged_model(best.model_uri.removeprefix("models:/"))
     return Path(model.artifact_location.removeprefix("file://"))
 
 
@@ -159,68 +179,180 @@ def without(path):
         hidden.rename(path)
 
 
-def check_judgement(judgement, model, plays, params):
-    """The candidate's scores are those of its own probabilities, of the test sessions alone."""
+def test_the_first_candidate_is_promoted_as_there_is_no_champion(first):
+    entry = first.entry
+    assert (entry.decision, entry.version, entry.champion) == ("promoted", 1, None)
+    assert "no champion" in entry.reason
+    assert first.champion == 1
+
+
+def test_the_candidates_probabilities_are_those_of_its_model(first, models, plays, params):
     test = plays[split_sessions(plays["session_id"], params.split) == "test"]
     matrix = build_features(plays, "started").loc[test.index].to_numpy()
-    expected = FAMILIES["logistic"].predict(model, matrix)
-    np.testing.assert_allclose(judgement.answers.candidate, expected, atol=1e-6)
+    expected = FAMILIES["logistic"].predict(models["logistic"], matrix)
+    np.testing.assert_allclose(first.judgement.answers.candidate, expected, atol=1e-6)
+
+
+def test_the_candidates_scores_are_those_of_the_test_sessions_alone(first, plays, params):
+    test = plays[split_sessions(plays["session_id"], params.split) == "test"]
     held_out = HeldOut.of(test, "started", seed=0, samples=200)
-    assert judgement.scores["candidate"] == scores(held_out, judgement.answers.candidate)
-    assert set(judgement.scores) == {
+    expected = scores(held_out, first.judgement.answers.candidate)
+    assert first.judgement.scores["candidate"] == expected
+
+
+def test_baselines_and_families_are_scored_beside_the_candidate(first):
+    assert set(first.judgement.scores) == {
         "majority", "repeat_last", "last_outcome", "recipe", "logistic", "lightgbm", "candidate"
     }  # fmt: skip
-    assert set(judgement.answers.explained) == {"logistic", "lightgbm"}
 
 
-def check_reports(judgement, registry, found):
-    """The card, the figures and the curves are here, in the ledger, and beside the model."""
-    metrics = Metrics.read()
-    assert metrics.test["candidate"]["accuracy"] == judgement.scores["candidate"]["accuracy"].value
-    card = Path("reports/model_card.md").read_text()
-    for text in ("version 1", "synthetic", "`77`", "`started_by`", "position | 11-20", "Licences"):
-        assert text in card
-    assert not [i for i in judgement.answers.plays["session_id"].unique() if i in card]
-    figures = {path.name for path in Path("reports/figures").glob("*.png")}
-    assert len(figures) == 9
+def test_the_candidate_and_the_best_booster_are_explained(first):
+    assert set(first.judgement.answers.explained) == {"logistic", "lightgbm"}
+
+
+def test_the_metrics_are_the_judgements(first):
+    accuracy = first.judgement.scores["candidate"]["accuracy"].value
+    assert first.metrics.test["candidate"]["accuracy"] == accuracy
+
+
+@pytest.mark.parametrize(
+    "text", ["version 1", "synthetic", "`77`", "`started_by`", "position | 11-20", "Licences"]
+)
+def test_the_card_tells_version_data_features_slices_and_licences(first, text):
+    assert text in first.card
+
+
+def test_the_card_names_no_session(first):
+    sessions = first.judgement.answers.plays["session_id"].unique()
+    assert not [session for session in sessions if session in first.card]
+
+
+def test_the_figures_are_in_the_ledger_too(first, registry):
     run = registry.client.get_model_version(registry.name, "1").tags["decision_run"]
     logged = {Path(f.path).name for f in registry.client.list_artifacts(run, "figures")}
-    assert logged == figures
-    assert (folder_of(found) / "model_card.md").read_text() == card
+    assert len(first.figures) == 9
+    assert logged == first.figures
 
 
-def test_too_good_is_refused_and_changes_nothing_but_the_ledger(promotion, params):
+def test_the_card_is_beside_the_model(first, families):
+    assert (folder_of(families["logistic"]) / "model_card.md").read_text() == first.card
+
+
+def test_a_better_candidate_is_promoted(better):
+    entry = better.entry
+    assert (entry.decision, entry.version, entry.champion) == ("promoted", 2, 1)
+    assert "accuracy is higher by" in entry.reason
+    assert better.champion == 2
+
+
+def test_the_champion_is_scored_as_it_was_as_a_candidate(better, first):
+    scored, before = better.entry.champion_scores, first.entry.scores
+    assert scored["accuracy"][0] == before["accuracy"][0]
+
+
+def test_a_worse_candidate_is_refused(worse):
+    entry = worse.entry
+    assert (entry.decision, entry.version, entry.champion) == ("refused", 1, 2)
+    assert "neither is better" in entry.reason
+    assert worse.champion == 2
+
+
+def test_the_metrics_name_the_champion_that_stays(worse):
+    assert worse.metrics.champion == Champion(family="lightgbm", version=2)
+
+
+@pytest.mark.usefixtures("worse")
+def test_a_model_that_comes_again_is_no_new_version(registry):
+    assert len(registry.client.search_model_versions(f"name = '{registry.name}'")) == 2
+
+
+def test_a_rollback_changes_what_is_served(rolled_back):
+    entry, before, after = rolled_back
+    assert entry.version == 1
+    assert np.abs(before - after).max() > 0.1
+
+
+def test_a_champion_that_cannot_be_scored_gives_way(unfit):
+    entry = unfit.entry
+    assert (entry.decision, entry.version, entry.champion) == ("promoted", 2, 1)
+    assert "version 1, champion until now, could not be scored" in entry.reason
+    assert unfit.champion == 2
+
+
+def test_a_champion_that_cannot_be_scored_is_not_compared_with(unfit):
+    assert unfit.judgement.comparison is None
+
+
+@pytest.mark.usefixtures("unfit")
+def test_a_version_that_gave_way_stays_in_the_registry(registry):
+    assert registry.client.get_model_version(registry.name, "1").status == "READY"
+
+
+def test_the_ledger_holds_all_steps_the_last_first(unfit, registry):
+    history = registry.history()
+    steps = [entry.decision for entry in history]
+    assert steps == ["promoted", "rolled back", "refused", "promoted", "promoted"]
+    assert history[0] == unfit.entry
+
+
+@pytest.fixture(scope="module")
+def too_good(promote, params):
+    """A candidate whose accuracy is above `promote.too_good`, in a registry of its own."""
     strict = params.promote.model_copy(update={"model": "strict", "too_good": 0.6})
-    _, entry = promotion("lightgbm", params.model_copy(update={"promote": strict}))
-    assert entry.decision == "refused"
-    assert "probably a feature knows how the play ended" in entry.reason
-    assert "started_by" in entry.reason
-    assert Registry("strict").champion() is None
-    assert Metrics.read().champion == Champion(family=None, version=None)
+    return promote("lightgbm", params.model_copy(update={"promote": strict}))
 
 
-def test_bad_input_is_told_before_anything_is_scored(plays, features, candidates, params):
-    found = SearchResult(run_id="parent", families=candidates[1], best="lightgbm")
-    registry = Registry("nobody")
-    few = plays["session_id"].isin(plays["session_id"].unique()[:60])
+def test_a_candidate_that_is_too_good_is_refused_with_what_may_leak(too_good):
+    assert too_good.entry.decision == "refused"
+    assert "probably a feature knows how the play ended" in too_good.entry.reason
+    assert "started_by" in too_good.entry.reason
+
+
+def test_a_candidate_that_is_too_good_makes_no_champion(too_good):
+    assert too_good.champion is None
+    assert too_good.metrics.champion == Champion(family=None, version=None)
+
+
+@pytest.fixture
+def judge_plays(families, features, plays, params):
+    """Return a function that judges what it gets of plays and features for a new registry."""
+    result = SearchResult(run_id="parent", families=families, best="lightgbm")
+
+    def run(plays=plays, features=features):
+        return judge(plays, features, result, params, Registry("nobody"))
+
+    return run
+
+
+@pytest.fixture
+def few(plays):
+    """The plays of 60 sessions."""
+    return plays["session_id"].isin(plays["session_id"].unique()[:60])
+
+
+def test_few_test_sessions_are_told_before_anything_is_scored(judge_plays, plays, features, few):
     with pytest.raises(SkipcastError, match=r"test sessions must be 30 or more.* fetch.rows"):
-        judge(plays[few], features[few], found, params, registry)
-    skipped = plays.assign(**{TARGET: True})
+        judge_plays(plays[few], features[few.to_numpy()])
+
+
+def test_plays_with_one_outcome_are_told_before_anything_is_scored(judge_plays, plays):
     with pytest.raises(SkipcastError, match="must have skipped ones and others"):
-        judge(skipped, features, found, params, registry)
+        judge_plays(plays.assign(**{TARGET: True}))
+
+
+def test_features_of_other_plays_are_told_before_anything_is_scored(judge_plays, plays, few):
     with pytest.raises(SkipcastError, match=r"features.parquet must hold the plays"):
-        judge(plays[few], features, found, params, registry)
-    assert registry.champion() is None
+        judge_plays(plays[few])
 
 
-def test_a_model_is_judged_by_the_code_that_it_brings(candidates, plays, tmp_path):
+def test_a_model_is_judged_by_the_code_that_it_brings(models, families, plays, tmp_path):
     """Change all features in a copy: its answers change although this package stays."""
-    uri = candidates[1]["lightgbm"].model_uri
+    uri = families["lightgbm"].model_uri
     folder = mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "model"))
     code = next((tmp_path / "model").rglob("code/skipcast/features/build.py"))
     changed = code.read_text().replace(" = feature.compute", " = -feature.compute")
     assert changed != code.read_text()
     code.write_text(changed)
     matrix = build_features(plays, "started").to_numpy()
-    own = FAMILIES["lightgbm"].predict(candidates[0]["lightgbm"], matrix)
+    own = FAMILIES["lightgbm"].predict(models["lightgbm"], matrix)
     assert np.abs(score(folder, plays) - own).max() > 0.1

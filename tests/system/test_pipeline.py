@@ -5,21 +5,19 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from harness.clients import records
+from harness.servers import ROOT, environment, model_server
 from mlflow import MlflowClient
-from servers import free_port, post, started
 
+from skipcast.artifacts import LoadReceipt, Metrics
 from skipcast.schema import LOG, OUTCOMES, names
-
-ROOT = Path(__file__).parents[2]
 
 
 class Clone:
@@ -28,9 +26,8 @@ class Clone:
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder = folder
         unset = ("DATABASE_URL", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")
-        self.env = {name: value for name, value in os.environ.items() if name not in unset}
-        scripts = Path(sys.executable).parent
-        self.env |= {"HOME": str(home), "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+        self.env = {name: value for name, value in environment().items() if name not in unset}
+        self.env["HOME"] = str(home)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -38,6 +35,7 @@ class Clone:
         )
 
     def must(self, *command: str) -> str:
+        """Run a command that must succeed; return what it printed."""
         done = self.run(*command)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
@@ -53,18 +51,10 @@ class Clone:
         files = [*self.folder.glob("data/*.*"), self.folder / "metrics.json"]
         return {path.name: path.read_bytes() for path in files}
 
-    @contextmanager
-    def served(self) -> Iterator[str]:
-        """Serve the champion as the README says, in a process group of its own."""
-        port = free_port()
-        command = f"mlflow models serve -m models:/skipcast@champion --env-manager local -p {port}"
-        ping, log = f"http://127.0.0.1:{port}/ping", self.folder / "server.log"
-        with started(command.split(), ping, log, cwd=self.folder, env=self.env):
-            yield f"http://127.0.0.1:{port}/invocations"
-
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Clone:
+def new_clone(tmp_path_factory) -> Clone:
+    """A clone in which nothing has run."""
     folder, home = tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("home")
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -79,59 +69,106 @@ def clone(tmp_path_factory) -> Clone:
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_file():
             shutil.copyfile(ROOT / name, target)
-    made = Clone(folder, home)
-    made.must("git", "init", "--quiet")
-    made.must("git", "add", ".")
-    made.must("git", "config", "user.name", "test")
-    made.must("git", "config", "user.email", "test@example.org")
-    made.must("git", "commit", "--quiet", "-m", "clone")
-    made.set_params(
+    clone = Clone(folder, home)
+    clone.must("git", "init", "--quiet")
+    clone.must("git", "add", ".")
+    clone.must("git", "config", "user.name", "test")
+    clone.must("git", "config", "user.email", "test@example.org")
+    clone.must("git", "commit", "--quiet", "-m", "clone")
+    clone.set_params(
         fetch={"twin_sessions": 300, "rows": 4000},
         search={"families": {"logistic": 2, "lightgbm": 2, "xgboost": 2}},
         split={"test": 0.3},
         promote={"max_ece": 0.3},  # of some 1,200 test plays it is a matter of chance
     )
-    return made
+    return clone
 
 
 @pytest.fixture(scope="module")
-def reproduced(clone) -> str:
-    return clone.must("dvc", "repro")
+def printed(new_clone) -> str:
+    """What the first `dvc repro` printed."""
+    return new_clone.must("dvc", "repro")
 
 
-def test_repro_makes_every_output_and_the_documented_metrics(clone, reproduced):
-    metrics = json.loads((clone.folder / "metrics.json").read_text())
-    assert set(metrics) == {
+@pytest.fixture(scope="module")
+def clone(new_clone, printed) -> Clone:
+    """A clone in which `dvc repro` has run."""
+    assert printed
+    return new_clone
+
+
+@pytest.fixture(scope="module")
+def metrics(clone) -> Metrics:
+    """What the first run says of its models."""
+    return Metrics.read(clone.folder / "metrics.json")
+
+
+@pytest.fixture(scope="module")
+def receipt(clone) -> LoadReceipt:
+    """What the first run has loaded."""
+    return LoadReceipt.read(clone.folder / "data/receipt.json")
+
+
+@pytest.fixture(scope="module")
+def plays(clone) -> pd.DataFrame:
+    """The plays of the clone."""
+    return pd.read_parquet(clone.folder / "data/plays.parquet")
+
+
+def test_metrics_have_the_documented_keys(metrics):
+    content = metrics.model_dump()
+    assert set(content) == {
         "families", "candidate", "decision", "champion", "test", "interval", "baselines",
         "best_of_family",
     }  # fmt: skip
-    assert set(metrics["families"]) == {"logistic", "lightgbm", "xgboost"}
-    for scores in metrics["families"].values():
-        assert set(scores) == {"accuracy", "log_loss"}
-        assert 0.5 < scores["accuracy"] < 0.9
-    assert metrics["champion"]["version"] == 1
-    best = max(metrics["families"].values(), key=lambda scores: scores["accuracy"])
-    assert metrics["families"][metrics["champion"]["family"]]["accuracy"] == best["accuracy"]
-    assert metrics["decision"] == "promoted"
-    scores = metrics["test"]["candidate"]
-    assert set(scores) == {"accuracy", "log_loss", "brier", "auc", "calibration_error"}
-    ends = metrics["interval"]["candidate"]["accuracy"]
-    assert ends["low"] < scores["accuracy"] < ends["high"]
-    rules = metrics["baselines"]
-    assert set(rules) == {"majority", "repeat_last", "last_outcome", "recipe"}
+    assert set(content["families"]) == {"logistic", "lightgbm", "xgboost"}
+    scores = {"accuracy", "log_loss", "brier", "auc", "calibration_error"}
+    assert set(content["test"]["candidate"]) == scores
+    assert set(content["baselines"]) == {"majority", "repeat_last", "last_outcome", "recipe"}
+
+
+def test_every_family_has_learned_something(metrics):
+    accuracies = [scores.accuracy for scores in metrics.families.values()]
+    assert all(0.5 < accuracy < 0.9 for accuracy in accuracies), accuracies
+
+
+def test_the_first_champion_is_of_the_most_accurate_family(metrics):
+    best = max(metrics.families.values(), key=lambda scores: scores.accuracy)
+    champion = metrics.champion
+    assert (metrics.decision, champion.version) == ("promoted", 1)
+    assert metrics.families[champion.family].accuracy == best.accuracy
+
+
+def test_the_candidates_accuracy_is_within_its_interval(metrics):
+    ends = metrics.interval["candidate"]["accuracy"]
+    assert ends.low < metrics.test["candidate"]["accuracy"] < ends.high
+
+
+def test_repeating_the_last_outcome_beats_the_majority(metrics):
+    rules = metrics.baselines
     assert rules["majority"]["accuracy"] < rules["repeat_last"]["accuracy"]
-    assert "synthetic" in reproduced
-    receipt = json.loads((clone.folder / "data/receipt.json").read_text())
-    assert receipt["synthetic"] is True
-    assert receipt["tables"]["training_set"]["rows"] >= 4000
-    plays = pd.read_parquet(clone.folder / "data/plays.parquet")
+
+
+def test_a_run_on_the_twin_says_that_it_is_synthetic(printed, receipt):
+    assert "synthetic" in printed
+    assert receipt.synthetic is True
+
+
+def test_every_play_is_loaded_and_gets_its_features(clone, receipt, plays):
     features = pd.read_parquet(clone.folder / "data/features.parquet")
-    assert len(features) == len(plays) == receipt["tables"]["training_set"]["rows"]
+    rows = receipt.tables["training_set"].rows
+    assert rows >= 4000
+    assert len(features) == len(plays) == rows
 
 
-def test_report_prints_the_table_and_what_to_type_next(clone, reproduced):
-    printed = clone.must("skipcast", "report")
-    for text in (
+@pytest.fixture(scope="module")
+def report(clone) -> str:
+    return clone.must("skipcast", "report")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "synthetic",
         "logistic",
         "lightgbm",
@@ -140,87 +177,146 @@ def test_report_prints_the_table_and_what_to_type_next(clone, reproduced):
         "same as the last play",
         "mlflow ui",
         "mlflow models serve -m models:/skipcast@champion --env-manager local -p 5001",
-    ):
-        assert text in printed
+    ],
+)
+def test_report_prints_the_table_and_what_to_type_next(report, text):
+    assert text in report
 
 
-def test_promote_tells_without_acting_and_what_was_decided(clone, reproduced):
+def test_a_dry_promotion_tells_what_would_be_and_changes_nothing(clone):
     before = clone.outputs()
-    assert "would be kept (champion until now: version 1)" in clone.must(
-        "skipcast", "promote", "--dry-run"
-    )
+    told = clone.must("skipcast", "promote", "--dry-run")
+    assert "would be kept (champion until now: version 1)" in told
+    assert clone.outputs() == before
+
+
+def test_the_history_of_promotions_is_printed(clone):
     history = clone.must("skipcast", "promote", "--history")
     assert history.count("version 1 promoted") == 1
     assert "there is no champion to compare with" in history
-    assert clone.outputs() == before
+
+
+def test_the_first_champion_cannot_be_rolled_back(clone):
     refused = clone.run("skipcast", "rollback")
     assert refused.returncode == 1
     assert "must be an earlier champion of skipcast" in refused.stderr
 
 
-def test_figure_draws_any_session_and_feature(clone, reproduced):
-    session = pd.read_parquet(clone.folder / "data/plays.parquet")["session_id"].iloc[0]
-    clone.must(
-        "skipcast", "figure", "--session", session, "--feature", "tempo", "--out", "tempo.png"
-    )
+def test_figure_draws_any_session_and_feature(clone, plays):
+    options = ["--session", plays["session_id"].iloc[0], "--feature", "tempo", "--out", "tempo.png"]
+    clone.must("skipcast", "figure", *options)
     assert (clone.folder / "tempo.png").read_bytes().startswith(b"\x89PNG")
-    for option, value in (("--session", "nobody"), ("--feature", "mode")):
-        done = clone.run("skipcast", "figure", option, value)
-        assert done.returncode == 1
-        assert f"{option} must be" in done.stderr
 
 
-def test_metrics_and_plots_differ_between_commits(clone, reproduced):
-    """As a user of DVC does: commit, change a value, run again, compare."""
-    clone.must("git", "add", "dvc.lock", "metrics.json", "params.yaml")
-    clone.must("git", "commit", "--quiet", "-m", "one")
-    clone.set_params(promote={"seed": 1})
-    clone.must("dvc", "repro", "promote")
-    assert "interval.candidate.accuracy.low" in clone.must("dvc", "metrics", "diff")
-    clone.must("git", "commit", "--quiet", "-am", "two")
-    changed = clone.must("dvc", "metrics", "diff", "HEAD~1", "HEAD")
-    assert "interval.candidate.accuracy.low" in changed
-    assert "test.candidate.accuracy " not in changed
-    clone.must("dvc", "plots", "diff", "-o", "compared", "HEAD~1", "HEAD")
-    drawn = {path.name for path in (clone.folder / "compared/static").glob("*.png")}
-    for rev in ("HEAD", "HEAD~1"):
-        assert f"{rev}_reports_figures_roc.png" in drawn
-    page = (clone.folder / "compared/index.html").read_text()
-    assert "ROC of the candidate" in page
-    clone.must("dvc", "plots", "show", "-o", "shown")
-    assert "Reliability of the candidate" in (clone.folder / "shown/index.html").read_text()
+@pytest.mark.parametrize(("option", "value"), [("--session", "nobody"), ("--feature", "mode")])
+def test_figure_refuses_what_there_is_not(clone, option, value):
+    done = clone.run("skipcast", "figure", option, value)
+    assert done.returncode == 1
+    assert f"{option} must be" in done.stderr
 
 
-def test_repro_again_does_nothing_and_says_so(clone, reproduced):
+def test_repro_again_does_nothing_and_says_so(clone):
     before = clone.outputs()
     assert "up to date" in clone.must("dvc", "repro")
     assert clone.outputs() == before
 
 
-def test_served_champion_answers_raw_plays_and_refuses_wrong_ones(clone, reproduced):
-    plays = pd.read_parquet(clone.folder / "data/plays.parquet", columns=names(LOG))
-    one = plays[plays["session_id"] == plays["session_id"].iloc[0]].astype(object)
+@pytest.fixture(scope="module")
+def endpoint(clone):
+    """The champion, served as the README says."""
+    log = clone.folder / "server.log"
+    with model_server(
+        "models:/skipcast@champion", log, cwd=clone.folder, env=clone.env
+    ) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def session(plays) -> pd.DataFrame:
+    """The plays of a session as the log has them, the last one's outcome unknown."""
+    one = plays.loc[plays["session_id"] == plays["session_id"].iloc[0], names(LOG)].astype(object)
     one.iloc[-1, [one.columns.get_loc(name) for name in OUTCOMES]] = None
-    records = json.loads(one.to_json(orient="records"))
-    with clone.served() as url:
-        status, answer = post(url, {"dataframe_records": records})
-        assert status == 200, answer
-        rows = answer["predictions"]
-        assert [row["session_position"] for row in rows] == list(range(1, len(one) + 1))
-        assert all(row["session_id"] == one["session_id"].iloc[0] for row in rows)
-        assert all(row["skip_probability"] is None for row in rows[:-1])
-        assert rows[-1]["skipped"] == (rows[-1]["skip_probability"] >= 0.5)
+    return one
 
-        flags = {"inputs": [{**r, **{n: r[n] and int(r[n]) for n in OUTCOMES}} for r in records]}
-        split = {"dataframe_split": json.loads(one.to_json(orient="split", index=False))}
-        for body in (flags, split):
-            assert post(url, body) == (200, answer)
 
-        for record in records:
-            del record["track_id_clean"]
-        status, answer = post(url, {"dataframe_records": records})
-        assert status == 400
-        assert "track_id_clean" in answer["message"]
+@pytest.fixture(scope="module")
+def answer(endpoint, session):
+    status, answer = endpoint.post({"dataframe_records": records(session)})
+    assert status == 200, answer
+    return answer
+
+
+def test_the_champion_answers_a_row_for_each_raw_play(answer, session):
+    keys = ["session_id", "session_position"]
+    assert [[row[key] for key in keys] for row in answer["predictions"]] == session[
+        keys
+    ].values.tolist()
+
+
+def test_the_champion_scores_the_play_without_outcome(answer):
+    *history, last = answer["predictions"]
+    assert [row["skip_probability"] for row in history] == [None] * len(history)
+    assert last["skipped"] == (last["skip_probability"] >= 0.5)
+
+
+def flags(session):
+    """Return a request whose outcomes are 0 and 1."""
+    rows = records(session)
+    return {"inputs": [{**r, **{n: r[n] and int(r[n]) for n in OUTCOMES}} for r in rows]}
+
+
+def split(session):
+    """Return a request that has the columns' names once."""
+    return {"dataframe_split": json.loads(session.to_json(orient="split", index=False))}
+
+
+@pytest.mark.parametrize("body", [flags, split])
+def test_the_champion_answers_other_formats_alike(endpoint, session, answer, body):
+    assert endpoint.post(body(session)) == (200, answer)
+
+
+def test_the_champion_refuses_plays_without_their_track(endpoint, session):
+    rows = records(session.drop(columns="track_id_clean"))
+    status, refusal = endpoint.post({"dataframe_records": rows})
+    assert status == 400
+    assert "track_id_clean" in refusal["message"]
+
+
+@pytest.fixture(scope="module")
+def two_commits(clone) -> str:
+    """Do as a user of DVC does: commit, change a value, run again, compare; commit that, too."""
+    clone.must("git", "add", "dvc.lock", "metrics.json", "params.yaml")
+    clone.must("git", "commit", "--quiet", "-m", "one")
+    clone.set_params(promote={"seed": 1})
+    clone.must("dvc", "repro", "promote")
+    changed = clone.must("dvc", "metrics", "diff")
+    clone.must("git", "commit", "--quiet", "-am", "two")
+    return changed
+
+
+def test_metrics_differ_from_the_last_commit(two_commits):
+    assert "interval.candidate.accuracy.low" in two_commits
+
+
+@pytest.mark.usefixtures("two_commits")
+def test_metrics_differ_between_commits_in_what_has_changed_alone(clone):
+    changed = clone.must("dvc", "metrics", "diff", "HEAD~1", "HEAD")
+    assert "interval.candidate.accuracy.low" in changed
+    assert "test.candidate.accuracy " not in changed
+
+
+@pytest.mark.usefixtures("two_commits")
+def test_plots_of_two_commits_are_laid_over_each_other(clone):
+    clone.must("dvc", "plots", "diff", "-o", "compared", "HEAD~1", "HEAD")
+    drawn = {path.name for path in (clone.folder / "compared/static").glob("*.png")}
+    assert {f"{rev}_reports_figures_roc.png" for rev in ("HEAD", "HEAD~1")} <= drawn
+    assert "ROC of the candidate" in (clone.folder / "compared/index.html").read_text()
+
+
+@pytest.mark.usefixtures("two_commits")
+def test_plots_of_the_present_are_shown(clone):
+    clone.must("dvc", "plots", "show", "-o", "shown")
+    assert "Reliability of the candidate" in (clone.folder / "shown/index.html").read_text()
 
 
 def refuses(clone: Clone, stage: str, *texts: str) -> None:
@@ -237,7 +333,7 @@ def refuses(clone: Clone, stage: str, *texts: str) -> None:
 
 
 @pytest.fixture
-def restored(clone, reproduced) -> Iterator[Clone]:
+def restored(clone) -> Iterator[Clone]:
     """Yield the clone; put params.yaml and the environment back afterwards."""
     params, env = (clone.folder / "params.yaml").read_text(), dict(clone.env)
     yield clone
