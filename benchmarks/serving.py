@@ -159,7 +159,10 @@ def good_and_bad(endpoint: Endpoint, body: bytes, seconds: int) -> Counter[str]:
 def compare(uri: str, empty: str, body: bytes, folder: Path, minute: int) -> list[str]:
     """Serve both, drive them in turn, print; return the targets that were missed."""
     script, missed = wrk_script(folder, body), []
-    with model_server(uri, folder / "ours.log") as ours, model_server(empty, folder / "empty.log") as other:
+    with (
+        model_server(uri, folder / "ours.log") as ours,
+        model_server(empty, folder / "empty.log") as other,
+    ):
         for connections in (1, 8):
             found: dict[int, list[tuple[float, ...]]] = {ours.port: [], other.port: []}
             for port in found:

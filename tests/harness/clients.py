@@ -18,18 +18,20 @@ class Endpoint:
     """An address on this machine to which a client posts."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        self._parts = urlsplit(url)
+        parts = urlsplit(url)
+        self.host, self.port, self.path = parts.hostname or "", parts.port or 80, parts.path
 
     def send(self, body: bytes, content_type: str | None = JSON) -> tuple[int, Any]:
         """Post bytes over a connection of its own; return the status and the decoded answer."""
-        host, port = self._parts.hostname or "", self._parts.port
         headers = {} if content_type is None else {"Content-Type": content_type}
-        with closing(HTTPConnection(host, port, timeout=ANSWER_SECONDS)) as connection:
-            connection.request("POST", self._parts.path, body, headers)
+        with closing(self._connection()) as connection:
+            connection.request("POST", self.path, body, headers)
             response = connection.getresponse()
             text = response.read()
         return response.status, json.loads(text) if text[:1] in (b"{", b"[") else text.decode()
+
+    def _connection(self) -> HTTPConnection:
+        return HTTPConnection(self.host, self.port, timeout=ANSWER_SECONDS)
 
     def post(self, content: object) -> tuple[int, Any]:
         """Post JSON."""

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from skipcast.arrays import Bools, Floats, Matrix
 from skipcast.features.build import ALL, build_features, predicted
 from skipcast.models.families import FAMILIES, Family
-from skipcast.models.family import Matrix, Part
+from skipcast.models.family import Part
 from skipcast.params import Features
 from skipcast.schema import TARGET, Horizon
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
     from mlflow.pyfunc import PyFuncModel
 
-Bools = npt.NDArray[np.bool_]
 QUICK: dict[Family, dict[str, object]] = {
     "lightgbm": {"learning_rate": 0.3, "num_leaves": 7},
     "xgboost": {"learning_rate": 0.3},
@@ -31,7 +29,7 @@ def fit(family: Family, features: Matrix, skipped: Bools, **params: object) -> A
     part = Part(features, skipped)
     methods = FAMILIES[family]
     data = methods.prepare(part, part)
-    return methods.fit(methods.defaults({}) | params, data, 0, 1, lambda number, loss: None)
+    return methods.fit(methods.defaults({}) | params, data, 0, 1, lambda *_: None)
 
 
 def log(
@@ -67,14 +65,15 @@ class LoggedModel:
         """Return the logged model, loaded into this process."""
         import mlflow
 
-        return mlflow.pyfunc.load_model(self.uri)
+        model: PyFuncModel = mlflow.pyfunc.load_model(self.uri)
+        return model
 
     @property
     def uri(self) -> str:
         """Return the address by which MLflow loads the model."""
         return str(self.info.model_uri)
 
-    def expected(self, features: Matrix) -> npt.NDArray[np.float64]:
+    def expected(self, features: Matrix) -> Floats:
         """Return what the fitted model answers for rows of features."""
         return FAMILIES[self.family].predict(self.fitted, features)
 

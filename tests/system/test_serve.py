@@ -8,7 +8,9 @@ import subprocess
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from harness.clients import Endpoint
@@ -48,7 +50,8 @@ def test_ctrl_c_ends_all_of_it(tmp_path):
         assert ends(server)
 
 
-def test_no_champion_is_told(tracking):
+@pytest.mark.usefixtures("tracking")
+def test_no_champion_is_told():
     match = r"models:/nobody@champion must be registered but is not: .* `dvc repro` makes it"
     with pytest.raises(SkipcastError, match=match):
         check_champion("nobody")
@@ -98,6 +101,7 @@ def proxy(tmp_path):
     """Run nginx as deploy/ has it; yield its folder and where it answers."""
     if NGINX is None:
         pytest.skip("There is no nginx: install it, e.g. `apt-get install nginx-light`.")
+    nginx = NGINX
     folder, port = tmp_path / "deploy", free_port()
     shutil.copytree(ROOT / "deploy", folder)
     conf = (folder / "nginx.conf").read_text()
@@ -105,10 +109,10 @@ def proxy(tmp_path):
     (folder / "nginx.conf").write_text(conf.replace("127.0.0.1:8080", f"127.0.0.1:{port}"))
 
     @contextmanager
-    def run(upstream: str):
+    def run(upstream: str) -> Iterator[tuple[Path, str]]:
         (folder / "upstream.conf").write_text(f"server {upstream.removeprefix('http://')};\n")
         url = f"http://127.0.0.1:{port}"
-        command = [NGINX, "-p", f"{folder}/", "-c", "nginx.conf", "-g", "daemon off;"]
+        command = [nginx, "-p", f"{folder}/", "-c", "nginx.conf", "-g", "daemon off;"]
         with running(command, f"{url}/ping", tmp_path / "nginx.log"):
             yield folder, url
 

@@ -2,32 +2,30 @@
 
 import mlflow
 import pytest
+from harness.mlflow_ui import SIZE, compare, open_model, sort_by_accuracy, trials_in_order
+from harness.servers import tracking_server
 from mlflow import MlflowClient
-from mlflow_ui import SIZE, compare, mlflow_server, open_model, sort_by_accuracy, trials_in_order
 from playwright.sync_api import expect
-from searching import make_small_job
-
-from skipcast.search.trials import search
 
 
 @pytest.fixture
-def searched(feature_files, postgres, tracking):
-    found = search(make_small_job("compared", feature_files), postgres)
-    version = mlflow.register_model(found.candidate.model_uri, "compared").version
+def compared(searched):
+    """The search, its best model the champion of `compared`."""
+    version = mlflow.register_model(searched.candidate.model_uri, "compared").version
     MlflowClient().set_registered_model_alias("compared", "champion", version)
-    return found
+    return searched
 
 
-def test_a_person_compares_accuracy_and_finds_the_champion(browser, searched, tmp_path):
+def test_a_person_compares_accuracy_and_finds_the_champion(browser, compared, tmp_path):
     runs = MlflowClient().search_runs(
-        [MlflowClient().get_run(searched.run_id).info.experiment_id],
+        [MlflowClient().get_run(compared.run_id).info.experiment_id],
         "metrics.accuracy > 0",
         order_by=["metrics.accuracy DESC"],
     )
     expected = [round(run.data.metrics["accuracy"], 6) for run in runs]
     accuracy = {run.info.run_name: round(run.data.metrics["accuracy"], 6) for run in runs}
     page = browser.new_page(viewport=SIZE)
-    with mlflow_server(tmp_path) as address:
+    with tracking_server(tmp_path) as address:
         sort_by_accuracy(page, address, runs[0].info.experiment_id)
         for _ in range(30):
             shown = trials_in_order(page)

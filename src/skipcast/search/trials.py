@@ -136,7 +136,7 @@ def _run(studies: Studies, claim: Claim, prepared: Any, plays: Plays, job: Job) 
     """Fit, score and log a trial."""
     params, family = job.params.search, FAMILIES[claim.family]
     losses: list[float] = []
-    report = _reporter(claim.trial, losses, params.objective)
+    report = reporter(claim.trial, losses, params.objective)
     threads = max(1, joblib.cpu_count() // params.workers)  # of the cores that are allowed
     started = time.perf_counter()
     try:
@@ -164,7 +164,7 @@ def _run(studies: Studies, claim: Claim, prepared: Any, plays: Plays, job: Job) 
     studies.end(claim, TrialState.COMPLETE, scores[params.objective])
 
 
-def _reporter(trial: Trial, losses: list[float], objective: str) -> OnRound:
+def reporter(trial: Trial, losses: list[float], objective: str) -> OnRound:
     """Return what tells a trial its losses and ends it when it is not among the better half.
 
     Trials are compared where they have learned as much, rounds times learning rate: at equal rounds
