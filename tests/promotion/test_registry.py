@@ -3,7 +3,8 @@
 import pytest
 
 from skipcast.errors import SkipcastError
-from skipcast.promotion.registry import Entry, Registry
+from skipcast.promotion.ledger import Entry
+from skipcast.promotion.registry import Registry
 
 SCORES = {"accuracy": (0.75, 0.74, 0.76)}
 
@@ -99,3 +100,13 @@ def test_a_registry_that_does_not_answer_is_told(tracking, monkeypatch):
     for ask in (registry.champion, registry.history, registry.roll_back):
         with pytest.raises(SkipcastError, match=r"(?s)http://127.0.0.1:9 must .* was not changed"):
             ask()
+
+
+def test_a_champion_that_is_required_is_returned(registry):
+    promoted(registry, 2)
+    assert registry.require_champion() == 2
+
+
+def test_a_champion_that_is_required_and_missing_names_the_remedy(registry):
+    with pytest.raises(SkipcastError, match=r"@champion must be registered but is not.*dvc repro"):
+        registry.require_champion()

@@ -1,4 +1,4 @@
-"""The specification of a search: what makes it another one, what does not fit together."""
+"""A search's specification: what starts new studies, what does not, what does not fit together."""
 
 import shutil
 
@@ -13,46 +13,70 @@ from skipcast.search import spec
 
 @pytest.fixture
 def fingerprint(feature_files):
-    """Return a function: the fingerprint of a job with changes to the section `search`."""
+    """Return a function from changes of the section `search` to the fingerprint."""
     return lambda **changes: make_small_job("a", feature_files, **changes).fingerprint
 
 
-def test_workers_do_not_make_another_search(fingerprint):
-    assert fingerprint(workers=2) == fingerprint()
-
-
-def test_another_objective_makes_another_search(fingerprint):
-    assert fingerprint(objective="accuracy") != fingerprint()
-
-
-def test_other_input_makes_another_search(fingerprint, feature_files, tmp_path):
-    features, tracks = feature_files
-    changed = pd.read_parquet(features)
-    changed.iloc[0, 3] += 1
-    write_parquet(tmp_path / "features.parquet", changed)
-    files = (tmp_path / "features.parquet", tracks)
-    assert make_small_job("a", files).fingerprint != fingerprint()
-
-
 @pytest.fixture
-def copy(tmp_path, monkeypatch):
-    """Return a copy of the package, of which the fingerprint is taken."""
-    package = shutil.copytree(spec.PACKAGE, tmp_path / "package")
-    monkeypatch.setattr(spec, "PACKAGE", package)
-    return package
+def package(tmp_path, monkeypatch):
+    """A copy of the package whose files are hashed instead."""
+    copied = shutil.copytree(spec.PACKAGE, tmp_path / "package")
+    monkeypatch.setattr(spec, "PACKAGE", copied)
+    return copied
 
 
-@pytest.mark.usefixtures("copy")
-def test_the_same_code_elsewhere_makes_the_same_search(fingerprint, monkeypatch):
-    elsewhere = fingerprint()
-    monkeypatch.undo()
-    assert fingerprint() == elsewhere
+@pytest.mark.parametrize(
+    "changes", [{"workers": 2}, {"families": {"logistic": 20, "lightgbm": 30}}]
+)
+def test_more_processes_or_trials_go_on_with_the_same_studies(fingerprint, changes):
+    assert fingerprint(**changes) == fingerprint()
 
 
-def test_other_code_makes_another_search(fingerprint, copy):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"objective": "accuracy"},
+        {"seed": 5},
+        {"families": {"lightgbm": 3}},
+        {"space": {"lightgbm": {"num_leaves": (3, 5)}}},
+    ],
+)
+def test_other_params_start_new_studies(fingerprint, changes):
+    assert fingerprint(**changes) != fingerprint()
+
+
+def test_other_features_start_new_studies(feature_files, tmp_path, fingerprint):
+    features = pd.read_parquet(feature_files[0])
+    features.iloc[0, 3] += 1
+    write_parquet(tmp_path / "features.parquet", features)
+    other = make_small_job("a", (tmp_path / "features.parquet", feature_files[1]))
+    assert other.fingerprint != fingerprint()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["models/boosting.py", "features/views.py", "evaluation/metrics.py", "serving/model.py",
+     "search/studies.py", "schema.py"],
+)  # fmt: skip
+def test_other_code_of_a_trial_or_its_model_starts_new_studies(package, fingerprint, path):
     before = fingerprint()
-    (copy / "models/boosting.py").write_text("PATIENCE = 10")
+    (package / path).write_text((package / path).read_text() + "# changed\n")
     assert fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["clients/demo_server.py", "promotion/card.py", "cli/main.py", "database/tables.py",
+     "twin/write.py", "archive/sample.py"],
+)  # fmt: skip
+def test_a_word_in_other_code_does_not(package, fingerprint, path):
+    before = fingerprint()
+    (package / path).write_text((package / path).read_text() + "# changed\n")
+    assert fingerprint() == before
+
+
+def test_every_entry_is_there():
+    assert [name for name in spec.CODE if not (spec.PACKAGE / name).exists()] == []
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ import pytest
 from harness.clients import Endpoint
 from harness.servers import ROOT, champion_server, ends, free_port, running
 
-from skipcast.cli.serve import check_champion
 from skipcast.errors import SkipcastError
+from skipcast.promotion.registry import Registry
 from skipcast.serving.packaging import example
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
@@ -54,7 +54,7 @@ def test_ctrl_c_ends_all_of_it(tmp_path):
 def test_no_champion_is_told():
     match = r"models:/nobody@champion must be registered but is not: .* `dvc repro` makes it"
     with pytest.raises(SkipcastError, match=match):
-        check_champion("nobody")
+        Registry("nobody").require_champion()
 
 
 class Clients:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skipcast.cli.serve import check_champion
 from skipcast.errors import SkipcastError
 from skipcast.files import read_parquet
 from skipcast.params import Params, Serve, read_params
+from skipcast.promotion.alias import champion_uri
 from skipcast.schema import LOG, names
 
 if TYPE_CHECKING:
@@ -72,10 +72,11 @@ def make_app(params: Params, server: str) -> "FastAPI":
 
     from skipcast.clients.demo_server import ScoringServer, create_app
     from skipcast.evaluation.split import split_sessions
+    from skipcast.promotion.registry import Registry
 
     plays = read_parquet(PLAYS, made_by="fetch")[names(LOG)]
     # Sessions that no search has seen: on others, the model would look better than it is.
     plays = plays[split_sessions(plays["session_id"], params.split) == "test"]
-    check_champion(params.promote.model)
-    champion = mlflow.pyfunc.load_model(f"models:/{params.promote.model}@champion")
+    Registry(params.promote.model).require_champion()
+    champion = mlflow.pyfunc.load_model(champion_uri(params.promote.model))
     return create_app(plays, ScoringServer(server), champion.unwrap_python_model().explain)

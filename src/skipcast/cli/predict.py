@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from skipcast.params import read_params
+from skipcast.promotion.alias import champion_uri
 
 
 def predict(
@@ -30,7 +31,7 @@ def predict(
     outcome = predict(
         source,
         output,
-        model or f"models:/{params.promote.model}@champion",
+        model or champion_uri(params.promote.model),
         history=score_history,
         summary=summary is not None,
     )

@@ -1,4 +1,4 @@
-"""The commands of promotion: `promote`, `rollback`, `figure` and `report`."""
+"""The commands of promotion: `promote` and `rollback`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,8 @@ from skipcast.files import read_parquet
 from skipcast.params import read_params
 
 if TYPE_CHECKING:
-    from skipcast.promotion.registry import Entry, Registry
+    from skipcast.promotion.ledger import Entry
+    from skipcast.promotion.registry import Registry
 
 
 def promote(
@@ -25,8 +26,8 @@ def promote(
     ] = False,
 ) -> None:
     """Score the best model on the test sessions; make it champion if it is better."""
+    from skipcast.promotion import publish
     from skipcast.promotion.judge import judge
-    from skipcast.promotion.publish import conclude, entry_of
     from skipcast.promotion.registry import Registry
 
     params = read_params()
@@ -41,12 +42,14 @@ def promote(
     )
     plays = _plays_with_tracks(tracks)
     if dry_run:
-        entry = entry_of(judge(plays, features, result, params, registry), 0)
+        entry = publish.entry_of(judge(plays, features, result, params, registry), 0)
         _print_verdict(entry, "would be ")
         return
-    with _alone(registry), Console(stderr=True).status("Scoring on the test sessions"):
+    with _one_at_a_time(registry), Console(stderr=True).status("Scoring on the test sessions"):
         judgement = judge(plays, features, result, params, registry)
-        entry = conclude(judgement, registry, params, tracks, result=result, receipt=receipt)
+        entry = publish.conclude(
+            judgement, registry, params, tracks, result=result, receipt=receipt
+        )
     _print_verdict(entry, "is ")
 
 
@@ -59,7 +62,7 @@ def rollback(
     from skipcast.promotion.registry import Registry
 
     registry = Registry(read_params().promote.model)
-    with _alone(registry):
+    with _one_at_a_time(registry):
         entry = registry.roll_back(to)
     typer.echo(
         f"champion of {registry.name} is version {entry.version} again, no longer "
@@ -70,7 +73,7 @@ def rollback(
 
 
 @contextmanager
-def _alone(registry: "Registry") -> Iterator[None]:
+def _one_at_a_time(registry: "Registry") -> Iterator[None]:
     """Let no other promotion or rollback of the model happen meanwhile."""
     import mlflow
 
@@ -93,11 +96,11 @@ def _print_verdict(entry: "Entry", verb: str) -> None:
 def _score_lines(entry: "Entry") -> Iterator[str]:
     for who, scores in (("its scores", entry.scores), ("champion's", entry.champion_scores)):
         if scores:
-            shown = [
+            texts = [
                 f"{name.replace('_', ' ')} {value:.4f} ({low:.4f}..{high:.4f})"
                 for name, (value, low, high) in scores.items()
             ]
-            yield f"  {who}: {', '.join(shown)}"
+            yield f"  {who}: {', '.join(texts)}"
 
 
 def _print_history(entries: "list[Entry]") -> None:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from skipcast.errors import SkipcastError
 from skipcast.params import Serve, read_params
+from skipcast.promotion.alias import champion_uri
 
 
 def serve(
@@ -20,11 +20,13 @@ def serve(
     workers: Annotated[int | None, typer.Option(min=1, help="Instead of serve.workers.")] = None,
 ) -> None:
     """Serve the champion by `mlflow models serve`; print the command and become it."""
+    from skipcast.promotion.registry import Registry
+
     params = read_params()
     given = {"host": host, "port": port, "workers": workers}
     asked = {name: value for name, value in given.items() if value is not None}
     command = serve_command(params.promote.model, params.serve.model_copy(update=asked))
-    check_champion(params.promote.model)
+    Registry(params.promote.model).require_champion()
     typer.echo(shlex.join(command), err=True)
     # MLflow looks for uvicorn on the PATH, which lacks it where the environment is not activated.
     scripts = Path(sys.executable).parent
@@ -39,24 +41,6 @@ def serve_command(model: str, params: Serve) -> list[str]:
     >>> shlex.join(serve_command("skipcast", Serve(host="127.0.0.1", port=5001, workers=2)))
     'mlflow models serve -m models:/skipcast@champion --env-manager local -p 5001 -h 127.0.0.1 -w 2'
     """
-    what = ["mlflow", "models", "serve", "-m", f"models:/{model}@champion"]
+    what = ["mlflow", "models", "serve", "-m", champion_uri(model)]
     where = ["-p", str(params.port), "-h", params.host, "-w", str(params.workers)]
     return [*what, "--env-manager", "local", *where]
-
-
-def check_champion(model: str) -> None:
-    """Check that there is a champion to serve.
-
-    Raises:
-        SkipcastError: the registry has no such model, or none of its versions is champion.
-    """
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
-    try:
-        MlflowClient().get_model_version_by_alias(model, "champion")
-    except MlflowException as error:
-        raise SkipcastError(
-            f"models:/{model}@champion must be registered but is not: {error.message}. "
-            "`dvc repro` makes it."
-        ) from error

@@ -24,7 +24,7 @@ from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import KEY_COLUMNS, predicted
 from skipcast.models.families import FAMILIES, Family
 from skipcast.params import Params
-from skipcast.promotion.registry import answering
+from skipcast.promotion.ledger import registry_errors
 from skipcast.schema import TARGET
 
 BOOSTERS: tuple[Family, ...] = ("lightgbm", "xgboost")
@@ -57,19 +57,19 @@ def ask(
     counts = predicted(plays, params.features.horizon)
     parts = split_sessions(plays["session_id"], params.split)
     _check_same_plays(plays[counts], features)
-    raw, asked = plays[parts == "test"], counts[parts == "test"]
-    check_enough(raw.loc[asked, TARGET].to_numpy(dtype=bool), raw["session_id"].nunique())
+    raw, to_predict = plays[parts == "test"], counts[parts == "test"]
+    check_enough(raw.loc[to_predict, TARGET].to_numpy(dtype=bool), raw["session_id"].nunique())
     with ThreadPoolExecutor() as pool:
         # These are processes of their own; meanwhile this one fits and asks the others.
         candidate = pool.submit(score, result.candidate.model_uri, raw)
         champion = pool.submit(score, rival, raw) if rival else None
         others = baselines(plays, parts, params.features.horizon)
         families, explained = _ask_families(features, parts[counts], result, params.promote.seed)
-        given, unfit = _answer(champion)
+        rivals, unfit = _answer(champion)
         return Answers(
-            plays=raw[asked],
-            candidate=_whole(candidate.result()[asked]),
-            champion=None if given is None else given[asked],
+            plays=raw[to_predict],
+            candidate=_whole(candidate.result()[to_predict]),
+            champion=None if rivals is None else rivals[to_predict],
             unfit=unfit,
             others=others | families,
             explained=explained,
@@ -129,7 +129,7 @@ def _best_booster(result: SearchResult) -> list[Family]:
 
 def _classifier(family: Family, model_uri: str) -> Any:
     model_id = model_uri.removeprefix("models:/")
-    with answering(f"give the best {family} model"), tempfile.TemporaryDirectory() as folder:
+    with registry_errors(f"give the best {family} model"), tempfile.TemporaryDirectory() as folder:
         place = MlflowClient().get_logged_model(model_id).artifact_location
         path = mlflow.artifacts.download_artifacts(f"{place}/artifacts/classifier", dst_path=folder)
         return FAMILIES[family].load(Path(path), joblib.cpu_count())

@@ -37,7 +37,7 @@ def decide(
         carriers: the features that move the candidate's predictions most, for the message about a
             probable leak.
     """
-    faults = [*_alone(scores, params, carriers)]
+    faults = _absolute_faults(scores, params, carriers)
     if comparison is None:
         return Verdict(not faults, tuple(faults) or ("there is no champion to compare with",))
     gains, reason = _better(comparison, params)
@@ -47,7 +47,7 @@ def decide(
     return Verdict(not faults, tuple(faults) or (reason,))
 
 
-def _alone(scores: Scores, params: Promote, carriers: Sequence[str]) -> list[str]:
+def _absolute_faults(scores: Scores, params: Promote, carriers: Sequence[str]) -> list[str]:
     """Return what is wrong with the candidate whatever the champion is."""
     faults = []
     accuracy, error = scores["accuracy"].value, scores["calibration_error"].value
@@ -68,15 +68,15 @@ def _alone(scores: Scores, params: Promote, carriers: Sequence[str]) -> list[str
 def _better(comparison: Comparison, params: Promote) -> tuple[bool, str]:
     accuracy, log_loss = comparison.accuracy, comparison.log_loss
     if accuracy.low > 0:
-        return True, f"accuracy is higher by {spread(accuracy)}"
+        return True, f"accuracy is higher by {interval_text(accuracy)}"
     if accuracy.value >= -params.tolerance and log_loss.high < 0:
         return True, (
-            f"accuracy is within promote.tolerance, {spread(accuracy)}, and log loss is lower by "
-            f"{spread(_turned(log_loss))}"
+            f"accuracy is within promote.tolerance, {interval_text(accuracy)}, and log loss is "
+            f"lower by {interval_text(_negated(log_loss))}"
         )
     return False, (
-        f"accuracy differs from the champion's by {spread(accuracy)} and log loss by "
-        f"{spread(log_loss)}: neither is better beyond what other sessions could have given"
+        f"accuracy differs from the champion's by {interval_text(accuracy)} and log loss by "
+        f"{interval_text(log_loss)}: neither is better beyond what other sessions could have given"
     )
 
 
@@ -84,20 +84,20 @@ def _worse_slices(comparison: Comparison, params: Promote) -> list[str]:
     return [
         f"accuracy in the slice {name}, {plays} plays, must not fall by more than "
         f"promote.slice_tolerance, {params.slice_tolerance}, but falls by "
-        f"{spread(_turned(difference))}"
+        f"{interval_text(_negated(difference))}"
         for name, (plays, difference) in comparison.slices.items()
         if plays >= params.slice_plays and difference.value < -params.slice_tolerance
     ]
 
 
-def _turned(interval: Interval) -> Interval:
+def _negated(interval: Interval) -> Interval:
     return Interval(-interval.value, -interval.high, -interval.low)
 
 
-def spread(interval: Interval) -> str:
+def interval_text(interval: Interval) -> str:
     """Write a score with its 95 % interval.
 
-    >>> spread(Interval(0.75, 0.7, 0.8))
+    >>> interval_text(Interval(0.75, 0.7, 0.8))
     '0.7500 (0.7000..0.8000)'
     """
     return f"{interval.value:.4f} ({interval.low:.4f}..{interval.high:.4f})"

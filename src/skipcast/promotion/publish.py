@@ -1,4 +1,4 @@
-"""What follows from a judgement: a version, an entry in the ledger, the alias, and the reports."""
+"""Carries out a judgement: registers a version, writes the ledger, moves the alias, reports."""
 
 import tempfile
 from pathlib import Path
@@ -14,7 +14,8 @@ from skipcast.params import Params
 from skipcast.promotion import reports
 from skipcast.promotion.card import About, card
 from skipcast.promotion.judge import Judgement
-from skipcast.promotion.registry import Entry, Registry
+from skipcast.promotion.ledger import Entry
+from skipcast.promotion.registry import Registry
 
 
 def conclude(
@@ -48,11 +49,11 @@ def conclude(
     synthetic = receipt.synthetic
     commit = get_git_commit(str(Path.cwd()))
     about = About(version, entry.decision, receipt, result, registry.settings(best.run_id), commit)
-    drawn = reports.draw(judgement, tracks, params, synthetic=synthetic)
-    session = drawn.pop(reports.SESSION)
+    drawings = reports.draw(judgement, tracks, params, synthetic=synthetic)
+    session = drawings.pop(reports.SESSION)
     with tempfile.TemporaryDirectory(prefix=".promote.", dir=".") as name:
         folder = Path(name)
-        reports.write(folder, drawn, judgement, card=card(judgement, params, about))
+        reports.write(folder, drawings, judgement, card=card(judgement, params, about))
         if synthetic:
             plots.save(session, folder / "figures" / reports.SESSION)
         registry.attach(best.model_uri, folder / "model_card.md")
@@ -82,12 +83,12 @@ def entry_of(judgement: Judgement, version: int, *, data: str | None = None) -> 
         judgement.champion,
         reason,
         data=data,
-        scores=_spreads(judgement.scores["candidate"]),
-        champion_scores=_spreads(rival) if rival else None,
+        scores=_with_intervals(judgement.scores["candidate"]),
+        champion_scores=_with_intervals(rival) if rival else None,
     )
 
 
-def _spreads(scores: dict[str, Interval]) -> dict[str, list[float]]:
+def _with_intervals(scores: dict[str, Interval]) -> dict[str, list[float]]:
     return {name: [i.value, i.low, i.high] for name, i in scores.items()}
 
 

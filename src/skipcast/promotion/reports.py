@@ -27,7 +27,7 @@ from skipcast.files import write_json
 from skipcast.params import Params
 from skipcast.promotion import figures
 from skipcast.promotion.judge import Judgement
-from skipcast.promotion.registry import Entry
+from skipcast.promotion.ledger import Entry
 from skipcast.schema import TARGET
 
 SESSION = "session.png"  # the one figure that shows single plays
@@ -47,7 +47,7 @@ def draw(
         params: section promote has the songs to mark.
         synthetic: whether the titles say that the data are the twin's.
     """
-    answers, said = judgement.answers, {"synthetic": synthetic}
+    answers, label = judgement.answers, {"synthetic": synthetic}
     skipped = answers.plays[TARGET].to_numpy(dtype=bool)
     curves = {
         LABELS[name]: (skipped, p)
@@ -59,18 +59,17 @@ def draw(
     booster = next((e for f, e in answers.explained.items() if f != "logistic"), own)
     lines = {f"candidate: {LABELS[judgement.family]}": judgement.positions["candidate"]}
     lines |= {LABELS[n]: judgement.positions[n] for n in ("recipe", "repeat_last", "majority")}
-    chosen = lively_session(answers.plays)
     return {
-        SESSION: figures.session(chosen, "loudness", **said),
-        "distributions.png": figures.distributions(tracks, params.promote.songs, **said),
-        "acoustic_correlation.png": figures.correlation(tracks, **said),
-        "roc.png": plots.roc(curves | table, **said),
-        "importance.png": plots.importance(own.names, own.importance, **said),
-        "reliability.png": plots.reliability(curves, **said),
-        "accuracy_by_position.png": figures.by_position(lines, **said),
-        "confusion.png": figures.confusion(skipped, answers.candidate, **said),
+        SESSION: figures.session(lively_session(answers.plays), "loudness", **label),
+        "distributions.png": figures.distributions(tracks, params.promote.songs, **label),
+        "acoustic_correlation.png": figures.correlation(tracks, **label),
+        "roc.png": plots.roc(curves | table, **label),
+        "importance.png": plots.importance(own.names, own.importance, **label),
+        "reliability.png": plots.reliability(curves, **label),
+        "accuracy_by_position.png": figures.by_position(lines, **label),
+        "confusion.png": figures.confusion(skipped, answers.candidate, **label),
         "contributions.png": figures.contributions(
-            booster.names, booster.values, booster.contributions, **said
+            booster.names, booster.values, booster.contributions, **label
         ),
     }
 
@@ -86,13 +85,17 @@ def lively_session(plays: pd.DataFrame) -> pd.DataFrame:
 def curves(judgement: Judgement) -> dict[str, pd.DataFrame]:
     """Return what DVC draws and compares between commits, by name."""
     skipped = judgement.answers.plays[TARGET].to_numpy(dtype=bool)
-    wrong, found, _ = roc_curve(skipped, judgement.answers.candidate)
+    false_positives, recall, _ = roc_curve(skipped, judgement.answers.candidate)
     at = np.linspace(0, 1, ROC_POINTS)
-    predicted, happened, held = calibration(skipped, judgement.answers.candidate)
+    predicted, skipped_share, plays = calibration(skipped, judgement.answers.candidate)
     positions = judgement.positions["candidate"]
     return {
-        "roc": pd.DataFrame({"false_positive_rate": at, "recall": np.interp(at, wrong, found)}),
-        "reliability": pd.DataFrame({"predicted": predicted, "skipped": happened, "plays": held}),
+        "roc": pd.DataFrame(
+            {"false_positive_rate": at, "recall": np.interp(at, false_positives, recall)}
+        ),
+        "reliability": pd.DataFrame(
+            {"predicted": predicted, "skipped": skipped_share, "plays": plays}
+        ),
         "accuracy_by_position": pd.DataFrame(
             {"position": list(positions), "accuracy": [i.value for i in positions.values()]}
         ),
@@ -167,9 +170,9 @@ def _intervals(scores: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
     return {name: asdict(interval) for name, interval in scores.items()}
 
 
-def write(folder: Path, drawn: Mapping[str, Figure], judgement: Judgement, *, card: str) -> None:
+def write(folder: Path, by_name: Mapping[str, Figure], judgement: Judgement, *, card: str) -> None:
     """Write the reports into `folder`."""
-    for name, figure in drawn.items():
+    for name, figure in by_name.items():
         plots.save(figure, folder / "figures" / name)
     (folder / "curves").mkdir()
     for name, table in curves(judgement).items():

@@ -24,6 +24,7 @@ LOCK_FILE = Path("dvc.lock")
 PARENT = "mlflow.parentRunId"
 SEARCH = "search"
 STATE = "state"  # of a trial: running, complete, pruned or failed
+TRIALS = "trials"  # of a search that is done: how many of each family, as JSON
 LONGEST_DIGEST = 36
 KIND = "mlflow.experimentKind"  # which of its views the UI opens
 
@@ -56,31 +57,39 @@ class Runs:
         now = int(time.time() * 1000)
         metrics = [Metric(name, value, now, 0) for name, value in scores.items()]
         metrics += [Metric("round_log_loss", loss, now, i) for i, loss in enumerate(losses)]
-        written = [Param(name, str(value)) for name, value in params.items()]
+        settings = [Param(name, str(value)) for name, value in params.items()]
         for first in range(0, max(len(metrics), 1), MAX_METRICS_PER_BATCH):
             batch = metrics[first : first + MAX_METRICS_PER_BATCH]
-            self.client.log_batch(run_id, metrics=batch, params=written if first == 0 else [])
+            self.client.log_batch(run_id, metrics=batch, params=settings if first == 0 else [])
+
+    def log_folder(self, run_id: str, folder: str, path: str) -> None:
+        """Log the files of a folder as artifacts under `path`."""
+        self.client.log_artifacts(run_id, folder, path)
 
     def end(self, run_id: str, state: str, status: str = "FINISHED") -> None:
         """End a run, whether it has ended before or not."""
         self.client.log_batch(run_id, tags=[RunTag(STATE, state)])
         self.client.set_terminated(run_id, status)
 
+    def reopen(self, run_id: str) -> None:
+        """Let a run that has ended go on."""
+        self.client.update_run(run_id, status="RUNNING")
+
     def find(self, condition: str) -> list[Run]:
         """Return all runs of the experiment for which the condition holds."""
-        found: list[Run] = []
+        runs: list[Run] = []
         token = None
         while True:
             page = self.client.search_runs([self.experiment_id], condition, page_token=token)
-            found += page
+            runs += page
             token = page.token
             if not token:
-                return found
+                return runs
 
 
 @contextmanager
 def tracking_errors() -> Iterator[None]:
-    """Raise what a tracking server that is away causes as an error that a user can mend."""
+    """Raise the error of a tracking server that does not answer as one that a user can mend."""
     try:
         yield
     except (MlflowException, requests.RequestException) as error:
@@ -103,12 +112,12 @@ def open_runs(experiment: str, tags: Mapping[str, str], *, data: str) -> Runs:
         SkipcastError: the experiment was deleted.
     """
     client = MlflowClient()
-    found = client.get_experiment_by_name(experiment)
-    if found is not None and found.lifecycle_stage != "active":
+    existing = client.get_experiment_by_name(experiment)
+    if existing is not None and existing.lifecycle_stage != "active":
         raise SkipcastError(
-            f"The MLflow experiment {experiment} must be active but got {found.lifecycle_stage}. "
-            f"`mlflow experiments restore -x {found.experiment_id}` brings it back; or change "
-            "search.experiment."
+            f"The MLflow experiment {experiment} must be active but got "
+            f"{existing.lifecycle_stage}. `mlflow experiments restore -x {existing.experiment_id}` "
+            "brings it back; or change search.experiment."
         )
     # Two processes may start at once: only set_experiment copes with another that was quicker.
     experiment_id = str(mlflow.set_experiment(experiment).experiment_id)

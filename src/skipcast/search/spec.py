@@ -1,4 +1,4 @@
-"""What a search is about: its params, its data, and the fingerprint that tells it from others."""
+"""The specification of a search: params, inputs, and the fingerprint that identifies it."""
 
 import hashlib
 import json
@@ -16,11 +16,25 @@ from skipcast.errors import SkipcastError
 from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import KEY_COLUMNS
 from skipcast.files import hash_file
-from skipcast.models.families import Family
-from skipcast.models.family import Bounds, Part
+from skipcast.models.family import Part
 from skipcast.params import Params
 
 PACKAGE = Path(__file__).parents[1]
+# The code that decides what a search finds and leaves: how trials are fitted, scored and chosen,
+# and what their models carry (features and serving), as a model that is kept must hold today's
+# code. Not here, though the search imports them: database (where studies are), and the root modules
+# that read and write files: values of params and hashes of inputs are in the fingerprint.
+CODE = (
+    "arrays.py",
+    "errors.py",
+    "evaluation",
+    "features",
+    "models",
+    "schema.py",
+    "search",
+    "serving",
+    "sessions.py",
+)
 LIBRARIES = ("numpy", "scikit-learn", "lightgbm", "xgboost", "optuna")
 
 
@@ -34,10 +48,6 @@ class Job:
     data: str  # fingerprint of the plays
     tags: Mapping[str, str]  # of every run
     fingerprint: str
-
-    def bounds(self, family: Family) -> Bounds:
-        """Return the ranges that params narrow."""
-        return self.params.search.space.get(family, {})
 
 
 @dataclass(frozen=True)
@@ -96,15 +106,26 @@ def make_job(
 
 
 def _fingerprint(params: Params, *inputs: str) -> str:
-    """Return a hash of all that decides what a search finds, which is not how many do it."""
-    search = params.search.model_dump(exclude={"workers"})
+    """Return a hash of all that decides what a trial finds.
+
+    That is neither the number of processes nor that of trials: who asks for 30 trials after 15 gets
+    the 15 and 15 more.
+    """
+    search = params.search.model_dump(exclude={"workers", "families"})
     about = {
         "inputs": inputs,
         "params": [params.features.model_dump(), search, params.split.model_dump()],
-        "code": [hash_file(path) for path in sorted(PACKAGE.rglob("*.py"))],
+        "families": list(params.search.families),
+        "code": {str(path.relative_to(PACKAGE)): hash_file(path) for path in code_files()},
         "libraries": {name: version(name) for name in LIBRARIES},
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def code_files() -> list[Path]:
+    """Return the files of `CODE`."""
+    entries = [PACKAGE / name for name in CODE]
+    return sorted(path for e in entries for path in ([e] if e.is_file() else e.rglob("*.py")))
 
 
 def read_plays(job: Job) -> Plays:

@@ -1,16 +1,11 @@
-"""Optuna's studies in Postgres: one per family, shared by processes and machines, safe to kill.
+"""Optuna's studies in Postgres: one per family, shared by processes and machines.
 
-A search is the studies of one fingerprint. Each trial belongs to a process that holds the lock of
-its MLflow run as long as it works on it. Where nobody holds it, the process is dead: the trial and
-the run are failed and the next process that asks does that trial again.
+A search is the studies of one fingerprint. Who works on which trial is in `claims.py`.
 """
 
-import os
-import platform
-import time
+import json
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,34 +15,24 @@ import optuna
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from skipcast.database.locks import Locks
 from skipcast.models.families import FAMILIES, Family
-from skipcast.models.family import Bounds, Params
+from skipcast.models.family import Params
 from skipcast.params import Search
-from skipcast.search.mlflow_runs import PARENT, SEARCH, STATE, Runs
+from skipcast.search.mlflow_runs import SEARCH
 
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 SLOT, RUN = "slot", "run_id"  # attributes of a trial
-CLAIMS = "skipcast claims"  # the lock under which trials are given out and dead ones found
-POLL_SECONDS = 0.5
 STARTUP_TRIALS = 5  # drawn at random before the sampler learns from them
 WARMUP = 6  # learned, rounds times learning rate, before pruning: shallow trees start slowly
 
 
 def directions(objective: str) -> tuple[str, int]:
-    """Return Optuna's direction for an objective, and the sign that turns a loss into its sense."""
+    """Return Optuna's direction for an objective, and the sign that turns a loss into its sense.
+
+    >>> directions("accuracy")
+    ('maximize', -1)
+    """
     return ("maximize", -1) if objective == "accuracy" else ("minimize", 1)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A trial that this process has taken on, its MLflow run, and its parameters."""
-
-    family: Family
-    slot: int  # 0, 1, 2, ... within the family
-    trial: Trial
-    run_id: str
-    params: Params
 
 
 @dataclass(frozen=True)
@@ -65,16 +50,9 @@ class Studies:
     """The studies of one search."""
 
     def __init__(
-        self,
-        storage: optuna.storages.BaseStorage,
-        locks: Locks,
-        runs: Runs,
-        fingerprint: str,
-        params: Search,
+        self, storage: optuna.storages.BaseStorage, fingerprint: str, params: Search
     ) -> None:
-        self.locks = locks
-        self.runs = runs
-        self._storage = storage
+        self.storage = storage
         self._fingerprint = fingerprint
         self._params = params
 
@@ -89,10 +67,18 @@ class Studies:
         first = next(iter(self.by_family.values()))
         return str(first.user_attrs[SEARCH])
 
+    @property
+    def requested(self) -> str:
+        """Return how many trials of each family params ask for, as JSON.
+
+        It is no part of the fingerprint: who asks for more goes on with the same studies.
+        """
+        return json.dumps(self._params.families)
+
     def _open(self, family: Family) -> Study:
         direction, _ = directions(self._params.objective)
         study = optuna.create_study(
-            storage=self._storage,
+            storage=self.storage,
             study_name=f"{self._fingerprint[:16]} {family}",
             direction=direction,
             load_if_exists=True,
@@ -102,158 +88,71 @@ class Studies:
             study.set_user_attr(SEARCH, uuid.uuid4().hex)
         return study
 
-    @contextmanager
-    def joined(self) -> Iterator[str]:
-        """Take part in the search; yield the id of its parent run, made if need be.
+    def forget(self) -> None:
+        """Delete the studies; the next use makes them anew."""
+        for study in self.by_family.values():
+            optuna.delete_study(study_name=study.study_name, storage=self.storage)
+        del self.by_family
 
-        Meanwhile nobody else will take the search for dead. If this process fails and no other is
-        left, the run ends as killed; the next that joins opens it again.
-        """
-        with self.locks.exclusive(CLAIMS):
-            parent = self._parent()
-            if parent is None:
-                self._forget()
-                parent = self.runs.start(SEARCH, {SEARCH: self.search_id})
-            self.locks.hold(parent)
-            self._fail_dead()
-        try:
-            yield parent
-        except BaseException:
-            with suppress(Exception):  # the servers may be what failed
-                self._leave(parent)
-            raise
-        self._leave(parent)
-
-    def _leave(self, parent: str) -> None:
-        self.locks.release(parent)
-        with self.locks.exclusive(CLAIMS):
-            self._fail_dead()
-
-    def _parent(self) -> str | None:
-        """Return the search's run if it is there with the runs of all trials that are done."""
-        there = {
-            str(run.info.run_id): run
-            for run in self.runs.find(f"tags.{SEARCH} = '{self.search_id}'")
-        }
-        needed = {trial.user_attrs[RUN] for trial in self._trials(*DONE)}
-        parents = [run_id for run_id, run in there.items() if PARENT not in run.data.tags]
-        return parents[0] if parents and needed <= there.keys() else None
-
-    def _forget(self) -> None:
-        """Drop studies whose runs are gone: another tracking server, or somebody deleted them."""
-        if self._trials():
-            for study in self.by_family.values():
-                optuna.delete_study(study_name=study.study_name, storage=self._storage)
-            del self.by_family
-
-    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Return the trials of all families that are in one of `states`; without any, all."""
         return [
             trial
             for study in self.by_family.values()
             for trial in study.get_trials(deepcopy=False, states=states or None)
         ]
 
-    def _fail_dead(self) -> None:
-        """Fail the trials and runs of all searches in this database whose process is dead."""
-        searches = set()
-        for summary in optuna.get_all_study_summaries(self._storage, include_best_trial=False):
-            searches.add(summary.user_attrs.get(SEARCH))
-            self._fail_dead_trials(
-                optuna.load_study(study_name=summary.study_name, storage=self._storage)
-            )
-        running = {
-            str(run.info.run_id)
-            for run in self.runs.find("attributes.status = 'RUNNING'")
-            if run.data.tags.get(SEARCH) in searches
-        }
-        for run_id in running - self.locks.held(running):
-            self.runs.end(run_id, "failed", "KILLED")
-
-    def _fail_dead_trials(self, study: Study) -> None:
-        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        held = self.locks.held(trial.user_attrs.get(RUN, "") for trial in running)
-        for trial in running:
-            run_id = trial.user_attrs.get(RUN)
-            if run_id not in held:
-                study.tell(trial.number, state=TrialState.FAIL)
-                if run_id:
-                    self.runs.end(run_id, "failed", "KILLED")
-
-    def claims(self, family: Family, parent: str, bounds: Bounds, *, wait: bool) -> Iterator[Claim]:
-        """Yield one trial after another of those that nobody has done yet.
-
-        Args:
-            family: whose trials.
-            parent: the search's run.
-            bounds: narrowed ranges of parameters.
-            wait: for the trials of other processes, to do those anew whose process dies.
-        """
-        while True:
-            with self.locks.exclusive(CLAIMS):
-                free, running = self._free(family)
-                claim = self._claim(family, free[0], parent, bounds) if free else None
-            if claim:
-                yield claim
-            elif running and wait:
-                time.sleep(POLL_SECONDS)
-            else:
-                return
-
-    def _free(self, family: Family) -> tuple[list[int], bool]:
-        """Return the slots that nobody has taken, and whether any is being worked on."""
-        study = self.by_family[family]
-        self._fail_dead_trials(study)
+    def slots(self, family: Family) -> tuple[list[int], bool]:
+        """Return the slots of a family without a trial, and whether any trial is running."""
         states = (*DONE, TrialState.RUNNING)
-        taken = study.get_trials(deepcopy=False, states=states)
-        slots = {trial.user_attrs[SLOT] for trial in taken}
-        free = [slot for slot in range(self._params.families[family]) if slot not in slots]
-        return free, any(trial.state is TrialState.RUNNING for trial in taken)
+        begun = self.by_family[family].get_trials(deepcopy=False, states=states)
+        occupied = {trial.user_attrs[SLOT] for trial in begun}
+        free = [slot for slot in range(self._params.families[family]) if slot not in occupied]
+        return free, any(trial.state is TrialState.RUNNING for trial in begun)
 
-    def _claim(self, family: Family, slot: int, parent: str, bounds: Bounds) -> Claim:
-        study = self.by_family[family]
+    def ask(self, family: Family, slot: int) -> tuple[Trial, Params]:
+        """Begin the trial of a slot; return it with its parameters."""
+        study, methods = self.by_family[family], FAMILIES[family]
+        bounds = self._params.space.get(family, {})
         # Seeded by trial, not by process: a search that was interrupted goes on as if it was not.
         (seed,) = np.random.SeedSequence([self._params.seed, slot]).generate_state(1)
         study.sampler = optuna.samplers.TPESampler(
             seed=int(seed), multivariate=True, n_startup_trials=STARTUP_TRIALS
         )
         if slot == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            study.enqueue_trial(FAMILIES[family].defaults(bounds))
+            study.enqueue_trial(methods.defaults(bounds))
         trial = study.ask()
         trial.set_user_attr(SLOT, slot)
-        params = FAMILIES[family].suggest(trial, bounds)
-        tags = {PARENT: parent, SEARCH: self.search_id, "family": family, "trial": str(slot)}
-        tags |= {"worker": f"{platform.node()} {os.getpid()}", STATE: "running"}
-        run_id = self.runs.start(f"{family}-{slot:03d}", tags)
-        self.locks.hold(run_id)
-        trial.set_user_attr(RUN, run_id)
-        return Claim(family, slot, trial, run_id, params)
-
-    def end(self, claim: Claim, state: TrialState, value: float | None = None) -> None:
-        """End a trial, its run first: whoever finds only the run ended does the trial again."""
-        status = "FAILED" if state is TrialState.FAIL else "FINISHED"
-        self.runs.end(claim.run_id, "failed" if status == "FAILED" else state.name.lower(), status)
-        self.by_family[claim.family].tell(claim.trial, value, state)
-        self.locks.release(claim.run_id)
+        return trial, methods.suggest(trial, bounds)
 
     def complete(self, family: Family) -> list[FrozenTrial]:
         """Return the trials of a family that were neither pruned nor failed."""
-        trials: list[FrozenTrial] = self.by_family[family].get_trials(states=(TrialState.COMPLETE,))
-        return trials
+        return [trial for trial in self._done(family) if trial.state is TrialState.COMPLETE]
+
+    def _done(self, family: Family) -> list[FrozenTrial]:
+        """Return the trials that have ended of those that params ask for.
+
+        An earlier search may have done more: the same params find the same, whatever was before.
+        """
+        return [
+            trial
+            for trial in self.by_family[family].get_trials(states=DONE)
+            if trial.user_attrs[SLOT] < self._params.families[family]
+        ]
 
     def progress(self) -> Mapping[Family, Progress]:
         """Return how far each family is."""
         return {family: self._progress(family) for family in self._params.families}
 
     def _progress(self, family: Family) -> Progress:
-        done = self.by_family[family].get_trials(deepcopy=False, states=DONE)
-        complete = [trial for trial in done if trial.state is TrialState.COMPLETE]
-        took = [trial.duration.total_seconds() for trial in done if trial.duration]
+        done, complete = self._done(family), self.complete(family)
+        durations = [trial.duration.total_seconds() for trial in done if trial.duration]
         return Progress(
             complete=len(complete),
             pruned=len(done) - len(complete),
             total=self._params.families[family],
             accuracy=max((trial.user_attrs["accuracy"] for trial in complete), default=None),
-            seconds=sum(took) / len(took) if took else 0.0,
+            seconds=sum(durations) / len(durations) if durations else 0.0,
         )
 
 

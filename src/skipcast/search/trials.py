@@ -1,6 +1,6 @@
-"""The search: every process works off trials; the last to be done picks and logs the best.
+"""The search: every process does trials; the first to see all done chooses and logs the best.
 
-Processes share the studies (`studies.py`) and the runs (`tracking.py`) and nothing else, whether
+Processes share the studies (`studies.py`) and the runs (`mlflow_runs.py`) and nothing else, whether
 they are those of `search.workers`, `skipcast search` on a second machine, or one after a kill.
 """
 
@@ -18,6 +18,7 @@ from contextlib import (
     nullcontext,
     suppress,
 )
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -32,24 +33,34 @@ from skipcast.database.locks import Locks
 from skipcast.database.server import open_connection, open_in_schema, readable_errors
 from skipcast.evaluation.metrics import accuracy, evaluate
 from skipcast.files import disk_errors
-from skipcast.models.families import FAMILIES
+from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import OnRound
-from skipcast.search.mlflow_runs import open_runs, tracking_errors
+from skipcast.search.claims import Claim, Claims, join
+from skipcast.search.mlflow_runs import Runs, open_runs, tracking_errors
 from skipcast.search.spec import Job, Plays, read_plays
-from skipcast.search.studies import Claim, Progress, Studies, directions, open_storage
+from skipcast.search.studies import Progress, Studies, directions, open_storage
 from skipcast.search.winners import MODEL_FILE, PROBABILITY_FILE, SCORES, TRIAL_FOLDER, finish
 
-Watch = Callable[[Callable[[], Mapping[Any, Progress]]], AbstractContextManager[object]]
+Watch = Callable[[Callable[[], Mapping[Family, Progress]]], AbstractContextManager[object]]
 TABLES = "skipcast optuna tables"  # the lock under which they are made
 
 
-def search(job: Job, url: str, watch: Watch = lambda progress: nullcontext()) -> SearchResult:
+@dataclass(frozen=True)
+class _Joined:
+    """A search that this process takes part in."""
+
+    studies: Studies
+    runs: Runs
+    claims: Claims
+
+
+def search(job: Job, url: str, watch: Watch = lambda _: nullcontext()) -> SearchResult:
     """Run a study per family; log every trial, and the best model of each family, to MLflow.
 
     Args:
         job: what to search, on what.
         url: of the database that holds the studies.
-        watch: is given a function that tells how far the search is; entered while it runs.
+        watch: gets a function that returns how far the search is; entered while it runs.
 
     Returns:
         The best of each family on the validation sessions, and the best family.
@@ -59,10 +70,11 @@ def search(job: Job, url: str, watch: Watch = lambda progress: nullcontext()) ->
             finished is kept.
     """
     plays = read_plays(job)
-    with _joined(job, url) as (studies, parent):
-        with watch(studies.progress), _workers(job, url):
-            _work(studies, parent, job, plays)
-        return finish(studies, parent, job, plays)
+    with _joined(job, url) as joined:
+        with watch(joined.studies.progress), _workers(job, url):
+            _work(joined, job, plays)
+        with joined.claims.finishing():
+            return finish(joined.studies, joined.runs, joined.claims.parent, job, plays)
 
 
 def _assist(job: Job, url: str) -> None:
@@ -76,8 +88,8 @@ def _assist(job: Job, url: str) -> None:
 
     threading.Thread(target=end_with_leader, daemon=True).start()
     plays = read_plays(job)
-    with _joined(job, url) as (studies, parent):
-        _work(studies, parent, job, plays)
+    with _joined(job, url) as joined:
+        _work(joined, job, plays)
 
 
 @contextmanager
@@ -100,7 +112,7 @@ def _workers(job: Job, url: str) -> Iterator[None]:
 
 
 @contextmanager
-def _joined(job: Job, url: str) -> Iterator[tuple[Studies, str]]:
+def _joined(job: Job, url: str) -> Iterator[_Joined]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     schema = f"{job.params.load.schema_}_optuna"
     with ExitStack() as stack:
@@ -113,26 +125,26 @@ def _joined(job: Job, url: str) -> Iterator[tuple[Studies, str]]:
         runs = open_runs(params.experiment, job.tags, data=job.data)
         with locks.exclusive(TABLES):
             storage = open_storage(partial(open_in_schema, url, schema))
-        studies = Studies(storage, locks, runs, job.fingerprint, params)
-        with studies.joined() as parent:
-            yield studies, parent
+        studies = Studies(storage, job.fingerprint, params)
+        with join(studies, locks, runs) as claims:
+            yield _Joined(studies, runs, claims)
 
 
-def _work(studies: Studies, parent: str, job: Job, plays: Plays) -> None:
+def _work(joined: _Joined, job: Job, plays: Plays) -> None:
     """Do trials until there is none left, here or with anybody else."""
     prepared = cache(lambda family: FAMILIES[family].prepare(plays.train, plays.validation))
     for wait in (False, True):
         for family in job.params.search.families:
-            for claim in studies.claims(family, parent, job.bounds(family), wait=wait):
+            for claim in joined.claims.each(family, wait=wait):
                 try:
-                    _run(studies, claim, prepared(family), plays, job)
+                    _run(joined, claim, prepared(family), plays, job)
                 except BaseException:
                     with suppress(Exception):  # the servers may be what failed
-                        studies.end(claim, TrialState.FAIL)
+                        joined.claims.end(claim, TrialState.FAIL)
                     raise
 
 
-def _run(studies: Studies, claim: Claim, prepared: Any, plays: Plays, job: Job) -> None:
+def _run(joined: _Joined, claim: Claim, prepared: Any, plays: Plays, job: Job) -> None:
     """Fit, score and log a trial."""
     params, family = job.params.search, FAMILIES[claim.family]
     losses: list[float] = []
@@ -145,8 +157,8 @@ def _run(studies: Studies, claim: Claim, prepared: Any, plays: Plays, job: Job) 
         model = None
     scores = {"fit_seconds": time.perf_counter() - started}
     if model is None:
-        studies.runs.log(claim.run_id, scores, losses, claim.params)
-        studies.end(claim, TrialState.PRUNED)
+        joined.runs.log(claim.run_id, scores, losses, claim.params)
+        joined.claims.end(claim, TrialState.PRUNED)
         return
     probability = family.predict(model, plays.validation.features)
     scores |= evaluate(plays.validation.skipped, probability)
@@ -154,14 +166,14 @@ def _run(studies: Studies, claim: Claim, prepared: Any, plays: Plays, job: Job) 
     scores["train_accuracy"] = accuracy(plays.train.skipped, fitted)
     if losses:
         scores["rounds"] = float(np.argmin(losses) + 1)
-    studies.runs.log(claim.run_id, scores, losses, claim.params)
+    joined.runs.log(claim.run_id, scores, losses, claim.params)
     with tempfile.TemporaryDirectory() as folder:
         family.save(model, Path(folder, MODEL_FILE))
         np.save(Path(folder, PROBABILITY_FILE), probability)
-        studies.runs.client.log_artifacts(claim.run_id, folder, TRIAL_FOLDER)
+        joined.runs.log_folder(claim.run_id, folder, TRIAL_FOLDER)
     for score in SCORES:
         claim.trial.set_user_attr(score, scores[score])
-    studies.end(claim, TrialState.COMPLETE, scores[params.objective])
+    joined.claims.end(claim, TrialState.COMPLETE, scores[params.objective])
 
 
 def reporter(trial: Trial, losses: list[float], objective: str) -> OnRound:

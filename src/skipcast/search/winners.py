@@ -1,8 +1,9 @@
-"""The end of a search: the best trial of each family becomes a model, with pictures of it all."""
+"""The end of a search: the best trial of each family becomes a model with its figures."""
 
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import joblib
 import mlflow
@@ -20,6 +21,7 @@ from skipcast.evaluation import plots
 from skipcast.evaluation.ranking import Scored, best
 from skipcast.models.families import FAMILIES, Family
 from skipcast.schema import THRESHOLD
+from skipcast.search.mlflow_runs import TRIALS, Runs
 from skipcast.search.spec import Job, Plays
 from skipcast.search.studies import RUN, Studies
 from skipcast.serving.packaging import log_model
@@ -27,32 +29,43 @@ from skipcast.serving.packaging import log_model
 TRIAL_FOLDER, MODEL_FILE, PROBABILITY_FILE = "trial", "classifier", "validation.npy"
 SCORES = ("accuracy", "log_loss")
 RESULT = "search.json"
+WHOLE = "skipcast.whole"  # the tag of a model that is there with its figures
 
 
-def finish(studies: Studies, parent: str, job: Job, plays: Plays) -> SearchResult:
-    """Choose and log the best of each family, once, whichever process of the search comes first."""
-    client = studies.runs.client
-    with studies.locks.exclusive(f"skipcast finish {studies.search_id}"):
-        if client.get_run(parent).info.status == "FINISHED":
-            return SearchResult.model_validate(
-                mlflow.artifacts.load_dict(f"runs:/{parent}/{RESULT}")
-            )
-        bests, winner = _choose(studies, job, plays)
-        result = SearchResult(
-            run_id=parent,
-            families={f: _log_best(studies, f, best, job, plays) for f, best in bests.items()},
-            best=winner,
-        )
-        client.log_dict(parent, result.model_dump(), RESULT)
-        scores = {f"best_{score}": getattr(result.candidate, score) for score in SCORES}
-        studies.runs.log(parent, scores, [], {})
-        params = job.params.model_dump(mode="json", by_alias=True)
-        client.log_text(parent, yaml.safe_dump(params, sort_keys=False), "params.yaml")
-        for name, figure in _study_figures(studies).items():
-            client.log_figure(parent, figure, f"figures/{name}.png")
-            pyplot.close(figure)
-        studies.runs.end(parent, "complete")
+def finish(studies: Studies, runs: Runs, parent: str, job: Job, plays: Plays) -> SearchResult:
+    """Choose and log the best of each family; called by one process of the search after another.
+
+    Which trials were requested when it was done is a tag of the parent run: who requests the same
+    gets what was chosen then, who requests others chooses again.
+    """
+    run = runs.client.get_run(parent)
+    if run.data.tags.get(TRIALS) == studies.requested:
+        if run.info.status != "FINISHED":  # opened again when another was about to end it
+            runs.end(parent, "complete")
+        return SearchResult.model_validate(mlflow.artifacts.load_dict(f"runs:/{parent}/{RESULT}"))
+    bests, winner = _choose(studies, job, plays)
+    result = SearchResult(
+        run_id=parent,
+        families={family: _log_best(runs, family, s, job, plays) for family, s in bests.items()},
+        best=winner,
+    )
+    _log_search(studies, runs, job, result)
+    runs.client.set_tag(parent, TRIALS, studies.requested)
+    runs.end(parent, "complete")
     return result
+
+
+def _log_search(studies: Studies, runs: Runs, job: Job, result: SearchResult) -> None:
+    """Log the result, the params and the figures of the studies to the parent run."""
+    client, parent = runs.client, result.run_id
+    client.log_dict(parent, result.model_dump(), RESULT)
+    scores = {f"best_{score}": getattr(result.candidate, score) for score in SCORES}
+    runs.log(parent, scores, [], {})
+    params = job.params.model_dump(mode="json", by_alias=True)
+    client.log_text(parent, yaml.safe_dump(params, sort_keys=False), "params.yaml")
+    for name, figure in _study_figures(studies).items():
+        client.log_figure(parent, figure, f"figures/{name}.png")
+        pyplot.close(figure)
 
 
 def _choose(studies: Studies, job: Job, plays: Plays) -> tuple[dict[Family, Scored], Family]:
@@ -87,17 +100,40 @@ def _download(run_id: str, name: str, folder: str) -> Path:
     return Path(path)
 
 
-def _log_best(
-    studies: Studies, family: Family, best: Scored, job: Job, plays: Plays
-) -> BestOfFamily:
-    """Log the model and the figures of a family's best trial to its run."""
-    client, run_id = studies.runs.client, best.name
+def _log_best(runs: Runs, family: Family, best: Scored, job: Job, plays: Plays) -> BestOfFamily:
+    """Log the model and the figures of a family's best trial to its run, unless they are there."""
+    model_uri = _whole_model(runs, best.name)
+    if model_uri is None:
+        model_uri = _log_model(runs, family, best.name, job, plays)
+    return BestOfFamily(
+        run_id=best.name,
+        accuracy=best.accuracy,
+        log_loss=best.log_loss,
+        model_uri=model_uri,
+    )
+
+
+def _whole_model(runs: Runs, run_id: str) -> str | None:
+    """Return the URI of the model that a run has logged; delete what a killed process left.
+
+    A whole model is kept, as the registry may have it already: the best of 15 trials is often the
+    best of 30, too.
+    """
+    uri = None
+    for model in runs.client.search_logged_models(
+        [runs.experiment_id], f"source_run_id = '{run_id}'"
+    ):
+        if WHOLE in model.tags:
+            uri = str(model.model_uri)
+        else:
+            runs.client.delete_logged_model(model.model_id)
+    return uri
+
+
+def _log_model(runs: Runs, family: Family, run_id: str, job: Job, plays: Plays) -> str:
+    client = runs.client
     with tempfile.TemporaryDirectory() as folder:
         model = FAMILIES[family].load(_download(run_id, MODEL_FILE, folder), joblib.cpu_count())
-    for logged in client.search_logged_models(
-        [studies.runs.experiment_id], f"source_run_id = '{run_id}'"
-    ):
-        client.delete_logged_model(logged.model_id)  # of a process that was killed here
     ended = client.get_run(run_id).info.end_time
     with mlflow.start_run(run_id=run_id):
         info = log_model(
@@ -108,35 +144,36 @@ def _log_best(
             train=plays.train,
         )
     client.set_terminated(run_id, end_time=ended)  # the trial took no longer for being the best
+    synthetic = job.tags["data.synthetic"] == "True"
+    for name, figure in _model_figures(model, family, run_id, plays, synthetic=synthetic).items():
+        client.log_figure(run_id, figure, f"figures/{name}.png")
+    client.set_logged_model_tags(str(info.model_id), {WHOLE: "true"})
+    return str(info.model_uri)
+
+
+def _model_figures(
+    model: Any, family: Family, run_id: str, plays: Plays, *, synthetic: bool
+) -> dict[str, Figure]:
     curves: plots.Curves = {family: (plays.validation.skipped, _probability(run_id))}
     contributions = FAMILIES[family].contributions(model, plays.validation.features)
     weights = np.abs(contributions[:, :-1]).mean(axis=0)
-    synthetic = job.tags["data.synthetic"] == "True"
-    figures = {
+    return {
         "roc": plots.roc(curves, synthetic=synthetic),
         "precision_recall": plots.precision_recall(curves, synthetic=synthetic),
         "calibration": plots.reliability(curves, synthetic=synthetic),
         "importance": plots.importance(plays.columns, weights, synthetic=synthetic),
     }
-    for name, figure in figures.items():
-        client.log_figure(run_id, figure, f"figures/{name}.png")
-    return BestOfFamily(
-        run_id=run_id,
-        accuracy=best.accuracy,
-        log_loss=best.log_loss,
-        model_uri=info.model_uri,
-    )
 
 
 def _study_figures(studies: Studies) -> dict[str, Figure]:
     """Draw how each study went, with Optuna's own figures."""
-    drawn = optuna.visualization.matplotlib
+    draw = optuna.visualization.matplotlib
     axes = {}
     with warnings.catch_warnings():  # that these functions may change; their version is pinned
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         for family, study in studies.by_family.items():
-            axes[f"history_{family}"] = drawn.plot_optimization_history(study)
+            axes[f"history_{family}"] = draw.plot_optimization_history(study)
             if len(studies.complete(family)) > 1 and len(study.best_trial.params) > 1:
-                axes[f"parallel_coordinate_{family}"] = drawn.plot_parallel_coordinate(study)
-                axes[f"importance_{family}"] = drawn.plot_param_importances(study)
+                axes[f"parallel_coordinate_{family}"] = draw.plot_parallel_coordinate(study)
+                axes[f"importance_{family}"] = draw.plot_param_importances(study)
     return {name: ax.figure for name, ax in axes.items()}

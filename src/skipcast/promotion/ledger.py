@@ -1,0 +1,103 @@
+"""The ledger: who decided what about the champion, and when.
+
+An entry is an MLflow run in the experiment `<model>-promotions`: it lives where the registry lives,
+and concurrent writers only add.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from skipcast.artifacts import Decision
+from skipcast.errors import SkipcastError
+
+ENTRY = "skipcast.decision"  # the tag that holds an entry as JSON
+Scores = Mapping[str, Sequence[float]]  # by the name of the score: it and its 95 % interval
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One decision."""
+
+    decision: Decision
+    version: int  # that it is about
+    champion: int | None  # before it
+    reason: str
+    data: str | None = None  # fingerprint of the plays
+    scores: Scores | None = None  # of the version, on the test sessions
+    champion_scores: Scores | None = None
+    when: str = ""  # UTC, ISO 8601
+    commit: str | None = None
+    status: str = "FINISHED"  # FAILED where the registry did not do what was decided
+
+
+@contextmanager
+def registry_errors(what: str) -> Iterator[None]:
+    """Raise an error of MLflow as one that a user can mend; `what` is what MLflow was to do."""
+    try:
+        yield
+    except MlflowException as error:
+        raise SkipcastError(
+            f"The MLflow registry {mlflow.get_tracking_uri()} must {what} but did not: {error}\n"
+            "The champion was not changed. Start the server or correct MLFLOW_TRACKING_URI."
+        ) from error
+
+
+class Ledger:
+    """The decisions on the versions of one registered model."""
+
+    def __init__(self, model: str, client: MlflowClient) -> None:
+        """Open the ledger of `model`, which may have no decision yet."""
+        self._model = model
+        self._client = client
+        self._experiment = f"{model}-promotions"
+
+    @contextmanager
+    def write(self, entry: Entry, files: Path | None = None) -> Iterator[str]:
+        """Write an entry, with the files of a folder; yield its run's id while it is carried out.
+
+        If that fails, the entry's status is FAILED.
+        """
+        existing = self._client.get_experiment_by_name(self._experiment)
+        experiment_id = (
+            existing.experiment_id if existing else self._client.create_experiment(self._experiment)
+        )
+        text = json.dumps({k: v for k, v in asdict(entry).items() if k != "status"})
+        run = self._client.create_run(
+            experiment_id, run_name=f"{entry.decision} {entry.version}", tags={ENTRY: text}
+        )
+        try:
+            if files is not None:
+                self._client.log_artifacts(run.info.run_id, str(files))
+            yield run.info.run_id
+        except BaseException:
+            self._client.set_terminated(run.info.run_id, "FAILED")
+            raise
+        self._client.set_terminated(run.info.run_id, "FINISHED")
+
+    def history(self) -> list[Entry]:
+        """Return all entries, the latest first.
+
+        Raises:
+            SkipcastError: the registry does not answer.
+        """
+        with registry_errors(f"list the decisions on {self._model}"):
+            experiment = self._client.get_experiment_by_name(self._experiment)
+            if experiment is None:
+                return []
+            runs = mlflow.search_runs(
+                [experiment.experiment_id],
+                filter_string=f"tags.`{ENTRY}` != ''",
+                order_by=["attributes.start_time DESC"],
+                output_format="list",
+            )
+        return [
+            replace(Entry(**json.loads(run.data.tags[ENTRY])), status=run.info.status)
+            for run in runs
+        ]

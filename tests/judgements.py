@@ -1,0 +1,66 @@
+"""A promotion's judgement, written by hand: two sessions, two features, made-up scores."""
+
+import numpy as np
+import pandas as pd
+
+from skipcast.artifacts import BestOfFamily, LoadReceipt, SearchResult, TableFingerprint
+from skipcast.evaluation.baselines import BASELINES, RULES
+from skipcast.evaluation.bootstrap import Interval
+from skipcast.evaluation.explain import Explained
+from skipcast.promotion.answers import Answers
+from skipcast.promotion.gate import Verdict
+from skipcast.promotion.judge import Judgement
+from skipcast.schema import TARGET
+
+SCORE = Interval(0.75, 0.7, 0.8)
+SCORES = dict.fromkeys(("accuracy", "log_loss", "brier", "auc", "calibration_error"), SCORE)
+PROBABILITY = np.array([0.1, 0.9, 0.8, 0.4])
+RESULT = SearchResult(
+    run_id="parent",
+    families={
+        "lightgbm": BestOfFamily(run_id="run", accuracy=0.75, log_loss=0.5, model_uri="models:/m")
+    },
+    best="lightgbm",
+)
+RECEIPT = LoadReceipt(
+    database="embedded",
+    schema="skipcast",
+    synthetic=True,
+    tables={"training_set": TableFingerprint(rows=4, hash="-7")},
+)
+
+
+def judgement(champion: int | None = None) -> Judgement:
+    """Return a candidate that passes, beside a champion of version `champion` if there is one."""
+    scores = {name: {"accuracy": SCORE} if name in RULES else SCORES for name in BASELINES}
+    scores |= {"lightgbm": SCORES, "candidate": SCORES}
+    if champion is not None:
+        scores["champion"] = SCORES
+    return Judgement(
+        family="lightgbm",
+        champion=champion,
+        kept=False,
+        answers=Answers(
+            plays=pd.DataFrame(
+                {"session_id": ["s-1", "s-1", "s-2", "s-2"], TARGET: [False, True, True, False]}
+            ),
+            candidate=PROBABILITY,
+            champion=None,
+            unfit=None,
+            others=dict.fromkeys((*BASELINES, "lightgbm"), PROBABILITY),
+            explained={
+                "lightgbm": Explained(
+                    "lightgbm",
+                    ("loud", "fast"),
+                    np.zeros((4, 2), np.float32),
+                    np.tile([0.25, -0.5], (4, 1)),
+                )
+            },
+        ),
+        scores=scores,
+        slices={n: {"position": {"1": SCORES}} for n in (*BASELINES, "candidate")},
+        plays_in={"position": {"1": 2}},
+        positions={n: {1: SCORE, 2: SCORE} for n in (*BASELINES, "candidate")},
+        comparison=None,
+        verdict=Verdict(True, ("there is no champion to compare with",)),
+    )

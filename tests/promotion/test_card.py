@@ -1,0 +1,69 @@
+"""The model card, of a judgement written by hand."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from judgements import RECEIPT, RESULT, judgement
+
+from skipcast.params import read_params
+from skipcast.promotion.card import About, card
+
+PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
+ABOUT = About(
+    version=4, decision="promoted", receipt=RECEIPT, result=RESULT,
+    settings={"num_leaves": "31"}, commit="abc",
+)  # fmt: skip
+
+
+def real(about: About) -> About:
+    return replace(about, receipt=RECEIPT.model_copy(update={"synthetic": False}))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# skipcast, version 4",
+        "lightgbm; promoted: there is no champion to compare with.",
+        "**Trained and tested on synthetic data (the twin).**",
+        "| training_set | 4 | `-7` |",
+        "| lightgbm | 0.7500 | 0.5000 |",
+        "This model: lightgbm, run `run` (num_leaves 31).",
+        "| position | 1 | 2 | 0.7500 (0.7000..0.8000) | 0.7500 | 0.7500 |",
+        "| `fast` | 0.500 |",
+        "mlflow models serve -m models:/skipcast@champion --env-manager local -p 5001",
+    ],
+)
+def test_holds(line):
+    assert line in card(judgement(), PARAMS, ABOUT).splitlines()
+
+
+def test_ends_with_one_newline_and_has_no_empty_lines_in_a_row():
+    text = card(judgement(), PARAMS, ABOUT)
+    assert text.endswith(".\n")
+    assert "\n\n\n" not in text
+
+
+def test_a_baseline_without_probabilities_has_empty_cells():
+    rows = card(judgement(), PARAMS, ABOUT).splitlines()
+    (row,) = [row for row in rows if row.startswith("| same as the last play |")]
+    assert row.endswith(" |  |  |  |  |")
+
+
+def test_the_champion_before_has_a_row():
+    assert "| champion before, version 3 |" in card(judgement(champion=3), PARAMS, ABOUT)
+    assert "champion before" not in card(judgement(), PARAMS, ABOUT)
+
+
+def test_of_real_data_nothing_says_synthetic():
+    text = card(judgement(), PARAMS, real(ABOUT))
+    assert "ynthetic" not in text
+    assert "the dataset has its own terms" in text
+
+
+def test_an_unknown_commit_is_called_unknown():
+    assert "Code: commit `unknown`." in card(judgement(), PARAMS, replace(ABOUT, commit=None))
+
+
+def test_no_session_of_the_data_is_in_it():
+    assert "s-1" not in card(judgement(), PARAMS, ABOUT)
