@@ -48,6 +48,7 @@ def files(plays, logged_model, tmp_path_factory):
     return logged_model().uri, folder
 
 
+@pytest.mark.system
 def test_a_model_that_is_not_there_is_named_whatever_is_left_to_send(files):
     """The file is larger than a pipe holds: its rest must not hide the reason."""
     _, folder = files
@@ -55,6 +56,7 @@ def test_a_model_that_is_not_there_is_named_whatever_is_left_to_send(files):
         predict.predict(folder / "plays.csv", folder / "answer.csv", "models:/nobody/1")
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("name", ["plays.csv", "plays.parquet"])
 def test_the_parent_reads_and_writes_and_imports_no_more(files, name):
     """Its start is the start of the whole: MLflow, pandas and the boosters are the workers'."""
@@ -71,6 +73,7 @@ def test_the_parent_reads_and_writes_and_imports_no_more(files, name):
     assert done.stdout == "set()\n"
 
 
+@pytest.mark.system
 def test_several_processes_answer_in_the_order_of_the_file(files):
     model, folder = files
     assert pq.read_metadata(folder / "plays.parquet").num_rows > 5 * predict.BLOCK
@@ -85,6 +88,7 @@ def test_several_processes_answer_in_the_order_of_the_file(files):
     assert (copies == copies[0]).all()
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("name", "sign"), [("plays.csv", " MB"), ("plays.parquet", "100%")])
 def test_a_terminal_sees_progress(files, name, sign):
     model, folder = files

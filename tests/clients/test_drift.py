@@ -47,6 +47,7 @@ def run(model, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.system
 def test_the_plays_of_training_are_no_drift(run, model, plays):
     found, said = run(plays[names(LOG)])
     assert (found["plays"], found["scored"]) == (len(plays), len(plays))
@@ -60,6 +61,7 @@ def test_the_plays_of_training_are_no_drift(run, model, plays):
     assert "\x1b[" not in said  # no progress bar where there is no terminal
 
 
+@pytest.mark.system
 def test_plays_that_changed_are_warned_of(run, plays):
     changed = plays[names(LOG)].assign(
         track_id_clean="new-" + plays["track_id_clean"], premium=False, context_type="aquarium"

@@ -19,7 +19,7 @@ class Endpoint:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self.host, self.port, self.path = parts.hostname or "", parts.port, parts.path
+        self.host, self.port, self.path = parts.hostname or "", parts.port or 80, parts.path
 
     def send(self, body: bytes, content_type: str | None = JSON) -> tuple[int, Any]:
         """Post bytes over a connection of its own; return the status and the decoded answer."""

@@ -8,12 +8,12 @@ import re
 import shutil
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from harness.servers import tracking_server
 
 SECONDS = 120
-SIZE = {"width": 1400, "height": 860}
+SIZE: ViewportSize = {"width": 1400, "height": 860}
 
 
 def sort_by_accuracy(page: Page, address: str, experiment_id: str) -> None:

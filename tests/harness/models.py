@@ -5,10 +5,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from skipcast.arrays import Bools, Matrix
+from skipcast.arrays import Bools, Floats, Matrix
 from skipcast.features.build import ALL, build_features, predicted
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
@@ -74,14 +73,15 @@ class LoggedModel:
         """Return the logged model, loaded into this process."""
         import mlflow
 
-        return mlflow.pyfunc.load_model(self.uri)
+        model: PyFuncModel = mlflow.pyfunc.load_model(self.uri)
+        return model
 
     @property
     def uri(self) -> str:
         """Return the address by which MLflow loads the model."""
         return str(self.info.model_uri)
 
-    def expected(self, features: Matrix) -> npt.NDArray[np.float64]:
+    def expected(self, features: Matrix) -> Floats:
         """Return what the fitted model answers for rows of features."""
         return FAMILIES[self.family].predict(self.fitted, features)
 

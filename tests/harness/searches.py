@@ -89,7 +89,9 @@ def make_small_job(name: str, files: tuple[Path, Path], **changes: object) -> Jo
 def runs(experiment: str) -> list[Run]:
     """Return all runs of an experiment."""
     client = MlflowClient()
-    return list(client.search_runs([client.get_experiment_by_name(experiment).experiment_id]))
+    known = client.get_experiment_by_name(experiment)
+    assert known is not None
+    return list(client.search_runs([known.experiment_id]))
 
 
 def trials(experiment: str) -> list[Run]:

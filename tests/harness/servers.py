@@ -92,7 +92,7 @@ def champion_server(folder: Path, *options: str) -> Iterator[tuple[Process, str]
     shutil.copy(ROOT / "params.yaml", folder)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [SKIPCAST, "serve", "--port", str(port), *options]
+    command: Command = [SKIPCAST, "serve", "--port", str(port), *options]
     with running(command, f"{url}/ping", folder / f"{port}.log", cwd=folder) as server:
         yield server, url
 
@@ -101,7 +101,15 @@ def champion_server(folder: Path, *options: str) -> Iterator[tuple[Process, str]
 def tracking_server(folder: Path, *options: str, port: int | None = None) -> Iterator[str]:
     """Run an MLflow server for the current MLflow store; yield its address."""
     port = port or free_port()
-    command = [SCRIPTS / "mlflow", "server", "--port", str(port), "--workers", "1", *options]
+    command: Command = [
+        SCRIPTS / "mlflow",
+        "server",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        *options,
+    ]
     url = f"http://127.0.0.1:{port}"
     with running(command, f"{url}/health", folder / "server.log", env=environment()):
         yield url

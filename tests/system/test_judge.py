@@ -30,7 +30,8 @@ from skipcast.params import read_params
 from skipcast.promotion.answers import score
 from skipcast.promotion.judge import Judgement, judge
 from skipcast.promotion.publish import conclude
-from skipcast.promotion.registry import Entry, Registry
+from skipcast.promotion.ledger import Entry
+from skipcast.promotion.registry import Registry
 from skipcast.schema import TARGET
 
 RECEIPT = LoadReceipt(

@@ -8,7 +8,9 @@ import subprocess
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from harness.clients import Endpoint
@@ -99,6 +101,7 @@ def proxy(tmp_path):
     """Run nginx as deploy/ has it; yield its folder and where it answers."""
     if NGINX is None:
         pytest.skip("There is no nginx: install it, e.g. `apt-get install nginx-light`.")
+    nginx = NGINX
     folder, port = tmp_path / "deploy", free_port()
     shutil.copytree(ROOT / "deploy", folder)
     conf = (folder / "nginx.conf").read_text()
@@ -106,10 +109,10 @@ def proxy(tmp_path):
     (folder / "nginx.conf").write_text(conf.replace("127.0.0.1:8080", f"127.0.0.1:{port}"))
 
     @contextmanager
-    def run(upstream: str):
+    def run(upstream: str) -> Iterator[tuple[Path, str]]:
         (folder / "upstream.conf").write_text(f"server {upstream.removeprefix('http://')};\n")
         url = f"http://127.0.0.1:{port}"
-        command = [NGINX, "-p", f"{folder}/", "-c", "nginx.conf", "-g", "daemon off;"]
+        command = [nginx, "-p", f"{folder}/", "-c", "nginx.conf", "-g", "daemon off;"]
         with running(command, f"{url}/ping", tmp_path / "nginx.log"):
             yield folder, url
 

@@ -4,26 +4,22 @@ from collections import Counter
 
 import mlflow
 import pytest
-from harness.searches import check_complete, make_small_job, runs
+from harness.searches import check_complete, trials
 from mlflow import MlflowClient
 
 from skipcast.search.trials import search
 
 
 @pytest.fixture(scope="module")
-def make(feature_files, tracking):
+def make(make_job):
     """Return a function that makes a job by its name and its number of LightGBM trials."""
-    return lambda name, trials: make_small_job(name, feature_files, families={"lightgbm": trials})
+    return lambda name, count: make_job(name, families={"lightgbm": count})
 
 
 @pytest.fixture(scope="module")
 def two_then_three(make, postgres):
     """Search two trials, then three; return both results."""
-    return [search(make("more", trials), postgres) for trials in (2, 3)]
-
-
-def children(name):
-    return [run for run in runs(name) if "mlflow.parentRunId" in run.data.tags]
+    return [search(make("more", count), postgres) for count in (2, 3)]
 
 
 def best(result):
@@ -32,7 +28,7 @@ def best(result):
 
 
 def test_more_trials_do_none_twice(two_then_three):
-    names = Counter(run.info.run_name for run in children("more"))
+    names = Counter(run.info.run_name for run in trials("more"))
     assert names == {"lightgbm-000": 1, "lightgbm-001": 1, "lightgbm-002": 1}
 
 
@@ -59,7 +55,7 @@ def test_fewer_trials_find_what_they_found_before(make, postgres):
     again = search(make("fewer", 2), postgres)
     assert best(again) == best(first)
     assert again.candidate == first.candidate
-    assert len(children("fewer")) == 3
+    assert len(trials("fewer")) == 3
 
 
 def test_a_search_that_is_done_says_how_many_trials_were_requested(two_then_three):
