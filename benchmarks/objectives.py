@@ -111,6 +111,7 @@ def main() -> None:
     """Print the table."""
     options = parse_arguments()
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     params = read_changed_params(options.quick)
     sessions = QUICK_SESSIONS if options.quick else params.fetch.twin_sessions
     scores: list[dict[str, Scores]] = []

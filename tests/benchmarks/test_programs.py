@@ -13,8 +13,3 @@ PROGRAMS = sorted(path for path in FOLDER.glob("*.py") if "__main__" in path.rea
 def test_docstring_says_how_to_run_the_program(path):
     docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     assert f"Usage: `python benchmarks/{path.name}" in docstring
-
-
-@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
-def test_help_is_the_docstring(path):
-    assert "make_parser(__doc__)" in path.read_text("utf-8")
