@@ -1,31 +1,37 @@
-"""What each group of features brings: `python benchmarks/ablation.py [FOLDER]`.
+"""What each group of features brings to accuracy and log loss.
+
+Usage: `python benchmarks/ablation.py [FOLDER] [--quick]`. It takes about 5 minutes on two idle
+cores.
 
 For each horizon a LightGBM of fixed parameters is trained with the groups added one by one and left
 out one by one, on the twin or on the official files in FOLDER. Differences of accuracy and log loss
-on the validation sessions come with 95 % intervals of a paired bootstrap over sessions. Writes the
-table into docs/features.md and the figure beside it.
+on the validation sessions come with 95 % intervals of a paired bootstrap over sessions. It compares
+models, not speed, so there are no rounds.
+
+Prints each step, and writes the table into docs/features.md and the figure beside it. With
+`--quick` it runs one horizon on few plays and prints the table only.
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from arguments import make_parser
 from lightgbm import LGBMClassifier
 from matplotlib import pyplot as plt
+from twin_inputs import QUICK_SESSIONS, join_tracks, make_twin
 
 from skipcast.archive.sample import read_subset
-from skipcast.evaluation.bootstrap import paired_difference
+from skipcast.evaluation.metrics import paired_difference
 from skipcast.evaluation.split import split_sessions
-from skipcast.features.build import ALL, build_features, feature_set, predicted
-from skipcast.features.table import join_tracks
+from skipcast.features.build import ALL, build_features, features_of, predicted
 from skipcast.params import read_params
-from skipcast.schema import HORIZONS, LOG, TARGET, TRACK, Group, HorizonName, is_synthetic, names
-from skipcast.twin.write import write_twin
+from skipcast.schema import HORIZONS, TARGET, Group, Horizon, is_synthetic
 
 mpl.use("Agg")
+ROWS = 100_000  # plays at least
 PAGE, FIGURE = Path("docs/features.md"), Path("docs/figures/ablation.png")
 BEGIN, END = "<!-- ablation -->\n", "<!-- end of ablation -->\n"
 FIXED = {
@@ -53,7 +59,7 @@ ADDED: tuple[Group, ...] = (
 class Ablation:
     """One horizon: its plays, split by sessions, and a score per validation play and model."""
 
-    def __init__(self, plays: pd.DataFrame, horizon: HorizonName) -> None:
+    def __init__(self, plays: pd.DataFrame, horizon: Horizon) -> None:
         rows = predicted(plays, horizon)
         parts = split_sessions(plays["session_id"], read_params().split)[rows]
         self.horizon = horizon
@@ -65,7 +71,7 @@ class Ablation:
 
     def score(self, groups: tuple[Group, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Return of each validation play whether it is predicted right, and its log loss."""
-        columns = list(feature_set(self.horizon, groups).names)
+        columns = [feature.name for feature in features_of(self.horizon, groups)]
         truth = self.skipped[self.validation]
         if not columns:
             usual = self.skipped[self.train].mean()
@@ -103,11 +109,17 @@ class Ablation:
 
 def main() -> None:
     """Run all horizons, write the table and the figure."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("folder", nargs="?", type=Path, help="official files; the twin if left out")
-    plays = _plays(parser.parse_args().folder)
-    rows = [row for horizon in HORIZONS for row in Ablation(plays, horizon).rows()]
+    parser.add_argument("--quick", action="store_true", help="one horizon, few plays, only prints")
+    options = parser.parse_args()
+    plays = _plays(options.folder, QUICK_SESSIONS if options.quick else 10_000)
+    horizons = [*HORIZONS][: 1 if options.quick else None]
+    rows = [row for horizon in horizons for row in Ablation(plays, horizon).rows()]
     label = "twin, synthetic" if is_synthetic(plays["session_id"]) else "real data"
+    if options.quick:
+        print(_table(rows, label))
+        return
     text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
@@ -115,26 +127,24 @@ def main() -> None:
     _figure(rows, label)
 
 
-def _plays(folder: Path | None) -> pd.DataFrame:
+def _plays(folder: Path | None, sessions: int) -> pd.DataFrame:
+    if folder is not None:
+        return join_tracks(*read_subset(folder, None, rows=ROWS, seed=0))
     with tempfile.TemporaryDirectory() as temporary:
-        source = folder or Path(temporary, "mssd")
-        if folder is None:
-            write_twin(source, sessions=10_000, seed=0)
-        plays, tracks = read_subset(source, None, rows=100_000, seed=0)
-    return join_tracks(plays, tracks)[names(LOG + TRACK[1:])]
+        return make_twin(Path(temporary), sessions=sessions, rows=ROWS, seed=0)[0]
 
 
 def _table(rows: list[dict], label: str) -> str:
-    lines = [f"{len(rows)} models ({label}); changes with 95 % intervals.", ""]
-    lines += ["| horizon | step | group | accuracy | change | log loss | change |"]
-    lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = []
     for row in rows:
         cells = [row["horizon"], row["step"], row["group"]]
         for name in ("accuracy", "log loss"):
             change, low, high = row[f"{name} change"]
             cells += [f"{row[name]:.4f}", f"{change:+.4f} ({low:+.4f} to {high:+.4f})"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, ""])
+        lines.append(cells)
+    heads = ["horizon", "step", "group", "accuracy", "change", "log loss", "change"]
+    table = pd.DataFrame(lines, columns=heads).to_markdown(index=False, disable_numparse=True)
+    return f"{len(rows)} models ({label}); changes with 95 % intervals.\n\n{table}\n"
 
 
 def _figure(rows: list[dict], label: str) -> None:

@@ -1,9 +1,18 @@
-"""Files through `skipcast predict`: plays a second, CPU, memory; beside pandas and one `predict`.
+"""Files through `skipcast predict` beside the obvious way: plays a second, CPU and memory.
 
-`python benchmarks/batch.py [FAMILY]` makes a twin model, LightGBM if nothing is said, and files of
-it: a million plays and five million as CSV, a million as gzipped CSV and as Parquet. Times are
-those of the whole command, from its start to its end, with the model in MLflow's store. Exit code 1
-means that a CSV was too slow.
+Usage: `python benchmarks/batch.py [FAMILY] [--rounds N] [--quick]`. Three rounds take about 5
+minutes on two idle cores.
+
+It makes a model of a twin, LightGBM if no family is named, and files of plays: a million and five
+million as CSV, a million as gzipped CSV and as Parquet. `skipcast predict` scores each of them. The
+obvious way reads the CSV of a million plays by pandas as a whole, calls `predict` once and writes
+CSV. All run in turn. Times are those of the whole command, from its start to its end, with the
+model in MLflow's store.
+
+Prints a Markdown table with the medians of each file and of the obvious way; how many times as long
+the obvious way takes, as the median of the rounds with the lowest and the highest; and whether both
+give the same bits. Exit code 1 means that a CSV file was scored too slowly, which is not judged
+with `--quick`.
 """
 
 import argparse
@@ -13,21 +22,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import psutil
-from serving import make, twin
+from arguments import make_parser, parse_family
+from rounds import SECONDS, Figures, Rounds, run_in_turn
+from twin_inputs import QUICK_SESSIONS, make_model, make_twin
 
-from skipcast.models.families import FAMILIES
 from skipcast.schema import LOG, names
 
 TARGET = 100_000  # plays a second, from CSV
+FIRST, OBVIOUS = "1.csv", "1.csv, the obvious way"
 ROOT = Path(__file__).parents[1]
-COMMAND = [Path(sys.executable).with_name("skipcast"), "predict", "--score-history"]
-OBVIOUS = """
+COMMAND: list[str | Path] = [
+    Path(sys.executable).with_name("skipcast"),
+    "predict",
+    "--score-history",
+]
+OBVIOUS_CODE = """
 import sys
 import mlflow
 import pandas as pd
@@ -39,17 +55,8 @@ loaded.predict(plays, params={"score_history": True}).to_csv(target, index=False
 """
 
 
-@dataclass(frozen=True)
-class Run:
-    """A finished command: seconds of wall and CPU, and the peak of its processes' memory, in MB."""
-
-    seconds: float
-    cpu: float
-    memory: float
-
-
-def run(command: list[str | Path]) -> Run:
-    """Run a command, which must succeed."""
+def run(command: list[str | Path]) -> Figures:
+    """Run a command, which must succeed; return seconds, those of CPU and its peak memory in MB."""
     started, before, peak = time.perf_counter(), os.times(), 0
     process = psutil.Popen(command, stderr=subprocess.DEVNULL)
     while True:
@@ -63,7 +70,7 @@ def run(command: list[str | Path]) -> Run:
     if code:
         raise subprocess.CalledProcessError(code, command)
     cpu = sum(after[2:4]) - sum(before[2:4])
-    return Run(seconds, cpu, peak / 1e6)
+    return {SECONDS: seconds, "cpu": cpu, "memory": peak / 1e6}
 
 
 def resident(process: psutil.Process) -> int:
@@ -84,68 +91,97 @@ def write(plays: pd.DataFrame, copies: int, path: Path) -> None:
         part.to_csv(path, index=False, header=i == 0, mode="a")
 
 
-def files(plays: pd.DataFrame, folder: Path) -> dict[str, int]:
-    """Write files into `folder`; return how many plays each holds."""
-    million = -(-1_000_000 // len(plays))
-    counts = {"1.csv": million, "5.csv": 5 * million}
-    for name, copies in counts.items():
-        write(plays, copies, folder / name)
+def write_one(plays: pd.DataFrame, folder: Path) -> dict[str, int]:
+    """Write the first file with the plays as they are; return how many it holds."""
+    write(plays, 1, folder / FIRST)
+    return {FIRST: len(plays)}
+
+
+def write_all(plays: pd.DataFrame, folder: Path) -> dict[str, int]:
+    """Write files of a million plays and of five; return how many each holds."""
+    copies = -(-1_000_000 // len(plays))
+    counts = {"1.csv": copies, "5.csv": 5 * copies}
+    for name, count in counts.items():
+        write(plays, count, folder / name)
     subprocess.run(["gzip", "--keep", "--fast", folder / "1.csv"], check=True)
     pd.read_csv(folder / "1.csv").to_parquet(folder / "1.parquet")
-    counts |= {"1.csv.gz": million, "1.parquet": million}
-    return {name: copies * len(plays) for name, copies in counts.items()}
+    counts |= {"1.csv.gz": copies, "1.parquet": copies}
+    return {name: count * len(plays) for name, count in counts.items()}
 
 
-def batch(uri: str, plays: pd.DataFrame, folder: Path) -> list[str]:
-    """Score each file and print; return those CSV files that took too long."""
-    counts, found = files(plays, folder), {}
-    plays.head(20)[names(LOG)].to_csv(folder / "first.csv", index=False)
-    for name, count in {"first.csv": 20, **counts}.items():  # the first compiles the model's code
-        paths = ["--input", folder / name, "--output", folder / f"answer-{name}"]
-        found[name] = run([*COMMAND, *paths, "--model", uri])
-        show(name, count, found[name])
-    answer = folder / "obvious.csv"
-    other = run([sys.executable, "-W", "ignore", "-c", OBVIOUS, folder / "1.csv", answer, uri])
-    show("1.csv, the obvious way", counts["1.csv"], other)
-    print(f"the obvious way takes {other.seconds / found['1.csv'].seconds:.1f} times as long")
-    same(folder / "answer-1.csv", answer)
-    rates = {name: counts[name] / found[name].seconds for name in ("1.csv", "5.csv")}
-    return [name for name, rate in rates.items() if rate < TARGET]
+def sides(uri: str, folder: Path, counts: dict[str, int]) -> dict[str, Callable[[], Figures]]:
+    """Return the command for each file, and the obvious way for the first CSV."""
+    commands: dict[str, list[str | Path]] = {
+        name: [
+            *COMMAND, "--input", folder / name, "--output", folder / f"answer-{name}",
+            "--model", uri,
+        ]
+        for name in counts
+    }  # fmt: skip
+    python = [sys.executable, "-W", "ignore", "-c", OBVIOUS_CODE]
+    commands[OBVIOUS] = [*python, folder / FIRST, folder / "obvious.csv", uri]
+    return {name: partial(run, command) for name, command in commands.items()}
 
 
-def show(name: str, plays: int, found: Run) -> None:
-    """Print a line."""
-    print(
-        f"{name}: {plays} plays in {found.seconds:.1f} s, {plays / found.seconds:.0f} plays/s, "
-        f"{found.cpu:.1f} s of CPU, at most {found.memory:.0f} MB"
-    )
+def show(measured: Rounds, counts: dict[str, int]) -> None:
+    """Print the medians as a table, and the ratio."""
+    rows = []
+    for name in measured.runs:
+        plays = counts.get(name, counts[FIRST])
+        seconds, cpu, memory = (measured.median(name, f) for f in (SECONDS, "cpu", "memory"))
+        numbers = [f"{seconds:.1f}", f"{plays / seconds:,.0f}", f"{cpu:.1f}", f"{memory:,.0f} MB"]
+        rows.append([name, f"{plays:,}", *numbers])
+    heads = ["file", "plays", "seconds", "plays a second", "CPU seconds", "peak memory"]
+    print(pd.DataFrame(rows, columns=heads).to_markdown(index=False, disable_numparse=True))
+    print(measured.ratio(OBVIOUS, FIRST).sentence("the obvious way takes {} times as long"))
 
 
-def same(ours: Path, other: Path) -> None:
+def check_same(ours: Path, other: Path) -> None:
     """Check that both ways give the same bits."""
     one, two = (
-        pd.read_csv(path, float_precision="round_trip")["skip_probability"]
-        for path in (ours, other)
+        pd.read_csv(path, dtype=str)["skip_probability"].astype(float) for path in (ours, other)
     )
     np.testing.assert_array_equal(one, two)
     print(f"and gives the same {len(one)} probabilities, bit for bit")
 
 
+def parse_arguments() -> argparse.Namespace:
+    """Return the arguments."""
+    parser = make_parser(__doc__)
+    parser.add_argument(
+        "family", nargs="?", default="lightgbm", type=parse_family, metavar="FAMILY"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="of all files")
+    parser.add_argument("--quick", action="store_true", help="one small file, one round")
+    return parser.parse_args()
+
+
 def main() -> None:
-    """Run all."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("family", nargs="?", default="lightgbm", choices=[*FAMILIES])
-    family = parser.parse_args().family
+    """Score all files in turn and print."""
+    options = parse_arguments()
+    sessions = QUICK_SESSIONS if options.quick else 10_000
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         os.chdir(folder)
         shutil.copy(ROOT / "params.yaml", folder)
-        plays, tracks = twin(folder)
-        uri = make(family, plays, tracks)
-        print(f"{family}: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
-        missed = batch(uri, plays, folder)
-    sys.exit(f"Missed: {missed} under {TARGET} plays/s" if missed else 0)
+        plays, tracks = make_twin(folder, sessions=sessions)
+        uri = make_model(options.family, plays, tracks)
+        cores, load = os.cpu_count(), os.getloadavg()[0]
+        print(f"{options.family}: {cores} cores, load {load:.1f}", flush=True)
+        counts = write_one(plays, folder) if options.quick else write_all(plays, folder)
+        runs = sides(uri, folder, counts)
+        runs[FIRST]()  # compiles the code that the model brings
+        measured = run_in_turn(runs, rounds=1 if options.quick else options.rounds)
+        show(measured, counts)
+        check_same(folder / f"answer-{FIRST}", folder / "obvious.csv")
+    slow = [
+        name
+        for name in ("1.csv", "5.csv")
+        if not options.quick and counts[name] / measured.median(name) < TARGET
+    ]
+    sys.exit(f"Missed: {slow} under {TARGET} plays/s" if slow else 0)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,25 @@
-"""Take the README's picture of the page; `skipcast serve` and `skipcast demo` must run."""
+"""Takes the README's picture of the demo's page, without its table of plays: docs/figures/demo.png.
+
+Usage: `python benchmarks/demo_page.py`, while `skipcast serve` and `skipcast demo` run. It takes
+some seconds, and measures nothing.
+"""
 
 import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from arguments import make_parser
+from playwright.sync_api import FloatRect, ViewportSize, sync_playwright
 
 from skipcast.params import read_params
 
 FIGURE = Path("docs/figures/demo.png")
-SIZE = {"width": 1000, "height": 800}
+SIZE: ViewportSize = {"width": 1000, "height": 800}
 
 
 def main() -> None:
-    """Write docs/figures/demo.png: the page without its table of plays."""
+    """Write the picture."""
+    make_parser(__doc__).parse_args()
     url = f"http://127.0.0.1:{read_params().demo.port}/"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
@@ -23,7 +29,7 @@ def main() -> None:
         if "Synthetic" not in page.locator("#data").inner_text():
             sys.exit("Real sessions may not be passed on: no picture was taken.")
         end = page.locator("#table-title").evaluate("each => each.parentElement.offsetTop")
-        clip = {"x": 0, "y": 0, "width": SIZE["width"], "height": end}
+        clip: FloatRect = {"x": 0, "y": 0, "width": SIZE["width"], "height": end}
         page.screenshot(path=FIGURE, full_page=True, clip=clip)
 
 

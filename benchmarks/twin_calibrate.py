@@ -1,16 +1,20 @@
-"""Fit the constants of the twin's listeners to the published statistics; prints how near they come.
+"""Fits the constants of the twin's listeners to the published statistics.
 
-Run by hand: `python benchmarks/twin_calibrate.py SESSIONS ROUNDS`. It starts from the constants in
-the package, improves them by damped least squares on common random numbers, and writes them back.
+Usage: `python benchmarks/twin_calibrate.py SESSIONS ROUNDS`. It is no benchmark: it starts from the
+constants in the package, improves them by damped least squares on common random numbers, and writes
+them back. A round of 10,000 sessions takes some minutes.
+
+Prints the cost of each round, then each statistic beside its target, with an arrow where it is
+further away than its tolerance.
 """
 
 import dataclasses
 import json
-import sys
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from arguments import make_parser
 from scipy.special import expit
 
 from skipcast.twin import listeners as ts
@@ -275,7 +279,11 @@ def fit(h, n, rounds):
 
 
 if __name__ == "__main__":
-    n, rounds = int(sys.argv[1]), int(sys.argv[2])
+    parser = make_parser(__doc__)
+    parser.add_argument("sessions", type=int, help="of a simulation")
+    parser.add_argument("rounds", type=int, help="of the fit")
+    options = parser.parse_args()
+    n, rounds = options.sessions, options.rounds
     habits = settle(fit(ts.read_habits(), n, rounds))
     s, goal = statistics(simulate(habits, 3 * n, 5)), targets()
     for name, value in s.items():

@@ -1,20 +1,27 @@
-"""Draw the figures of `docs/twin.md`: `python benchmarks/twin_figures.py FOLDER` of a twin."""
+"""Draws the figures of docs/twin.md, published statistics beside those of a twin.
 
-import sys
+Usage: `python benchmarks/twin_figures.py FOLDER`, with the folder of a twin. It takes some seconds,
+and measures nothing.
+"""
+
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from arguments import make_parser
 
 from skipcast.archive.sample import read_subset
 from skipcast.twin.statistics import LAGS, POSITIONS, RUNS, measure, published, read_targets
 
 OUT = Path(__file__).parents[1] / "docs" / "figures"
 REAL, TWIN = "#444444", "#d1495b"
-STYLES = {"published": {"color": REAL, "marker": "o", "ms": 6, "lw": 1.2, "mfc": "white"},
-          "twin (synthetic)": {"color": TWIN, "marker": "x", "ms": 6, "lw": 0}}  # fmt: skip
+STYLES: dict[str, dict[str, Any]] = {
+    "published": {"color": REAL, "marker": "o", "ms": 6, "lw": 1.2, "mfc": "white"},
+    "twin (synthetic)": {"color": TWIN, "marker": "x", "ms": 6, "lw": 0},
+}
 Both = dict[str, dict[str, float]]
 
 
@@ -106,7 +113,9 @@ def finish(figure: mpl.figure.Figure, name: str) -> None:
 
 if __name__ == "__main__":
     mpl.use("Agg")
-    plays, tracks = read_subset(Path(sys.argv[1]), None, rows=10**9, seed=0)
+    parser = make_parser(__doc__)
+    parser.add_argument("folder", type=Path, help="of a twin")
+    plays, tracks = read_subset(parser.parse_args().folder, None, rows=10**9, seed=0)
     found = measure(plays, tracks)
     both = {"published": {k: v for k, (v, _) in published().items()}, "twin (synthetic)": found}
     OUT.mkdir(parents=True, exist_ok=True)

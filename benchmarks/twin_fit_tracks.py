@@ -1,6 +1,8 @@
-"""Fit the distributions of the twin's track features; writes `tracks.json` in the package.
+"""Fits the distributions of the twin's track features; writes `tracks.json` in the package.
 
-Run by hand: `python benchmarks/twin_fit_tracks.py STATISTICS.json` with the published statistics.
+Usage: `python benchmarks/twin_fit_tracks.py STATISTICS.json`, with the published statistics. It is
+no benchmark, and takes some seconds.
+
 Two tables are published: over tracks and over plays. Each becomes a distribution by the least
 reweighting (in relative entropy) of the published histogram of the full data set that meets mean,
 sd and quartiles. Head tracks (the most played) and tail tracks then get those two distributions
@@ -9,11 +11,11 @@ whose mixture by tracks is the one table and whose mixture by plays is the other
 
 import itertools
 import json
-import sys
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from arguments import make_parser
 from scipy.optimize import minimize
 
 HERE = Path(str(files("skipcast.twin")))
@@ -116,7 +118,7 @@ def describe(values, w):
     ]
 
 
-def head_and_tail(values, by_tracks, by_plays):
+def head_and_tail(by_tracks, by_plays):
     """Split into the distributions of head and tail; refines where a share would go negative."""
     u, w = by_tracks.copy(), by_plays.copy()
     for _ in range(60):
@@ -141,7 +143,7 @@ def quantiles(values, w):
 
 def main(path):
     """Fit every feature and write the package's file."""
-    stats = json.loads(Path(path).read_text(encoding="utf-8"))
+    stats = json.loads(path.read_text(encoding="utf-8"))
     histograms = stats["track_feature_histograms_full"]["hist"]
     published = json.loads((HERE / "targets.json").read_text(encoding="utf-8"))["track_features"]
     out = {"shares": P.round(6).tolist(), "features": {}, "integers": {}}
@@ -150,7 +152,7 @@ def main(path):
         values, base = grid(name, tables, histograms.get(name))
         u = reweigh(values, base, tables[0])
         w = reweigh(values, np.maximum(u, 1e-9), tables[1])
-        head, tail = head_and_tail(values, u, w)
+        head, tail = head_and_tail(u, w)
         for kind, mix, t in (
             ("tracks", HEAD_OF_TRACKS, tables[0]),
             ("plays", HEAD_OF_PLAYS, tables[1]),
@@ -176,4 +178,6 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = make_parser(__doc__)
+    parser.add_argument("statistics", type=Path, help="JSON file with the published statistics")
+    main(parser.parse_args().statistics)

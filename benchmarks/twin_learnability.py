@@ -1,19 +1,25 @@
-"""Print what models can learn from the twin, on several seeds, with sessions split whole.
+"""What models can learn from the twin, on several seeds, with sessions split whole.
 
-Run `python benchmarks/twin_learnability.py [SEED ...]`. Each seed makes 6,000 sessions (about 100k
-plays). The published figures are those of models on the real data; whoever works on the twin should
-find the same, in the same order: behaviour, context, popularity, audio. All figures are of plays
-with history (position 2 on) of the test sessions, but audio alone, which is of all plays.
+Usage: `python benchmarks/twin_learnability.py [SEED ...] [--quick]`. A seed takes about half a
+minute.
+
+Each seed makes 6,000 sessions (about 100k plays). The published figures are those of models on the
+real data; whoever works on the twin should reach the same, in the same order: behaviour, context,
+popularity, audio. All figures are of plays with history (position 2 on) of the test sessions, but
+audio alone, which is of all plays. It compares models, not speed, so there are no rounds.
+
+Prints a table with a row for each model and a column for each seed.
 """
 
-import sys
 import tempfile
 from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
+from arguments import make_parser
 from sklearn.metrics import accuracy_score, log_loss
+from twin_inputs import QUICK_SESSIONS
 
 from skipcast.evaluation.baselines import RECIPE, RECIPE_GROUPS
 from skipcast.evaluation.split import split_sessions
@@ -91,10 +97,10 @@ def learn(plays: pd.DataFrame, part: np.ndarray, columns: list[str], **params) -
     return model.predict_proba(plays.loc[part == "test", columns])[:, 1]
 
 
-def measure(seed: int) -> dict[str, float]:
+def measure(seed: int, sessions: int) -> dict[str, float]:
     """Make a twin and measure what can be learned from it."""
     with tempfile.TemporaryDirectory() as folder:
-        write_twin(Path(folder, "twin"), sessions=SESSIONS, seed=seed)
+        write_twin(Path(folder, "twin"), sessions=sessions, seed=seed)
         plays = read(Path(folder, "twin"))
     sets = add_history(plays)
     part = split_sessions(plays["session_id"], Split(validation=0.001, test=0.3, seed=seed))
@@ -117,7 +123,13 @@ def measure(seed: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    seeds = [int(x) for x in sys.argv[1:]] or [0, 1, 2, 3, 4]
-    table = pd.DataFrame({f"seed {seed}": measure(seed) for seed in seeds})
+    parser = make_parser(__doc__)
+    parser.add_argument("seeds", nargs="*", type=int, help="0 to 4, if left out")
+    parser.add_argument("--quick", action="store_true", help="one seed of few sessions")
+    options = parser.parse_args()
+    sessions, seeds = SESSIONS, options.seeds or [0, 1, 2, 3, 4]
+    if options.quick:
+        sessions, seeds = QUICK_SESSIONS, seeds[:1]
+    table = pd.DataFrame({f"seed {seed}": measure(seed, sessions) for seed in seeds})
     table.insert(0, "published", pd.Series(PUBLISHED))
     print(table.reindex(list(PUBLISHED)).round(4).to_string())

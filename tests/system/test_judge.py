@@ -29,8 +29,8 @@ from skipcast.models.families import FAMILIES
 from skipcast.params import read_params
 from skipcast.promotion.answers import score
 from skipcast.promotion.judge import Judgement, judge
-from skipcast.promotion.publish import conclude
 from skipcast.promotion.ledger import Entry
+from skipcast.promotion.publish import conclude
 from skipcast.promotion.registry import Registry
 from skipcast.schema import TARGET
 

@@ -1,0 +1,54 @@
+"""The benchmarks run and print their lines; what they measure here says nothing."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.system
+ROOT = Path(__file__).parents[2]
+ONE_ROUND = r" \(1 round\)"
+
+
+def run(name, *arguments):
+    """Run a benchmark in the root of the project; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / f"{name}.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "MLFLOW_TRACKING_URI": "sqlite:////nowhere/mlflow.db"},  # not the user's
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_search_prints_the_ratio_of_each_family_and_of_all():
+    text = run("search", "logistic", "--quick")
+    ratio = rf"ours does \d+\.\d\d times as many trials per minute{ONE_ROUND}"
+    assert len(re.findall(ratio, text)) == 2
+
+
+def test_batch_prints_the_ratio_and_compares_the_bits():
+    text = run("batch", "logistic", "--quick")
+    assert re.search(rf"the obvious way takes \d+\.\d\d times as long{ONE_ROUND}", text)
+    assert "bit for bit" in text
+
+
+def test_features_prints_the_ratio_to_pandas_and_to_postgres():
+    text = run("features", "--quick")
+    for side in ("plain pandas", "Postgres"):
+        ratio = rf"{side} .* times as long \(median of 2 rounds, \d+\.\d\d to \d+\.\d\d\)"
+        assert re.search(ratio, text)
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+def test_serving_prints_the_ratios_to_the_empty_model():
+    text = run("serving", "logistic", "--quick")
+    ratio = rf"p50 of the model is \d+\.\d\d times that of the empty model{ONE_ROUND}"
+    assert len(re.findall(ratio, text)) == 2
+    assert re.search(rf"loading takes \d+\.\d\d times as long{ONE_ROUND}", text)
