@@ -1,170 +1,151 @@
-import socket
-from pathlib import Path
-
 import pandas as pd
-import psycopg2
 import pytest
 
 from skipcast.artifacts import LoadReceipt
-from skipcast.database import tables as database
+from skipcast.database.server import connect
+from skipcast.database.tables import check_receipt, fingerprint, load_tables, read_plays
 from skipcast.errors import SkipcastError
+from skipcast.schema import LOG, TRACK, names
+
+SCHEMA = "skipcast"
 
 EMPTY = LoadReceipt(database="embedded", schema="skipcast", synthetic=True, tables={})
 
 
-@pytest.fixture
-def server(postgres, monkeypatch):
+@pytest.fixture(autouse=True)
+def _server(postgres, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", postgres)
 
 
-def load(plays_and_tracks, schema="skipcast"):
-    with database.connect() as connection:
-        tables = database.load_tables(connection, *plays_and_tracks, schema=schema)
-    return receipt_of(tables, schema)
+@pytest.fixture
+def joined(three_plays):
+    """Return one session of three plays with track features, of the types of the tables."""
+    whole = [column.name for column in TRACK if column.type == "bigint"]
+    return three_plays.assign(**dict.fromkeys(whole, 1))
 
 
-def receipt_of(tables, schema="skipcast"):
-    return LoadReceipt(database="embedded", schema=schema, synthetic=True, tables=tables)
+@pytest.fixture
+def plays(joined):
+    return joined[names(LOG)]
+
+
+@pytest.fixture
+def tracks(joined):
+    return joined.rename(columns={"track_id_clean": "track_id"})[names(TRACK)]
+
+
+def load(plays, tracks):
+    with connect() as connection:
+        tables = load_tables(connection, plays, tracks, schema=SCHEMA)
+    return LoadReceipt(database="embedded", schema=SCHEMA, synthetic=True, tables=tables)
 
 
 def check(receipt):
-    with database.connect() as connection:
-        database.check_receipt(connection, receipt)
+    with connect() as connection:
+        check_receipt(connection, receipt)
 
 
-def execute(query):
-    with database.connect() as connection, connection.cursor() as cursor:
-        cursor.execute(query)
+def query(statement):
+    with connect() as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else None
 
 
-def test_reads_back_what_was_loaded(server, plays_and_tracks, plays):
-    load(plays_and_tracks)
-    with database.connect() as connection:
-        read = database.read_plays(connection, schema="skipcast")
-    pd.testing.assert_frame_equal(read, plays)
+@pytest.fixture
+def receipt(plays, tracks):
+    return load(plays, tracks)
 
 
-def test_tables_have_the_articles_keys_and_types(server, plays_and_tracks):
-    load(plays_and_tracks)
-    with database.connect() as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT table_name, count(*) FROM information_schema.columns "
-            "WHERE table_schema = 'skipcast' GROUP BY 1 ORDER BY 1"
-        )
-        assert cursor.fetchall() == [
-            ("acoustic_vectors", 9),
-            ("track_features", 22),
-            ("training_set", 21),
-        ]
-        cursor.execute(
-            "SELECT DISTINCT data_type FROM information_schema.columns "
-            "WHERE table_schema = 'skipcast' ORDER BY 1"
-        )
-        types = [row[0] for row in cursor.fetchall()]
-        assert types == ["bigint", "boolean", "double precision", "text"]
-        cursor.execute(
-            "SELECT conrelid::regclass::text, contype FROM pg_constraint "
-            "WHERE contype IN ('p', 'f') AND connamespace = 'skipcast'::regnamespace ORDER BY 1, 2"
-        )
-        assert cursor.fetchall() == [
-            ("skipcast.acoustic_vectors", "f"),
-            ("skipcast.acoustic_vectors", "p"),
-            ("skipcast.track_features", "p"),
-            ("skipcast.training_set", "f"),
-            ("skipcast.training_set", "p"),
-        ]
+@pytest.mark.usefixtures("receipt")
+def test_reads_back_what_was_loaded(joined):
+    with connect() as connection:
+        read = read_plays(connection, schema=SCHEMA)
+    pd.testing.assert_frame_equal(read, joined)
 
 
-def test_loading_again_gives_the_same_receipt_whatever_the_order_of_rows(server, plays_and_tracks):
-    plays, tracks = plays_and_tracks
-    assert load((plays, tracks)) == load((plays[::-1], tracks[::-1]))
+def test_plays_come_in_order_of_session_and_position(plays, tracks):
+    load(pd.concat([plays.assign(session_id="B"), plays])[::-1], tracks)
+    with connect() as connection:
+        read = read_plays(connection, schema=SCHEMA)
+    assert read["session_id"].tolist() == ["B"] * 3 + ["s"] * 3
+    assert read["session_position"].tolist() == [1, 2, 3] * 2
 
 
-def test_a_failed_load_leaves_the_previous_tables(server, plays_and_tracks):
-    plays, tracks = plays_and_tracks
-    receipt = load((plays, tracks))
-    with pytest.raises(
-        SkipcastError, match=r"violates foreign key[\s\S]*Nothing that was under way was written"
-    ):
-        load((plays, tracks[1:]))
+@pytest.mark.usefixtures("receipt")
+def test_tables_have_the_columns_of_the_article():
+    assert query(
+        "SELECT table_name, count(*) FROM information_schema.columns "
+        f"WHERE table_schema = '{SCHEMA}' GROUP BY 1 ORDER BY 1"
+    ) == [("acoustic_vectors", 9), ("track_features", 22), ("training_set", 21)]
+
+
+@pytest.mark.usefixtures("receipt")
+def test_columns_have_the_types_of_the_article():
+    types = query(
+        "SELECT DISTINCT data_type FROM information_schema.columns "
+        f"WHERE table_schema = '{SCHEMA}' ORDER BY 1"
+    )
+    assert [name for (name,) in types] == ["bigint", "boolean", "double precision", "text"]
+
+
+@pytest.mark.usefixtures("receipt")
+def test_tables_have_the_keys_of_the_article():
+    assert query(
+        "SELECT conrelid::regclass::text, contype FROM pg_constraint "
+        f"WHERE contype IN ('p', 'f') AND connamespace = '{SCHEMA}'::regnamespace ORDER BY 1, 2"
+    ) == [
+        ("skipcast.acoustic_vectors", "f"),
+        ("skipcast.acoustic_vectors", "p"),
+        ("skipcast.track_features", "p"),
+        ("skipcast.training_set", "f"),
+        ("skipcast.training_set", "p"),
+    ]
+
+
+def test_the_fingerprint_counts_the_rows_of_each_table(receipt):
+    rows = {table: content.rows for table, content in receipt.tables.items()}
+    assert rows == {"track_features": 3, "acoustic_vectors": 3, "training_set": 3}
+
+
+def test_loading_rows_in_another_order_gives_the_same_fingerprint(receipt, plays, tracks):
+    assert load(plays[::-1], tracks[::-1]) == receipt
+
+
+def test_another_value_gives_another_fingerprint(receipt, plays, tracks):
+    other = load(plays.assign(hour_of_day=13), tracks)
+    assert other.tables["training_set"] != receipt.tables["training_set"]
+
+
+def test_the_fingerprint_can_be_taken_again(receipt):
+    with connect() as connection:
+        assert fingerprint(connection, schema=SCHEMA) == receipt.tables
+
+
+def test_a_play_of_an_unknown_track_is_an_error(plays, tracks):
+    with pytest.raises(SkipcastError, match="violates foreign key"):
+        load(plays, tracks[1:])
+
+
+def test_a_failed_load_leaves_the_tables_of_the_one_before(receipt, plays, tracks):
+    with pytest.raises(SkipcastError, match="Nothing that was under way was written"):
+        load(plays, tracks[1:])
+    check(receipt)
+
+
+def test_the_receipt_of_what_was_loaded_passes(receipt):
     check(receipt)
 
 
 @pytest.mark.parametrize(
     "edit",
     [
-        "UPDATE skipcast.training_set SET skip_2 = NOT skip_2 WHERE session_position = 1 "
-        "AND session_id = (SELECT min(session_id) FROM skipcast.training_set)",
-        "DELETE FROM skipcast.training_set WHERE session_position = 20",
+        "UPDATE skipcast.training_set SET skip_2 = NOT skip_2 WHERE session_position = 1",
+        "DELETE FROM skipcast.training_set WHERE session_position = 3",
         "DROP TABLE skipcast.acoustic_vectors",
         "DROP SCHEMA skipcast CASCADE",
     ],
 )
-def test_an_edited_database_is_told_with_its_remedy(server, plays_and_tracks, edit):
-    receipt = load(plays_and_tracks)
-    check(receipt)
-    execute(edit)
+def test_an_edited_database_is_an_error_that_names_the_remedy(receipt, edit):
+    query(edit)
     with pytest.raises(SkipcastError, match="dvc repro --force load"):
         check(receipt)
-
-
-def test_a_server_that_does_not_answer_is_told_without_the_password(monkeypatch):
-    with socket.socket() as free:  # bound and not listening: nobody answers
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        url = f"postgresql://me:secret-word@127.0.0.1:{port}/db"
-        monkeypatch.setenv("DATABASE_URL", url)
-        with pytest.raises(SkipcastError, match=f"127.0.0.1:{port}/db does not") as caught:
-            check(EMPTY)
-    assert "secret-word" not in str(caught.value)
-
-
-def test_a_wrong_password_is_not_printed(postgres, monkeypatch):
-    """The server of the tests trusts everyone; one role gets a password that is asked for."""
-    parts = psycopg2.extensions.parse_dsn(postgres)
-    folder = parts["host"]
-    with psycopg2.connect(postgres) as connection, connection.cursor() as cursor:
-        cursor.execute("SHOW hba_file")
-        hba = Path(cursor.fetchone()[0])
-        cursor.execute("DROP ROLE IF EXISTS guarded")
-        cursor.execute("CREATE ROLE guarded LOGIN PASSWORD 'right'")
-    rules = hba.read_text()
-    try:
-        hba.write_text("local all guarded scram-sha-256\n" + rules)
-        reload_rules(postgres)
-        url = f"postgresql://guarded:secret-word@/postgres?host={folder}"
-        monkeypatch.setenv("DATABASE_URL", url)
-        with pytest.raises(SkipcastError, match="password authentication failed") as caught:
-            check(EMPTY)
-        assert "secret-word" not in str(caught.value)
-        assert "secret-word" not in database.place()
-    finally:
-        hba.write_text(rules)
-        reload_rules(postgres)
-
-
-def reload_rules(url):
-    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_reload_conf()")
-
-
-def test_a_url_that_cannot_be_read_is_not_printed(monkeypatch):
-    monkeypatch.setenv("DATABASE_URL", "postgres:/me:secret@host/db")
-    with pytest.raises(SkipcastError, match="must read postgresql://") as caught:
-        check(EMPTY)
-    assert "secret" not in str(caught.value)
-
-
-def test_place_has_neither_user_nor_password(monkeypatch):
-    monkeypatch.setenv("DATABASE_URL", "postgresql://me:secret@db.example:5433/music")
-    assert database.place() == "db.example:5433/music"
-    monkeypatch.delenv("DATABASE_URL")
-    assert database.place() == "embedded"
-
-
-def test_without_a_url_an_embedded_server_keeps_the_tables(monkeypatch, tmp_path, plays_and_tracks):
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.chdir(tmp_path)
-    receipt = load(plays_and_tracks)
-    check(receipt)
-    assert (tmp_path / ".postgres").is_dir()

@@ -1,47 +1,107 @@
 import numpy as np
+import pandas as pd
+import pytest
 
-from skipcast.evaluation.baselines import baselines, last_outcome, majority, repeat_last
+from skipcast.evaluation.baselines import (
+    BASELINES,
+    RECIPE,
+    RULES,
+    baselines,
+    last_outcome,
+    majority,
+    recipe,
+    repeat_last,
+)
 from skipcast.evaluation.split import split_sessions
 from skipcast.params import Split
 from skipcast.schema import TARGET
 
 NAN = np.nan
+MOSTLY_SKIPPED = np.array([True, True, False])
 
 
-def test_rules():
-    train = np.array([True, True, False])
-    assert majority(train, 2).tolist() == [1, 1]
-    assert majority(~train, 2).tolist() == [0, 0]
-    assert repeat_last(train, np.array([NAN, 1, 0])).tolist() == [1, 1, 0]
+def test_the_majority_of_mostly_skipped_plays_is_a_skip():
+    assert majority(MOSTLY_SKIPPED, 2).tolist() == [1, 1]
 
 
-def test_last_outcome_answers_the_rates_of_the_training_plays():
+def test_the_majority_of_mostly_played_plays_is_no_skip():
+    assert majority(~MOSTLY_SKIPPED, 2).tolist() == [0, 0]
+
+
+def test_the_last_outcome_is_repeated():
+    assert repeat_last(MOSTLY_SKIPPED, np.array([1.0, 0.0])).tolist() == [1, 0]
+
+
+def test_a_first_play_gets_the_majority():
+    assert repeat_last(MOSTLY_SKIPPED, np.array([NAN])).tolist() == [1]
+
+
+def test_last_outcome_predicts_the_rates_of_the_training_plays():
     train = np.array([True, False, True, True, False, False])
     previous = np.array([NAN, NAN, 1, 1, 1, 0])
-    answer = last_outcome(train, previous, np.array([NAN, 1, 0]))
-    np.testing.assert_allclose(answer, [1 / 2, 2 / 3, 0])
+    probability = last_outcome(train, previous, np.array([NAN, 1, 0]))
+    np.testing.assert_allclose(probability, [1 / 2, 2 / 3, 0])
 
 
-def test_all_are_learned_on_training_sessions_and_answer_the_test_plays(plays):
-    parts = split_sessions(plays["session_id"], Split(validation=0.2, test=0.4, seed=0))
-    got = baselines(plays, parts, "started")
-    test = plays[parts == "test"]
-    skipped = test[TARGET].to_numpy()
-    right = {name: np.mean((p >= 0.5) == skipped) for name, p in got.items()}
-    assert all(len(p) == len(test) for p in got.values())
-    assert right["majority"] < right["repeat_last"] <= right["last_outcome"] + 0.02
-    assert right["recipe"] > 0.65
-    # What happened in the test sessions must not reach what is learned.
+def test_a_last_outcome_that_was_not_in_training_gets_the_rate_of_all_training_plays():
+    train = np.array([True, False, False, False])
+    assert last_outcome(train, np.zeros(4), np.array([1.0])).tolist() == [0.25]
+
+
+def test_the_recipe_learns_from_its_features():
+    rng = np.random.default_rng(0)
+    features = pd.DataFrame(rng.random((1000, len(RECIPE))), columns=list(RECIPE))
+    skipped = features["previous_skipped"].to_numpy() > 0.5
+    probability = recipe(features[:800], skipped[:800], features[800:])
+    assert ((probability > 0.5) == skipped[800:]).mean() > 0.95
+
+
+@pytest.fixture(scope="module")
+def parts(plays):
+    return split_sessions(plays["session_id"], Split(validation=0.2, test=0.4, seed=0))
+
+
+@pytest.fixture(scope="module")
+def predictions(plays, parts):
+    return baselines(plays, parts, "started")
+
+
+@pytest.fixture(scope="module")
+def accuracy(plays, parts, predictions):
+    skipped = plays.loc[parts == "test", TARGET].to_numpy()
+    return {name: np.mean((p >= 0.5) == skipped) for name, p in predictions.items()}
+
+
+def test_each_baseline_predicts_each_test_play(predictions, parts):
+    lengths = {name: len(p) for name, p in predictions.items()}
+    assert lengths == dict.fromkeys(BASELINES, (parts == "test").sum())
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_answers_0_or_1(predictions, name):
+    assert set(predictions[name]) <= {0.0, 1.0}
+
+
+def test_the_last_outcome_says_more_than_the_majority(accuracy):
+    assert accuracy["majority"] < accuracy["repeat_last"] <= accuracy["last_outcome"] + 0.02
+
+
+def test_the_recipe_is_better_than_chance(accuracy):
+    assert accuracy["recipe"] > 0.65
+
+
+def test_what_happened_in_the_test_sessions_does_not_reach_what_is_learned(
+    plays, parts, predictions
+):
     changed = plays.assign(**{TARGET: plays[TARGET] ^ (parts == "test")})
-    assert baselines(changed, parts, "started")["majority"].tolist() == got["majority"].tolist()
+    majority_of_changed = baselines(changed, parts, "started")["majority"]
+    assert majority_of_changed.tolist() == predictions["majority"].tolist()
 
 
-def test_the_second_half_knows_the_last_outcome_of_the_first(plays):
-    parts = split_sessions(plays["session_id"], Split(validation=0.2, test=0.4, seed=0))
-    got = baselines(plays, parts, "second_half")
-    one = plays[parts == "test"]
-    one = one[one["session_id"] == one["session_id"].iloc[0]]
-    half = len(one) // 2
-    assert got["repeat_last"][: len(one) - half].tolist() == [float(one[TARGET].iloc[half - 1])] * (
-        len(one) - half
-    )
+def test_the_second_half_knows_the_last_outcome_of_the_first_half(plays, parts):
+    repeated = baselines(plays, parts, "second_half")["repeat_last"]
+    test = plays[parts == "test"]
+    session = test[test["session_id"] == test["session_id"].iloc[0]]
+    half = len(session) // 2
+    last_of_first_half = float(session[TARGET].iloc[half - 1])
+    assert set(repeated[: len(session) - half]) == {last_of_first_half}

@@ -1,6 +1,6 @@
 """Official files to whole sessions, read as a stream: memory does not grow with the archive.
 
-What a CSV file holds is told by its header: `session_id` makes it a log, `track_id` a track table.
+The header of a CSV file says what it holds: `session_id` makes it a log, `track_id` a track table.
 """
 
 from collections.abc import Iterator
@@ -21,25 +21,33 @@ from skipcast.sessions import hash_sessions
 def read_subset(
     source: Path, tracks: Path | None, *, rows: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read whole sessions with at least `rows` plays, and the tracks that they play.
+    """Read whole sessions with `rows` plays or more, and the tracks that they play.
 
-    Sessions are taken by a seeded hash of their id, lowest first: the same archive and seed give
-    the same sessions whatever the order of files. All sessions are taken where there are fewer.
+    The sessions are those whose seeded hash of the id is lowest. So the same archive and seed give
+    the same sessions whatever the order of the files. If there are fewer plays, all are returned.
 
     Args:
-        source: official files, with the logs and, when `tracks` is None, the track features.
+        source: official files with the logs and, if `tracks` is None, the track features.
         tracks: official files with the track features.
-        rows: plays wanted, above 0.
+        rows: the number of plays, 1 or more.
         seed: any whole number.
 
     Returns:
-        The plays, columns `schema.LOG`, in order of session and position; and the tracks, columns
+        The plays, columns `schema.LOG`, in order of session and position; and their tracks, columns
         `schema.TRACK`, in order of id.
 
     Raises:
-        SkipcastError: a file is missing, cut short or damaged, lacks a column, holds a value of
-            the wrong type, a session that is not whole, or a play of an unknown track.
+        SkipcastError: a file is missing, cut short or damaged, lacks a column, or holds a value of
+            the wrong type, a session that is not whole or a play of an unknown track.
     """
+    plays = _read_plays(source, rows=rows, seed=seed)
+    check_plays(plays)
+    table = _read_tracks(tracks or source, plays)
+    check_tracks(table, plays)
+    return plays, table.sort_values("track_id", ignore_index=True)
+
+
+def _read_plays(source: Path, *, rows: int, seed: int) -> pd.DataFrame:
     sample = _Sample(rows, seed)
     for name, batches in _tables(source, LOG, key="session_id"):
         last = None
@@ -53,16 +61,21 @@ def read_subset(
             f"{source} must hold plays but holds none: no CSV file in it has a row and the column "
             "session_id. fetch.source names the official training log."
         )
-    check_plays(plays)
-    wanted = pa.array(plays["track_id_clean"].unique(), pa.string())
-    found = [
-        batch.filter(pc.is_in(batch["track_id"], wanted))
-        for _, batches in _tables(tracks or source, TRACK, key="track_id")
-        for batch in batches
+    return plays
+
+
+def _read_tracks(source: Path, plays: pd.DataFrame) -> pd.DataFrame:
+    """Read the tracks of `plays`, in the order of the files."""
+    ids = pa.array(plays["track_id_clean"].unique(), pa.string())
+    batches = [
+        batch.filter(pc.is_in(batch["track_id"], ids))
+        for _, of_file in _tables(source, TRACK, key="track_id")
+        for batch in of_file
     ]
-    table = pa.concat_tables(found).to_pandas() if found else pd.DataFrame(columns=names(TRACK))
-    check_tracks(table, plays)
-    return plays, table.sort_values("track_id", ignore_index=True)
+    if not batches:
+        return pd.DataFrame(columns=names(TRACK))
+    tracks: pd.DataFrame = pa.concat_tables(batches).to_pandas()
+    return tracks
 
 
 class _Sample:
@@ -76,7 +89,7 @@ class _Sample:
         self._rows = rows
         self._seed = seed
         self._threshold = np.uint64(2**64 - 1)
-        self._held: list[pa.Table] = []
+        self._batches: list[pa.Table] = []
         self._compact_at = 2 * rows
 
     def add(self, batch: pa.Table) -> None:
@@ -85,32 +98,34 @@ class _Sample:
             ids.indices.to_numpy(zero_copy_only=False)
         ]
         low = batch.append_column("hash", pa.array(hashes)).filter(hashes <= self._threshold)
-        self._held.append(low)
-        if sum(table.num_rows for table in self._held) > self._compact_at:
-            held = self._compact()
+        self._batches.append(low)
+        if sum(table.num_rows for table in self._batches) > self._compact_at:
+            plays = self._compact()
             # A session longer than all others must not make this happen at every batch.
-            self._compact_at = max(2 * self._rows, 2 * held.num_rows)
+            self._compact_at = max(2 * self._rows, 2 * plays.num_rows)
 
     def plays(self) -> pd.DataFrame:
-        if not self._held:
+        if not self._batches:
             return pd.DataFrame(columns=names(LOG))
         plays: pd.DataFrame = self._compact().drop_columns("hash").to_pandas()
         return plays.sort_values(["session_id", "session_position"], ignore_index=True)
 
     def _compact(self) -> pa.Table:
-        """Drop the sessions that are not needed; counts of unfinished ones only keep too many."""
-        held = pa.concat_tables(self._held)
-        counts = held.group_by("hash").aggregate([([], "count_all")]).sort_by("hash")
+        """Drop the sessions that are not needed; too many stay while some are still incomplete."""
+        plays = pa.concat_tables(self._batches)
+        counts = plays.group_by("hash").aggregate([([], "count_all")]).sort_by("hash")
         enough = np.flatnonzero(np.cumsum(counts["count_all"].to_numpy()) >= self._rows)
         if enough.size:
             self._threshold = counts["hash"][int(enough[0])].as_py()
-            held = held.filter(pc.less_equal(held["hash"], pa.scalar(self._threshold, pa.uint64())))
-        self._held = [held.combine_chunks()]
-        return self._held[0]
+            plays = plays.filter(
+                pc.less_equal(plays["hash"], pa.scalar(self._threshold, pa.uint64()))
+            )
+        self._batches = [plays.combine_chunks()]
+        return self._batches[0]
 
 
 def _check_ends_whole(name: str, last: pa.Table | None) -> None:
-    """Check that a log ends with a complete session; a CSV cut between two rows does not."""
+    """Check that a log ends with a whole session; one that was cut between two rows does not."""
     if last is None:
         return
     position, length = (last[c][-1].as_py() for c in ("session_position", "session_length"))
@@ -124,7 +139,7 @@ def _check_ends_whole(name: str, last: pa.Table | None) -> None:
 def _tables(
     source: Path, columns: tuple[Column, ...], *, key: str
 ) -> Iterator[tuple[str, Iterator[pa.Table]]]:
-    """Yield each CSV file of `source` whose header has `key`: its name and its rows in batches."""
+    """Yield the name and the rows, in batches, of each CSV file whose header has `key`."""
     for name, stream in open_tables(source):
         header = read_header(name, stream)
         if key in header:

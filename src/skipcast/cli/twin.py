@@ -1,4 +1,4 @@
-"""The command `skipcast twin`: make the synthetic data set, or set a folder beside the real one."""
+"""The command `skipcast twin`: write the synthetic data set, or compare files with the real one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,24 +8,24 @@ from rich.console import Console
 
 from skipcast.errors import SkipcastError
 
-WIDTH = 110  # of the table where the terminal does not say, as in a log: quantities stay whole
+WIDTH = 110  # columns of the table where there is no terminal; long names then stay on one line
 
 
 def twin(
-    sessions: Annotated[int, typer.Option(help="How many sessions to make.")] = 10_000,
+    sessions: Annotated[int, typer.Option(help="How many sessions to write.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="New folder to write to.")] = None,
     parts: Annotated[
         bool, typer.Option("--parts", help="Name the files as the full set's, not the mini set's.")
     ] = False,
     check: Annotated[
-        Path | None, typer.Option(help="Folder or archive to set beside what is published.")
+        Path | None, typer.Option(help="Folder or archive to compare with what is published.")
     ] = None,
     tracks: Annotated[
-        Path | None, typer.Option(help="With --check: the track features, where they are apart.")
+        Path | None, typer.Option(help="With --check: the track features, if they are elsewhere.")
     ] = None,
 ) -> None:
-    """Make the synthetic twin of the data set (--out), or check it or real files (--check)."""
+    """Write the synthetic twin of the data set (--out), or check it or real files (--check)."""
     if (out is None) == (check is None):
         raise SkipcastError(
             "The command must be given one of --out and --check but got "

@@ -1,7 +1,7 @@
 """Named locks in Postgres, between processes and machines that use the same server.
 
-They belong to a connection: when its process or its machine is gone, so are they. A lock that
-nobody holds therefore tells that whoever should hold it is dead, at once and without a clock.
+A lock belongs to a connection and ends with it. So when a process or a machine dies, its locks are
+gone, and another process knows at once, without a clock, that the owner of a free lock is dead.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from skipcast.database.server import Connection
 
-HELD = """
+HOLDERS = """
     SELECT name FROM unnest(%s::text[]) AS name, hashtextextended(name, 0) AS key
     WHERE EXISTS (
         SELECT FROM pg_locks
@@ -21,16 +21,20 @@ HELD = """
 
 
 class Locks:
-    """The locks of one connection, which is best in autocommit mode: they outlast transactions."""
+    """The locks of one connection; they outlast its transactions.
+
+    The connection should be in autocommit mode, lest it keep one transaction open for ever.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        for setting in ("idle", "interval"):  # a machine without power lets go within a minute
+        # The server then frees the locks of a machine that lost its power within a minute.
+        for setting in ("idle", "interval"):
             self._run(f"SET tcp_keepalives_{setting} = 15", ())
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
-        """Wait until nobody holds `name`; hold it meanwhile."""
+        """Wait until nobody holds `name`, then hold it alone inside the `with` block."""
         self._run("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (name,))
         try:
             yield
@@ -38,7 +42,7 @@ class Locks:
             self._run("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
 
     def hold(self, name: str) -> None:
-        """Hold `name`, beside others that may hold it too, until `release` or the end."""
+        """Hold `name`, as others may at the same time, until `release` or the connection's end."""
         self._run("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", (name,))
 
     def release(self, name: str) -> None:
@@ -46,9 +50,9 @@ class Locks:
         self._run("SELECT pg_advisory_unlock_shared(hashtextextended(%s, 0))", (name,))
 
     def held(self, names: Iterable[str]) -> set[str]:
-        """Return those of `names` that anybody holds."""
+        """Return those of `names` that any connection holds, this one included."""
         with self._connection.cursor() as cursor:
-            cursor.execute(HELD, (list(names),))
+            cursor.execute(HOLDERS, (list(names),))
             return {name for (name,) in cursor.fetchall()}
 
     def _run(self, statement: str, values: tuple[str, ...]) -> None:

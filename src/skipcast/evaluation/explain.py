@@ -1,4 +1,4 @@
-"""What carries a model's predictions: the contributions of its features to the log-odds."""
+"""What moves a model's predictions: the contributions of its features to the log-odds."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,42 +8,49 @@ import numpy as np
 from skipcast.arrays import Floats, Matrix
 from skipcast.models.families import FAMILIES, Family
 
-EXPLAINED = 1000  # plays: trees take a second for as many, and means are stable
+MOST_PLAYS = 1000  # trees take a second to explain as many, and the means are stable
 
 
 @dataclass(frozen=True)
 class Explained:
-    """What each feature adds to the log-odds of some plays."""
+    """What each feature adds to the log-odds of a skip, for a sample of plays.
+
+    Attributes:
+        family: of the model.
+        names: of the features.
+        values: plays x features, NaN where a value is missing.
+        contributions: plays x features, log-odds; above 0 where the feature makes a skip likelier.
+    """
 
     family: Family
     names: tuple[str, ...]
-    values: Matrix  # plays x features, NaN where missing
-    contributions: Floats  # plays x features, log-odds
+    values: Matrix
+    contributions: Floats
 
     @property
     def importance(self) -> Floats:
-        """Mean absolute contribution of each feature, log-odds."""
+        """The mean absolute contribution of each feature, log-odds, 0 or more."""
         result: Floats = np.abs(self.contributions).mean(axis=0)
         return result
 
     def top(self, count: int) -> list[str]:
-        """Return the names of the features that move predictions most."""
+        """Return the names of the `count` features of highest importance, highest first."""
         return [self.names[i] for i in np.argsort(-self.importance, kind="stable")[:count]]
 
 
 def explain(
     family: Family, model: Any, features: Matrix, names: tuple[str, ...], *, seed: int
 ) -> Explained:
-    """Explain a model's predictions on at most `EXPLAINED` plays, drawn at random.
+    """Compute the contributions of a model's features on a random sample of plays.
 
     Args:
         family: of the model.
         model: what the family's `load` returns.
-        features: plays x features.
+        features: plays x features, NaN where a value is missing; at most `MOST_PLAYS` are used.
         names: of the features.
-        seed: any whole number.
+        seed: of the sample, any whole number.
     """
-    count = min(EXPLAINED, len(features))
+    count = min(MOST_PLAYS, len(features))
     rows = np.random.default_rng(seed).choice(len(features), count, replace=False)
     values = features[np.sort(rows)]
     contributions = FAMILIES[family].contributions(model, values)[:, :-1]

@@ -1,7 +1,7 @@
-"""Figures of models, each a function of arrays: one style, colour-blind safe, units on the axes.
+"""Figures of models: functions of arrays, in one style, with units on the axes.
 
-They use matplotlib's objects alone, so that drawing changes no state and needs no screen. Where
-`synthetic` is true, the title says so.
+They use matplotlib's objects and not pyplot, so that drawing changes no global state and needs no
+screen. Where `synthetic` is true, the title says that the data are the twin's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,16 +27,17 @@ from skipcast.evaluation.calibration import calibration
 from skipcast.schema import SYNTHETIC_NOTE
 
 Curves = Mapping[str, tuple[Bools, Floats]]
+"""By model: whether each play was skipped, and the predicted probability of that, 0..1."""
 Corner = Literal["lower right", "lower left", "upper left"]
 P = ParamSpec("P")
 
-# The colours of Okabe and Ito, told apart with any kind of colour vision.
+# The colours of Okabe and Ito, which differ for any kind of colour vision.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 NOT_SKIPPED, SKIPPED = "#0072B2", "#D55E00"
-QUIET = "#767676"  # of what curves are compared with
-LINES = ("-", "--", "-.", ":")  # as in a print without colours
+QUIET = "#767676"  # grey, for the lines that curves are compared with
+LINES = ("-", "--", "-.", ":")  # so that curves differ in a print without colours, too
 POSITION_TICKS = (1, 5, 10, 15, 20)
-SIZE = (6.4, 4.4)  # inches; with DPI twice the width of half a README
+SIZE = (6.4, 4.4)  # inches; with DPI, twice the pixels of half a README's width
 DPI = 150
 STYLE: Any = {
     "font.size": 12,
@@ -54,14 +55,14 @@ STYLE: Any = {
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw in the one style of all figures."""
+    """Return `draw` with the style of all figures."""
 
     @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+    def draw_styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context(STYLE):
             return draw(*args, **kwargs)
 
-    return drawn
+    return draw_styled
 
 
 def canvas(size: tuple[float, float] = SIZE) -> Figure:
@@ -72,7 +73,7 @@ def canvas(size: tuple[float, float] = SIZE) -> Figure:
 
 
 def title(text: str, synthetic: bool) -> str:
-    """Return `text`, marked where the data are the twin's.
+    """Return `text`, with a note where the data are the twin's.
 
     >>> title("ROC", True)
     'ROC (twin: synthetic data)'
@@ -89,25 +90,29 @@ def save(figure: Figure, path: Path) -> None:
 
 @styled
 def roc(curves: Curves, *, synthetic: bool = False) -> Figure:
-    """Draw the ROC curve of each model, with its AUC.
+    """Draw the ROC curve of each model; the legend has its AUC.
 
     Args:
-        curves: by name, whether each play was skipped and its probability, 0..1; both outcomes
-            must be among the plays.
+        curves: by model; the plays must have both outcomes.
         synthetic: whether the title says that the data are the twin's.
     """
     figure, axes = _square("share of plays not skipped called skipped", "share of skips found")
     axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=":", label="chance")
     for (name, (skipped, probability)), line in zip(curves.items(), _lines(curves), strict=True):
-        wrong, found, _ = roc_curve(skipped, probability)
+        false_positive_rate, recall, _ = roc_curve(skipped, probability)
         label = f"{name}, AUC {roc_auc_score(skipped, probability):.3f}"
-        axes.plot(wrong, found, ls=line, label=label)
-    return _finished(figure, axes, title("ROC", synthetic), "lower right")
+        axes.plot(false_positive_rate, recall, ls=line, label=label)
+    return _with_legend(figure, axes, title("ROC", synthetic), "lower right")
 
 
 @styled
 def precision_recall(curves: Curves, *, synthetic: bool = False) -> Figure:
-    """Draw precision over recall of each model, with its average precision; arguments as `roc`."""
+    """Draw precision over recall of each model; the legend has its average precision.
+
+    Args:
+        curves: as in `roc`.
+        synthetic: as in `roc`.
+    """
     figure, axes = _square(
         "recall: share of skips found", "precision: share of calls that are right"
     )
@@ -116,28 +121,32 @@ def precision_recall(curves: Curves, *, synthetic: bool = False) -> Figure:
     for (name, (skipped, probability)), line in zip(curves.items(), _lines(curves), strict=True):
         precision, recall, _ = precision_recall_curve(skipped, probability)
         mean = average_precision_score(skipped, probability)
-        shown = recall > 0.01  # the others rest on a handful of plays and jump between 0 and 1
-        axes.plot(recall[shown], precision[shown], ls=line, label=f"{name}, average {mean:.3f}")
-    return _finished(figure, axes, title("Precision and recall", synthetic), "lower left")
+        rows = recall > 0.01  # the others come from a handful of plays and jump between 0 and 1
+        axes.plot(recall[rows], precision[rows], ls=line, label=f"{name}, average {mean:.3f}")
+    return _with_legend(figure, axes, title("Precision and recall", synthetic), "lower left")
 
 
 @styled
 def reliability(curves: Curves, *, synthetic: bool = False) -> Figure:
-    """Draw how many plays were skipped among those of like probability; arguments as `roc`.
+    """Draw the share of skipped plays over the predicted probability, in ten bins of equal size.
 
-    Ten bins of equally many plays; below, how the probabilities are spread.
+    A histogram below shows how often each probability is predicted.
+
+    Args:
+        curves: as in `roc`.
+        synthetic: as in `roc`.
     """
     figure = canvas((6.4, 5.4))
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=":", label="perfect")
     for (name, (skipped, probability)), line in zip(curves.items(), _lines(curves), strict=True):
-        predicted, share, _ = calibration(skipped, probability)
-        axes.plot(predicted, share, ls=line, marker="o", ms=5, label=name)
+        mean_probability, share, _ = calibration(skipped, probability)
+        axes.plot(mean_probability, share, ls=line, marker="o", ms=5, label=name)
         counts, edges = np.histogram(probability, bins=20, range=(0, 1))
         below.stairs(counts / max(counts.sum(), 1), edges, ls=line, lw=1.4)
     axes.set(ylabel="share of plays skipped", ylim=(0, 1), xlim=(0, 1))
     below.set(xlabel="predicted probability of a skip", ylabel="share of\nplays")
-    return _finished(figure, axes, title("Reliability", synthetic), "upper left")
+    return _with_legend(figure, axes, title("Reliability", synthetic), "upper left")
 
 
 @styled
@@ -148,12 +157,12 @@ def importance(
     *,
     synthetic: bool = False,
 ) -> Figure:
-    """Draw the `top` features that move the predictions most.
+    """Draw the `top` features that move the predictions most, the strongest above.
 
     Args:
         names: of the features.
-        values: of each feature, its mean absolute contribution, in log-odds, 0 or more.
-        top: how many to show.
+        values: the mean absolute contribution of each feature, in log-odds, 0 or more.
+        top: how many features to draw.
         synthetic: as in `roc`.
     """
     order = np.argsort(-np.asarray(values), kind="stable")[:top]
@@ -180,7 +189,7 @@ def _lines(curves: Curves) -> list[str]:
     return [LINES[i % len(LINES)] for i in range(len(curves))]
 
 
-def _finished(figure: Figure, axes: Axes, text: str, corner: Corner) -> Figure:
+def _with_legend(figure: Figure, axes: Axes, text: str, corner: Corner) -> Figure:
     axes.set_title(text)
     axes.legend(loc=corner)
     return figure

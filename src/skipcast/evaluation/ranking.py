@@ -1,4 +1,8 @@
-"""Which model is best: the most accurate, and where accuracy cannot tell, the one surest of it."""
+"""Which model is best.
+
+The highest accuracy wins. Models whose accuracy does not differ significantly from the highest are
+ranked by log loss.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,19 +13,26 @@ from skipcast.evaluation.bootstrap import paired_difference
 
 @dataclass(frozen=True)
 class Scored:
-    """A model's scores on the validation plays."""
+    """A model's scores on the validation plays.
+
+    Attributes:
+        name: of the model.
+        accuracy: 0..1.
+        log_loss: nats.
+        right: 1 for each play that the model predicts right, else 0.
+    """
 
     name: str
     accuracy: float
     log_loss: float
-    right: Floats  # of each play: 1 where the prediction is right, else 0
+    right: Floats
 
 
 def best(models: Sequence[Scored], sessions: Indices, *, seed: int) -> Scored:
-    """Return the model of lowest log loss among those that tie with the most accurate.
+    """Return the model of lowest log loss among those that tie with the most accurate one.
 
-    Two tie if the 95 % interval of their difference in accuracy, by a paired bootstrap over
-    sessions, contains 0.
+    Two models tie if the 95 % interval of their difference in accuracy contains 0. The interval
+    comes from a paired bootstrap over sessions.
 
     Args:
         models: at least one, scored on the same plays.

@@ -1,5 +1,5 @@
-"""The twin: synthetic sessions in the official layout with its published statistics.
+"""The twin: synthetic sessions in the official layout with the published statistics.
 
-- write: the files; listeners: sessions; catalogue: tracks
-- statistics, check: what is published beside what is found
+- write: the files; sessions: rows of the log; listeners, catalogue, draws: what they come from
+- statistics: what is published, and its measurement; check: both side by side
 """

@@ -1,12 +1,12 @@
 """The twin's tracks: how often each is played, how much it appeals, and its features.
 
-Track numbers count from the most played one. Plays per track follow a power law that steepens; its
-three constants meet the published shares of the most played tracks, the number of distinct tracks
-among 167,880 plays and the share of the top track. Features come from a Gaussian copula with three
-hidden factors: how energetic, how danceable, and how much to the taste of these listeners. Each
-factor loads on many features, so that they correlate as the real ones do. The distributions of the
-features differ between head and tail tracks so that both published tables hold, over tracks and
-over plays; `benchmarks/twin_fit_tracks.py` fitted them.
+A track's number is its rank by plays, 0 for the most played one. Plays per track follow a power law
+that steepens. Its three constants meet the published shares of the most played tracks, the number
+of distinct tracks among 167,880 plays and the share of the top track. Features come from a Gaussian
+copula with three hidden factors: how energetic a track is, how danceable, and how much to the taste
+of these listeners. Each factor loads on many features, so that they correlate as the real ones do.
+The distributions of the features differ between head and tail tracks, so that both published
+tables hold, over tracks and over plays. `benchmarks/twin_fit_tracks.py` fitted them.
 """
 
 import json
@@ -22,18 +22,18 @@ from scipy.special import ndtr, ndtri
 from skipcast.arrays import Array, Counts, Floats
 from skipcast.schema import MODES, SYNTHETIC_PREFIX, TRACK, names
 
-Ints = Counts
-
 CATALOGUE = 3_706_388  # tracks of the full data set
-HEAD = 14_000  # tracks that count as head; what `twin_fit_tracks.py` takes for granted
-LAW = (0.61478, 2.01523, 21_382.0)  # exponent of the head, of the tail, and the rank between
-# Variance shares of the appeal: audio keeps audio-only models at the published 0.53 to 0.56, and
-# popularity makes skipping fall weakly with it; what is left is the track's own.
+HEAD = 14_000  # tracks that count as head, here and in `twin_fit_tracks.py`
+LAW = (0.61478, 2.01523, 21_382.0)  # exponents of head and tail, and the rank between them
+# Shares of the variance of the appeal. That of taste keeps the accuracy of models that know audio
+# alone at the published 0.53 to 0.56; that of popularity makes skips rarer for popular tracks, but
+# not by much. The rest is the track's own.
 TASTE, POPULARITY = 0.16, 0.02
 
-# Loadings of each feature on the factors (energetic, danceable, taste), in -1..1. The signs and
-# sizes are those known of these features: energy with loudness, danceability with beat strength
-# and bounciness, acousticness against energy. The rest of each feature's variance is its own.
+# Loadings of each feature on the factors (energetic, danceable, taste), -1..1. Signs and sizes are
+# those that are known of these features: energy rises with loudness, danceability with beat
+# strength and bounciness, acousticness falls with energy. What is left of the variance is the
+# feature's own.
 LOADINGS: dict[str, tuple[float, float, float]] = {
     "duration": (0.0, -0.15, -0.35),
     "release_year": (0.1, 0.15, 0.2),
@@ -69,15 +69,21 @@ LOADINGS: dict[str, tuple[float, float, float]] = {
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What must be known of every track before the first play; each array has one per track."""
+    """What must be known of every track before the first play; arrays have a value per track.
 
-    upto: Floats  # cumulative share of plays, 0..1
-    taste: npt.NDArray[np.float32]  # the third factor
-    appeal: npt.NDArray[np.float32]  # mean 0, variance 1 over plays
+    Attributes:
+        cumulative: the share of plays of this track and all more played ones, 0..1.
+        taste: the third factor of the features, standard normal.
+        appeal: how much listeners like the track; mean 0 and variance 1 over plays.
+    """
+
+    cumulative: Floats
+    taste: npt.NDArray[np.float32]
+    appeal: npt.NDArray[np.float32]
 
 
 def play_shares(tracks: int = CATALOGUE) -> Floats:
-    """Return the share of all plays that each track gets, most played first.
+    """Return the share of all plays of each track, 0..1, most played first; the sum is 1.
 
     >>> shares = play_shares()
     >>> shares[0].round(4), shares[:1000].sum().round(2)
@@ -94,13 +100,13 @@ def make_catalogue(rng: np.random.Generator) -> Catalogue:
     shares = play_shares()
     taste = rng.standard_normal(CATALOGUE, dtype=np.float32)
     own = rng.standard_normal(CATALOGUE, dtype=np.float32)
-    # A few tracks make a tenth of all plays: even out what they draw, or their luck decides rates.
-    for drawn in (taste, own):
-        drawn[:HEAD] = ndtri(weighted_ranks(drawn[:HEAD], shares[:HEAD]))
+    # A few tracks make a tenth of all plays: without even ranks, their luck would decide the rates.
+    for values in (taste, own):
+        values[:HEAD] = ndtri(weighted_ranks(values[:HEAD], shares[:HEAD]))
     popular = -np.log(np.arange(1, CATALOGUE + 1, dtype=np.float32))
     mean = shares @ popular
     sd = np.sqrt(shares @ np.square(popular) - mean**2)
-    # In place and in single precision: the catalogue is most of a small twin's memory and time.
+    # In place and in single precision: the catalogue takes most of a small twin's memory and time.
     popular = (popular - np.float32(mean)) * np.float32(np.sqrt(POPULARITY) / sd)
     popular += np.float32(np.sqrt(TASTE)) * taste
     own *= np.float32(np.sqrt(1 - TASTE - POPULARITY))
@@ -109,25 +115,25 @@ def make_catalogue(rng: np.random.Generator) -> Catalogue:
 
 
 def weighted_ranks(values: Array, weights: Floats) -> Floats:
-    """Rank `values` from 0 to 1 such that the ranks, weighted, are even.
+    """Return the rank of each value, 0..1, such that the weighted ranks are evenly distributed.
 
     >>> weighted_ranks(np.array([5.0, 1.0]), np.array([1.0, 3.0])).tolist()
     [0.875, 0.375]
     """
     order = np.argsort(values, kind="stable")
-    upto = np.cumsum(weights[order]) / weights.sum()
+    cumulative = np.cumsum(weights[order]) / weights.sum()
     ranks = np.empty(len(values))
-    ranks[order] = upto - weights[order] / weights.sum() / 2
+    ranks[order] = cumulative - weights[order] / weights.sum() / 2
     return ranks
 
 
-def draw_tracks(catalogue: Catalogue, n: int, rng: np.random.Generator) -> Ints:
-    """Draw the numbers of the n tracks that play next."""
-    return np.minimum(np.searchsorted(catalogue.upto, rng.random(n)), CATALOGUE - 1)
+def draw_tracks(catalogue: Catalogue, n: int, rng: np.random.Generator) -> Counts:
+    """Draw the numbers of the n tracks that play next, by their shares of plays."""
+    return np.minimum(np.searchsorted(catalogue.cumulative, rng.random(n)), CATALOGUE - 1)
 
 
-def track_ids(numbers: Ints) -> list[str]:
-    """Name tracks by their numbers.
+def track_ids(numbers: Counts) -> list[str]:
+    """Return the ids of tracks with these numbers.
 
     >>> track_ids(np.array([7]))
     ['twin-track-0000007']
@@ -138,17 +144,24 @@ def track_ids(numbers: Ints) -> list[str]:
 def read_distributions() -> dict[str, Any]:
     """Read the fitted distributions that the package ships."""
     text = files("skipcast.twin").joinpath("tracks.json").read_text(encoding="utf-8")
-    read: dict[str, Any] = json.loads(text)
-    return read
+    distributions: dict[str, Any] = json.loads(text)
+    return distributions
 
 
-def track_table(numbers: Ints, catalogue: Catalogue, rng: np.random.Generator) -> pd.DataFrame:
-    """Make the official track table of the tracks `numbers`, all of the head or all of the tail.
+def track_table(numbers: Counts, catalogue: Catalogue, rng: np.random.Generator) -> pd.DataFrame:
+    """Make the official track table of tracks that are all of the head or all of the tail.
 
-    Head features are ranked by plays within the head, so `numbers` must then be the whole head.
+    Args:
+        numbers: of the tracks; the whole head, because its features are ranked within it, or any
+            tracks of the tail.
+        catalogue: of all tracks.
+        rng: of this table.
+
+    Returns:
+        Columns `schema.TRACK`, a row per track.
     """
     head = bool(numbers[0] < HEAD)
-    weights = np.diff(catalogue.upto[:HEAD], prepend=0.0) if head else None
+    weights = np.diff(catalogue.cumulative[:HEAD], prepend=0.0) if head else None
     normals = _normals(catalogue.taste[numbers].astype(float), rng)
     distributions = read_distributions()
     columns: dict[str, object] = {"track_id": track_ids(numbers)}
@@ -160,7 +173,7 @@ def track_table(numbers: Ints, catalogue: Catalogue, rng: np.random.Generator) -
 
 
 def _normals(taste: Floats, rng: np.random.Generator) -> dict[str, Floats]:
-    """Draw the copula: one standard normal array per feature, correlated through the factors."""
+    """Draw a standard normal array per feature; the factors make the features correlate."""
     n = len(taste)
     factors = np.stack([rng.standard_normal(n), rng.standard_normal(n), taste])
     normals = {}
@@ -171,7 +184,7 @@ def _normals(taste: Floats, rng: np.random.Generator) -> dict[str, Floats]:
 
 
 def _quantile(name: str, u: Floats, kind: str, distributions: dict[str, Any]) -> Array:
-    """Map `u` in 0..1 to values of the feature `name`."""
+    """Map numbers in 0..1 to values of the feature `name`; `kind` is `head` or `tail`."""
     if name in distributions["integers"]:
         table = distributions["integers"][name]
         bounds = np.cumsum(table[kind])[:-1]
