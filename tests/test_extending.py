@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from features.conformance import CHECKS as FEATURE_CHECKS
-from models.conformance import CHECKS as FAMILY_CHECKS
-from models.conformance import datasets
+from harness.family_checks import CHECKS as FAMILY_CHECKS
+from harness.family_checks import datasets
+from harness.feature_checks import CHECKS as FEATURE_CHECKS
 
 from skipcast.errors import SkipcastError
 from skipcast.features.build import GROUPS, build_features

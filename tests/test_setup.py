@@ -99,14 +99,15 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[
     folder = tmp_path_factory.mktemp("wheels")
     write_wheel(folder, "tiny_backend", "1.0", {"tiny_backend.py": BACKEND.encode()})
     uv = distribution("uv")
-    tag = next(line for line in uv.read_text("WHEEL").splitlines() if line.startswith("Tag: "))
+    tag = next(line for line in str(uv.read_text("WHEEL")).splitlines() if line.startswith("Tag: "))
     program = Path(sys.executable).with_name("uv").read_bytes()
     files = {f"uv-{uv.version}.data/scripts/uv": program}
     write_wheel(folder, "uv", uv.version, files, tag.removeprefix("Tag: "))
-    handler = type("Handler", (Index,), {"folder": folder, "asked": []})
+    requested: list[tuple[str, str]] = []
+    handler = type("Handler", (Index,), {"folder": folder, "asked": requested})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://user:{SECRET}@127.0.0.1:{server.server_port}/simple", handler.asked
+        yield f"http://user:{SECRET}@127.0.0.1:{server.server_port}/simple", requested
         server.shutdown()
 
 

@@ -5,7 +5,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
-from features.conformance import CHECKS, check_blind_at
+from harness.feature_checks import CHECKS, check_blind_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

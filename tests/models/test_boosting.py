@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from models.conformance import datasets
+from harness.family_checks import datasets
 
 from skipcast.evaluation.metrics import evaluate
 from skipcast.models.boosting import MAX_ROUNDS, PATIENCE

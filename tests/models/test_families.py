@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 import yaml
-from models.conformance import CHECKS, datasets
+from harness.family_checks import CHECKS, datasets
 
 from skipcast.models.families import FAMILIES, Family
 

@@ -19,7 +19,7 @@ class SpaceOnly(ModelFamily):
     """A family that can only be searched."""
 
     space = MappingProxyType({"leaves": LEAVES, "rate": RATE})
-    prepare = fit = predict = contributions = save = load = lambda self, *_, **__: None
+    prepare = fit = predict = contributions = save = load = lambda self, *_, **__: None  # type: ignore[assignment]
 
 
 def test_a_family_without_all_methods_cannot_be_made():

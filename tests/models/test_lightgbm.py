@@ -1,5 +1,5 @@
 import pytest
-from models.conformance import datasets, fit
+from harness.family_checks import datasets, fit
 
 from skipcast.models.lightgbm import LightGBM
 

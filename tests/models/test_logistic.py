@@ -1,7 +1,7 @@
 import numpy as np
+from harness.family_checks import datasets, fit
 from harness.models import dataset
 from harness.models import fit as fit_by_name
-from models.conformance import datasets, fit
 from sklearn.linear_model import LogisticRegression
 
 from skipcast.features.build import build_features

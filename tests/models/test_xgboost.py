@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from models.conformance import datasets, fit
+from harness.family_checks import datasets, fit
 
 from skipcast.models.xgboost import XGBoost
 

@@ -10,9 +10,10 @@ from skipcast.database.server import connect
 from skipcast.database.tables import load_tables
 from skipcast.features.build import build_features, feature_set
 from skipcast.features.table import join_tracks
+from skipcast.schema import Group
 from skipcast.twin.write import write_twin
 
-GROUPS = ("outcomes", "behaviour", "previous_track")
+GROUPS: tuple[Group, ...] = ("outcomes", "behaviour", "previous_track")
 NAMES = list(feature_set("started", GROUPS).names)
 
 

@@ -42,7 +42,9 @@ def _with_another_future(
         return (at == position) & behind, spoil(plays, behind, unknown, seed)
     here = at == position
     changed = spoil(plays, here, [name for name in unknown if name != "session_length"], seed)
-    changed = spoil(changed, at > position, [n for n in plays if n not in FIXED], seed)
+    changed = spoil(
+        changed, at > position, [str(name) for name in plays if name not in FIXED], seed
+    )
     return here, changed.assign(session_length=99)
 
 
@@ -94,7 +96,7 @@ def check_the_order_of_sessions_changes_nothing(
 
 def check_arrays_give_what_a_frame_does(feature_set: FeatureSet, plays: pd.DataFrame) -> None:
     """Columns as arrays, as the server holds them, give the same bits."""
-    arrays = {name: plays[name].to_numpy() for name in plays}
+    arrays = {str(name): plays[name].to_numpy() for name in plays}
     expected = feature_set.build(plays)
     pd.testing.assert_frame_equal(feature_set.build(arrays), expected, check_exact=True)
 
@@ -117,7 +119,9 @@ def check_nan_only_where_the_meaning_says_so(feature_set: FeatureSet, plays: pd.
     history_length = feature_set.horizon.history_length
     table = feature_set.build(plays)
     if history_length is not None:
-        table = table[plays["session_position"] > history_length(plays["session_length"])]
+        table = table[
+            plays["session_position"] > history_length(plays["session_length"].to_numpy())
+        ]
     may = {f.name for f in feature_set.features if "NaN" in f.meaning and "never" not in f.meaning}
     assert set(table.columns[table.isna().any()]) <= may
 
