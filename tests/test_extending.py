@@ -1,6 +1,5 @@
 """Runs the examples of docs/extending.md; they must pass the checks that ours pass."""
 
-import doctest
 import json
 import re
 from pathlib import Path
@@ -14,6 +13,7 @@ from harness.family_checks import datasets
 from harness.feature_checks import CHECKS as FEATURE_CHECKS
 
 from skipcast.errors import SkipcastError
+from skipcast.evaluation.bootstrap import Resamples
 from skipcast.features.build import GROUPS, build_features
 from skipcast.features.feature_set import FeatureSet
 from skipcast.features.table import join_tracks
@@ -76,13 +76,12 @@ def test_the_family_conforms(data, tmp_path, check):
     check(example("family").NaiveBayes(), data, tmp_path)
 
 
-def test_the_metric_gives_what_its_example_says():
-    metric = example("metric").balanced_accuracy
-    run = doctest.DocTestFinder(recurse=False).find(
-        metric, "metric", module=False, globs=vars(example("metric"))
-    )
-    assert run
-    assert [doctest.DocTestRunner().run(test).failed for test in run] == [0]
+def test_the_metric_is_estimated_with_its_interval():
+    """Errors of 0.2 and 0.4 in each of 50 sessions of two plays."""
+    skipped, probability = np.tile([True, False], 50), np.tile([0.8, 0.4], 50)
+    resamples = Resamples(np.arange(100) // 2, seed=0, samples=100)
+    interval = example("metric").ABSOLUTE_ERROR.estimate(resamples, skipped, probability)
+    assert (interval.low, interval.value, interval.high) == pytest.approx((0.3, 0.3, 0.3))
 
 
 def test_the_stage_reads_a_table_and_writes_a_file(three_plays, tmp_path, monkeypatch):
