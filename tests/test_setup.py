@@ -20,7 +20,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
-BASH = which("bash")
+BASH = str(which("bash"))
 SECRET = "sekret"
 FAKE = """#!{bash}
 case "$2" in
