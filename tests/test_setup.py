@@ -145,7 +145,7 @@ def fake(path: Path, version: str, *, runs: bool = True, ensurepip: bool = True)
 def set_up(
     project: Path, python: str | Path, env: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    command = [BASH, project / "tools/setup.sh", python]
+    command: list[str | Path] = [BASH, project / "tools/setup.sh", python]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
