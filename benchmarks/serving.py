@@ -30,7 +30,6 @@ from skipcast.archive.sample import read_subset
 from skipcast.features.build import ALL, build_features
 from skipcast.models.families import FAMILIES
 from skipcast.models.family import Part
-from skipcast.params import Features
 from skipcast.schema import LOG, TARGET, TRACK, names
 from skipcast.serving.packaging import log_model, signature
 from skipcast.twin.write import write_twin
@@ -86,8 +85,7 @@ def make(family: str, plays: pd.DataFrame, tracks: pd.DataFrame) -> str:
     data = methods.prepare(train, validation)
     fitted = methods.fit(methods.defaults({}), data, 0, os.cpu_count() or 1, lambda *_: None)
     with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
-        info = log_model(fitted, tracks, family=family, features=params, train=train)
+        info = log_model(fitted, tracks, family=family, horizon="started", groups=ALL, train=train)
     return str(info.model_uri)
 
 

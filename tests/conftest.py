@@ -22,7 +22,6 @@ from skipcast.features.build import ALL, KEY_COLUMNS, build_features
 from skipcast.files import write_parquet
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Matrix, Part
-from skipcast.params import Features
 from skipcast.schema import LOG, TARGET, TRACK, names
 from skipcast.twin.write import write_twin
 
@@ -138,7 +137,8 @@ def champions(
                 fit("lightgbm", features, target, num_leaves=7),
                 plays_and_tracks[1],
                 family="lightgbm",
-                features=Features(horizon="started", groups=ALL),
+                horizon="started",
+                groups=ALL,
             )
         mlflow.register_model(info.model_uri, "skipcast")
 

@@ -16,7 +16,6 @@ from conftest import fit
 from skipcast.clients import batch as predict
 from skipcast.errors import SkipcastError
 from skipcast.features.build import ALL, build_features
-from skipcast.params import Features
 from skipcast.schema import LOG, TARGET, names
 from skipcast.serving.packaging import log_model
 
@@ -46,9 +45,10 @@ def files(plays, plays_and_tracks, tracking, tmp_path_factory):
     """Return a model, and a folder with a CSV and a Parquet file of many blocks."""
     features, skipped = build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy()
     with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
         fitted = fit("lightgbm", features, skipped, num_leaves=7)
-        info = log_model(fitted, plays_and_tracks[1], family="lightgbm", features=params)
+        info = log_model(
+            fitted, plays_and_tracks[1], family="lightgbm", horizon="started", groups=ALL
+        )
     folder = tmp_path_factory.mktemp("files")
     log = plays[names(LOG)]
     many = [log.assign(session_id=log["session_id"] + f"-{i}") for i in range(20)]

@@ -16,7 +16,6 @@ from skipcast.clients.drift import stability
 from skipcast.features.build import ALL, build_features
 from skipcast.models.families import FAMILIES
 from skipcast.models.family import Part
-from skipcast.params import Features
 from skipcast.schema import LOG, TARGET, names
 from skipcast.serving.histogram import BINS, count, reference
 from skipcast.serving.packaging import log_model
@@ -29,9 +28,10 @@ def model(plays, plays_and_tracks, tracking):
     part = Part(build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy())
     fitted = fit("logistic", part.features, part.skipped)
     with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
         tracks = plays_and_tracks[1]
-        info = log_model(fitted, tracks, family="logistic", features=params, train=part)
+        info = log_model(
+            fitted, tracks, family="logistic", horizon="started", groups=ALL, train=part
+        )
     mean = FAMILIES["logistic"].predict(fitted, part.features).mean()
     return info.model_uri, mean
 
@@ -91,8 +91,9 @@ def test_a_model_without_training_plays_tells_what_it_can(plays, plays_and_track
     features = build_features(plays, "started").to_numpy()
     fitted = fit("logistic", features, plays[TARGET].to_numpy())
     with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
-        info = log_model(fitted, plays_and_tracks[1], family="logistic", features=params)
+        info = log_model(
+            fitted, plays_and_tracks[1], family="logistic", horizon="started", groups=ALL
+        )
     model = mlflow.pyfunc.load_model(info.model_uri)
     request = requests(plays, 2)
     told = model.unwrap_python_model().summarise(request, model.predict(request))

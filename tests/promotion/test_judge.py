@@ -16,7 +16,7 @@ from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import ALL, KEY_COLUMNS, build_features
 from skipcast.files import read_json
 from skipcast.models.families import FAMILIES
-from skipcast.params import Features, read_params
+from skipcast.params import read_params
 from skipcast.promotion.answers import score
 from skipcast.promotion.judge import judge
 from skipcast.promotion.publish import conclude
@@ -25,7 +25,7 @@ from skipcast.schema import TARGET
 from skipcast.serving.packaging import log_model
 
 DEFAULTS = Path(__file__).parents[2] / "params.yaml"
-FEATURES = Features(horizon="started", groups=ALL)
+FEATURES = {"horizon": "started", "groups": ALL}
 RECEIPT = {
     "synthetic": True,
     "tables": {name: {"rows": 1, "hash": "77"} for name in ("training_set", "track_features")},
@@ -57,7 +57,7 @@ def candidates(features, plays, plays_and_tracks, tracking):
     found = {}
     for family, model in models.items():
         with mlflow.start_run() as run:
-            info = log_model(model, plays_and_tracks[1], family=family, features=FEATURES)
+            info = log_model(model, plays_and_tracks[1], family=family, **FEATURES)
         found[family] = {
             "run_id": run.info.run_id,
             "model_uri": info.model_uri,

@@ -23,7 +23,6 @@ from skipcast.clients.batch import predict
 from skipcast.errors import SkipcastError
 from skipcast.features.build import ALL, build_features
 from skipcast.models.families import FAMILIES
-from skipcast.params import Features
 from skipcast.schema import INPUTS, OUTCOMES, TARGET, names
 from skipcast.serving.packaging import log_model
 
@@ -39,8 +38,9 @@ def made(plays, plays_and_tracks, tracking):
     features = build_features(plays, "started").to_numpy()
     fitted = fit("xgboost", features, plays[TARGET].to_numpy(), learning_rate=0.3)
     with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
-        info = log_model(fitted, plays_and_tracks[1], family="xgboost", features=params)
+        info = log_model(
+            fitted, plays_and_tracks[1], family="xgboost", horizon="started", groups=ALL
+        )
     return fitted, info.model_uri
 
 

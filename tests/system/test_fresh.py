@@ -12,7 +12,6 @@ import pytest
 from conftest import fit
 
 from skipcast.features.build import ALL, build_features
-from skipcast.params import Features
 from skipcast.schema import TARGET
 from skipcast.serving.packaging import example, log_model
 
@@ -34,8 +33,9 @@ def test_loads_from_a_copy_of_its_folder_without_the_project(
     features = build_features(plays, "started").to_numpy()
     fitted = fit("lightgbm", features, plays[TARGET].to_numpy())
     with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
-        info = log_model(fitted, plays_and_tracks[1], family="lightgbm", features=params)
+        info = log_model(
+            fitted, plays_and_tracks[1], family="lightgbm", horizon="started", groups=ALL
+        )
     expected = mlflow.pyfunc.load_model(info.model_uri).predict(example())
     source = mlflow.artifacts.download_artifacts(info.model_uri)
     folder = Path(shutil.copytree(source, tmp_path / "copy"))
