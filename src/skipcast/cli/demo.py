@@ -2,11 +2,11 @@
 
 import contextlib
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skipcast.artifacts import PLAYS
 from skipcast.cli.serve import check_champion
 from skipcast.errors import SkipcastError
 from skipcast.files import read_parquet
@@ -16,7 +16,8 @@ from skipcast.schema import LOG, names
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-PLAYS = Path("data/plays.parquet")
+    from skipcast.clients.demo_server import Explain
+
 HOST = "127.0.0.1"  # real sessions may not be passed on: nobody else sees the page
 
 
@@ -31,15 +32,19 @@ def demo(
     """Open a page on the running scoring server: sessions, probabilities and their reasons."""
     import uvicorn
 
+    from skipcast.clients.model_process import ModelProcess
+
     params = read_params()
     scorer = server or server_url(params.serve)
     listening = listen(params.demo.port if port is None else port)
-    app = make_app(params, scorer)
-    typer.echo(f"Scoring by {scorer}; the page is at", err=True)
-    typer.echo(f"http://{HOST}:{listening.getsockname()[1]}/")
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended well before it passes it on
-        uvicorn.Server(config).run(sockets=[listening])
+    check_champion(params.promote.model)
+    with ModelProcess(f"models:/{params.promote.model}@champion", "explain") as champion:
+        app = make_app(params, scorer, champion.explain)
+        typer.echo(f"Scoring by {scorer}; the page is at", err=True)
+        typer.echo(f"http://{HOST}:{listening.getsockname()[1]}/")
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended before it passes it on
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 def server_url(params: Serve) -> str:
@@ -66,16 +71,18 @@ def listen(port: int) -> socket.socket:
         ) from error
 
 
-def make_app(params: Params, server: str) -> "FastAPI":
-    """Read the test sessions and the champion; return the app of the page."""
-    import mlflow
+def make_app(params: Params, server: str, explain: "Explain") -> "FastAPI":
+    """Return the app of the page, which offers the test sessions.
 
+    Args:
+        params: all of them.
+        server: where the scoring server answers.
+        explain: returns each play's contributions, as the champion's `explain` does.
+    """
     from skipcast.clients.demo_server import ScoringServer, create_app
     from skipcast.evaluation.split import split_sessions
 
     plays = read_parquet(PLAYS, made_by="fetch")[names(LOG)]
     # Sessions that no search has seen: on others, the model would look better than it is.
     plays = plays[split_sessions(plays["session_id"], params.split) == "test"]
-    check_champion(params.promote.model)
-    champion = mlflow.pyfunc.load_model(f"models:/{params.promote.model}@champion")
-    return create_app(plays, ScoringServer(server), champion.unwrap_python_model().explain)
+    return create_app(plays, ScoringServer(server), explain)

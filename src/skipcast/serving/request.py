@@ -1,4 +1,4 @@
-"""The plays of a request, complete: with their tracks' features, each behind its history."""
+"""The plays of a request, with the features of their tracks and the history of each play."""
 
 from typing import Any, cast
 
@@ -19,8 +19,12 @@ READ = tuple(c.name for c in LOG if c.name not in ("session_id", "track_id_clean
 class Plays:
     """A request's plays. All arrays have a value per row of the request, in its order.
 
+    `columns` are numbers and ids, as `parse.read_request` returns them; `open` says whether a play
+    has not ended; `predicted` whether the horizon predicts it; `track_known` whether the model
+    knows its track, and `track_features` are that track's features, NaN where unknown.
+
     Args:
-        data: what a client sent, as `request.read_request` takes it.
+        data: what a client sent, as `parse.read_request` takes it.
         tracks: those that the model knows.
         horizon: what is known when the prediction is made.
         limit: of plays, each candidate counted with its history.
@@ -34,7 +38,7 @@ class Plays:
         self._horizon = horizon
         outcome = _outcome(self.columns)
         self.columns[TARGET] = outcome
-        self.open: Bools = np.isnan(outcome)  # not ended, as far as the client says
+        self.open: Bools = np.isnan(outcome)
         _check_open(self.columns, self.open)
         self.track_features, self.track_known = tracks.look_up(
             self.columns["track_id_clean"].tolist()
@@ -47,7 +51,7 @@ class Plays:
             self.columns["session_id"],
             self.columns["session_position"],
             self.open,
-            ended=~self.predicted if second_half else None,
+            must_have_ended=~self.predicted if second_half else None,
             limit=limit,
         )
 
@@ -68,8 +72,9 @@ class Plays:
         return columns
 
 
-def _override(given: Array | None, known: Floats) -> Floats:
-    return known if given is None else np.where(np.isnan(given), known, given)
+def _override(inline: Array | None, stored: Floats) -> Floats:
+    """Return a track feature as the request has it; where it has none, as the model's table has."""
+    return stored if inline is None else np.where(np.isnan(inline), stored, inline)
 
 
 def _outcome(columns: dict[str, Array]) -> Floats:
