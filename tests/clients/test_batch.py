@@ -23,7 +23,7 @@ def blocks(sizes, per_table):
     ids = [f"s{i}" for i, size in enumerate(sizes) for _ in range(size)]
     whole = pa.table({"session_id": ids, "row": range(len(ids))})
     tables = (whole.slice(i, per_table) for i in range(0, len(ids), per_table))
-    found = list(predict._blocks(tables))
+    found = list(predict.blocks(tables))
     assert [row for block in found for row in block["row"].to_pylist()] == [*range(len(ids))]
     return [list(dict.fromkeys(block["session_id"].to_pylist())) for block in found]
 

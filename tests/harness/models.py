@@ -11,7 +11,6 @@ from skipcast.arrays import Bools, Floats, Matrix
 from skipcast.features.build import ALL, build_features, predicted
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
-from skipcast.params import Features
 from skipcast.schema import TARGET, HorizonName
 
 if TYPE_CHECKING:
@@ -53,9 +52,8 @@ def log(
 
     from skipcast.serving.packaging import log_model
 
-    features = Features(horizon=horizon, groups=ALL)
     with mlflow.start_run():
-        return log_model(fitted, tracks, family=family, features=features, train=train)
+        return log_model(fitted, tracks, family=family, horizon=horizon, groups=ALL, train=train)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,5 @@
 """The served model in this process: its contract, its bits, its folder."""
 
-import json
-import math
-import re
-from pathlib import Path
-
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,17 +8,9 @@ from mlflow.exceptions import MlflowException
 
 from skipcast.features.build import build_features, feature_set, predicted
 from skipcast.models.families import FAMILIES
-from skipcast.schema import LOG, OUTCOMES, TARGET, names
-from skipcast.serving.packaging import example, signature
+from skipcast.schema import ANSWER, LOG, OUTCOMES, TARGET, names
+from skipcast.serving.packaging import example
 
-ANSWER = [
-    "session_id",
-    "session_position",
-    "track_id_clean",
-    "skip_probability",
-    "skipped",
-    "track_known",
-]
 HISTORY = {"score_history": True}
 
 
@@ -56,7 +42,7 @@ def test_answers_bit_for_bit_as_the_features_stage_and_the_fitted_model(each, pl
     features = build_features(plays, "started").to_numpy()
     expected = FAMILIES[family].predict(fitted, features)[: len(request)]
     answer = served.predict(request)
-    assert list(answer) == ANSWER
+    assert list(answer) == names(ANSWER)
     last = request[TARGET].isna().to_numpy()
     np.testing.assert_array_equal(answer["skip_probability"][last], expected[last])
     np.testing.assert_array_equal(answer["skipped"][last], expected[last] >= 0.5)
@@ -166,54 +152,11 @@ def test_a_track_is_known_or_brings_its_features_which_override_the_models(serve
     assert other["skip_probability"].iloc[-1] != known["skip_probability"].iloc[-1]
 
 
-def at(row, **values):
-    """Return a change that sets values in one row."""
-
-    def change(request):
-        changed = request.astype(object)
-        for name, value in values.items():
-            changed[name] = changed.get(name)
-            changed.iloc[row, changed.columns.get_loc(name)] = value
-        return changed
-
-    return change
-
-
-WRONG = [
-    (lambda r: r.drop(columns="track_id_clean"), "track_id_clean must be given for each"),
-    (lambda r: r.iloc[:0], "session_id must hold a value for each play, .* got no play"),
-    (lambda r: r[r["session_position"] != 2], "must count 1, 2, 3, .* but got 3 after 1"),
-    (lambda r: pd.concat([r, r.iloc[[0]]]), "must come once in a session, .* got 1 again"),
-    (at(1, **dict.fromkeys(OUTCOMES)), "skip_2 must be .* has ended but got null at .*position 2"),
-    (at(-1, skip_1=True), "skip_1 must be null where skip_2 is but got 1"),
-    (at(2, skipped=2), "skipped must be true, false, null, 0 or 1 but got 2 in row 3"),
-    (lambda r: r.assign(skipped=1 - r["skip_2"].astype(float)), "skipped must be what skip_2 is"),
-    (lambda r: r.assign(skip_2="maybe"), "skip_2 must be true, false, .* but got 'maybe'"),
-    (lambda r: r.assign(skip_2=7), "skip_2 must be true, false, null, 0 or 1 but got 7"),
-    (lambda r: r.assign(session_id=None), "session_id must be given for each .* got null"),
-    (lambda r: r.assign(session_id=12), "session_id must be given .* as text, but got 12"),
-    (at(0, session_position=1.5), "session_position must be a whole number .* but got 1.5"),
-    (at(0, session_position=None), "session_position must be a whole .* but got null"),
-    (at(0, session_position=-1), "session_position must be a whole number .* but got -1"),
-    (at(1, session_position=10**400), "session_position must be a whole number from 1"),
-    (at(1, session_position=True), "session_position must be a whole number .* got True"),
-    (lambda r: r.assign(tempo=math.inf), "tempo must be a number .* but got inf"),
-    (lambda r: r.assign(tempo="fast"), "tempo must be a number .* but got 'fast'"),
-    (lambda r: r.assign(tempo=[[1]] * len(r)), r"tempo must be a number .* but got \[1\]"),
-    (lambda r: r.assign(mode="dorian"), "mode must be minor, major or null but got 'dorian'"),
-    (lambda r: r.assign(date="2018-13-01"), "date must be a date like .* got '2018-13-01'"),
-    (lambda r: r.assign(hour_of_day=24), "hour_of_day must be a whole number from 0 to 23"),
-    (lambda r: r.assign(context_type=3), "context_type must be text or null but got 3"),
-    (lambda r: r.rename(columns={"premium": "premum"}), "premum.* Did you mean premium"),
-    (lambda r: pd.concat([r, r[["date"]]], axis=1), "'date' comes again"),
-    (lambda r: pd.concat([r.iloc[[0]]] * 10001), "at most 10000 plays"),
-]
-
-
-@pytest.mark.parametrize(("change", "match"), WRONG)
-def test_refuses_a_wrong_request_and_names_the_field(served, plays, change, match):
-    with pytest.raises(MlflowException, match=match) as caught:
-        served.predict(change(requests(plays, 2)))
+def test_a_broken_rule_is_http_400_with_its_text(served, plays):
+    with pytest.raises(
+        MlflowException, match="premium must be true, false, null, 0 or 1"
+    ) as caught:
+        served.predict(requests(plays, 2).assign(premium=7))
     assert caught.value.get_http_status_code() == 400
 
 
@@ -248,28 +191,5 @@ def test_explanations_add_up_to_the_answer(each, plays):
         served.unwrap_python_model().explain(request.drop(columns="track_id_clean"))
 
 
-def test_the_example_is_made_up_and_answered(served):
-    assert example()["session_id"].str.startswith("twin-").all()
+def test_the_example_is_answered(served):
     assert served.predict(example())["skip_probability"].notna().tolist() == [False, False, True]
-
-
-def test_the_signature_is_the_answer_and_the_metadata_tell_the_inputs(served):
-    assert [column.name for column in signature().outputs] == ANSWER
-    assert [param.name for param in served.metadata.signature.params] == ["score_history"]
-    assert served.metadata.metadata["required"] == ANSWER[:3]
-    assert set(names(LOG)) < set(served.metadata.metadata["inputs"])
-
-
-def test_the_folder_holds_no_pickle_no_path_of_this_machine_and_only_what_serves(made, tracking):
-    folder = Path(mlflow.artifacts.download_artifacts(made[1].model_uri))
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    assert not [path for path in files if re.search(r"\.(pkl|pickle|joblib|pyc)$", path.name)]
-    here = [str(Path(__file__).parents[2]), str(Path.home()), "/tmp", tracking.split("///")[1]]
-    found = {(path.name, h) for path in files for h in here if h.encode() in path.read_bytes()}
-    assert not found
-    assert json.loads((folder / "artifacts/model.json").read_text())["family"] == "lightgbm"
-    top = {path.parts[len(folder.parts)] for path in files}
-    environment = {"conda.yaml", "python_env.yaml", "requirements.txt"}
-    examples = {"input_example.json", "serving_input_example.json"}
-    own = {"MLmodel", "artifacts", "code", "registered_model_meta", "served_model.py"}
-    assert top == own | environment | examples

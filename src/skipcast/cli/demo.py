@@ -2,21 +2,21 @@
 
 import contextlib
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skipcast.artifacts import PLAYS
 from skipcast.errors import SkipcastError
 from skipcast.files import read_parquet
 from skipcast.params import Params, Serve, read_params
-from skipcast.promotion.alias import champion_uri
 from skipcast.schema import LOG, names
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-PLAYS = Path("data/plays.parquet")
+    from skipcast.clients.demo_server import Explain
+
 HOST = "127.0.0.1"  # real sessions may not be passed on: nobody else sees the page
 
 
@@ -31,15 +31,20 @@ def demo(
     """Open a page on the running scoring server: sessions, probabilities and their reasons."""
     import uvicorn
 
+    from skipcast.clients.model_process import ModelProcess
+    from skipcast.promotion.registry import Registry
+
     params = read_params()
     scorer = server or server_url(params.serve)
     listening = listen(params.demo.port if port is None else port)
-    app = make_app(params, scorer)
-    typer.echo(f"Scoring by {scorer}; the page is at", err=True)
-    typer.echo(f"http://{HOST}:{listening.getsockname()[1]}/")
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended well before it passes it on
-        uvicorn.Server(config).run(sockets=[listening])
+    Registry(params.promote.model).require_champion()
+    with ModelProcess(champion_uri(params.promote.model), "explain") as champion:
+        app = make_app(params, scorer, champion.explain)
+        typer.echo(f"Scoring by {scorer}; the page is at", err=True)
+        typer.echo(f"http://{HOST}:{listening.getsockname()[1]}/")
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended before it passes it on
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 def server_url(params: Serve) -> str:
@@ -66,17 +71,18 @@ def listen(port: int) -> socket.socket:
         ) from error
 
 
-def make_app(params: Params, server: str) -> "FastAPI":
-    """Read the test sessions and the champion; return the app of the page."""
-    import mlflow
+def make_app(params: Params, server: str, explain: "Explain") -> "FastAPI":
+    """Return the app of the page, which offers the test sessions.
 
+    Args:
+        params: all of them.
+        server: where the scoring server answers.
+        explain: returns each play's contributions, as the champion's `explain` does.
+    """
     from skipcast.clients.demo_server import ScoringServer, create_app
     from skipcast.evaluation.split import split_sessions
-    from skipcast.promotion.registry import Registry
 
     plays = read_parquet(PLAYS, made_by="fetch")[names(LOG)]
     # Sessions that no search has seen: on others, the model would look better than it is.
     plays = plays[split_sessions(plays["session_id"], params.split) == "test"]
-    Registry(params.promote.model).require_champion()
-    champion = mlflow.pyfunc.load_model(champion_uri(params.promote.model))
-    return create_app(plays, ScoringServer(server), champion.unwrap_python_model().explain)
+    return create_app(plays, ScoringServer(server), explain)

@@ -23,12 +23,11 @@ def predict(
     ] = None,
 ) -> None:
     """Score the plays of a file, of any size, with the model that is served."""
-    from skipcast.clients import drift
-    from skipcast.clients.batch import predict
+    from skipcast.clients import batch, drift
     from skipcast.files import write_json
 
     params = read_params()
-    outcome = predict(
+    outcome = batch.predict(
         source,
         output,
         model or champion_uri(params.promote.model),
@@ -37,7 +36,7 @@ def predict(
     )
     typer.echo(f"{outcome.scored} of {outcome.plays} plays scored: {output}", err=True)
     if summary is not None:
-        found = drift.summary(outcome.told, params.predict)
-        write_json(summary, found)
-        for warning in found["warnings"]:
+        figures = drift.summary(outcome.summaries, params.predict)
+        write_json(summary, figures)
+        for warning in figures["warnings"]:
             typer.echo(f"Warning: {warning}", err=True)

@@ -23,9 +23,9 @@ def serve(
     from skipcast.promotion.registry import Registry
 
     params = read_params()
-    given = {"host": host, "port": port, "workers": workers}
-    asked = {name: value for name, value in given.items() if value is not None}
-    command = serve_command(params.promote.model, params.serve.model_copy(update=asked))
+    options = {"host": host, "port": port, "workers": workers}
+    changes = {name: value for name, value in options.items() if value is not None}
+    command = serve_command(params.promote.model, params.serve.model_copy(update=changes))
     Registry(params.promote.model).require_champion()
     typer.echo(shlex.join(command), err=True)
     # MLflow looks for uvicorn on the PATH, which lacks it where the environment is not activated.

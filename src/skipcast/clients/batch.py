@@ -1,21 +1,17 @@
 """Batch prediction: files of plays, of any size, through the model that the server serves."""
 
 import gzip
-import json
 import os
-import subprocess
-import sys
-import tempfile
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,16 +20,13 @@ import rich.progress
 from pyarrow import csv
 
 from skipcast.archive.csv_files import open_tables, progress, read_batches, read_header
-from skipcast.clients.scorer import ANSWER
+from skipcast.clients.model_process import ARROW_ANSWER, ModelProcess, Summary
 from skipcast.errors import SkipcastError
 from skipcast.files import replacing
 from skipcast.schema import INPUTS
 
 BLOCK = 1 << 14  # plays scored at a time, at most; whole sessions
 FORMATS = (".csv", ".csv.gz", ".parquet")
-WORKER = Path(__file__).with_name("scorer.py")
-
-Told = dict[str, Any]
 
 
 @dataclass
@@ -42,7 +35,7 @@ class Outcome:
 
     plays: int = 0
     scored: int = 0
-    told: list[Told] = field(default_factory=list)  # of each block, if a summary was asked for
+    summaries: list[Summary] = field(default_factory=list)  # of each block, if asked for
 
 
 def predict(
@@ -56,7 +49,7 @@ def predict(
         target: one of the same formats, by its name.
         model: MLflow's name of the model.
         history: also score plays that have ended.
-        summary: also tell what `SkipModel.summarise` does, of each block.
+        summary: also return what `SkipModel.summarise` does, of each block.
 
     Raises:
         SkipcastError: a file has another format, is not there or damaged; the model is not there or
@@ -70,12 +63,12 @@ def predict(
     outcome = Outcome()
     with replacing(target) as temporary, ExitStack() as stack:
         write = stack.enter_context(_writer(temporary))
-        score = stack.enter_context(_workers(model, history=history, summary=summary))
-        for answer, told in score(_blocks(_read(source))):
+        scored = score(_read(source), model, history=history, summary=summary)
+        for answer, block_summary in stack.enter_context(closing(scored)):
             write(answer)
             outcome.plays += answer.num_rows
             outcome.scored += answer.num_rows - answer["skip_probability"].null_count
-            outcome.told += [told] if summary else []
+            outcome.summaries += [] if block_summary is None else [block_summary]
         if not outcome.plays:
             raise SkipcastError(f"{source} must hold plays but holds none. Correct --input.")
         if not outcome.scored:
@@ -108,19 +101,19 @@ def _read(source: Path) -> Iterator[pa.Table]:
         yield from read_batches(name, stream, tuple(c for c in INPUTS if c.name in header), header)
 
 
-def _blocks(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
+def blocks(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
     """Cut tables into blocks of whole sessions: at most `BLOCK` plays, or one longer session."""
-    held: list[pa.Table] = []
+    pending: list[pa.Table] = []
     for table in tables:
-        held.append(table)
-        if sum(part.num_rows for part in held) > BLOCK:
-            whole = pa.concat_tables(held).combine_chunks()
+        pending.append(table)
+        if sum(part.num_rows for part in pending) > BLOCK:
+            whole = pa.concat_tables(pending).combine_chunks()
             edges = [0, *_edges(whole)]
             for start, stop in pairwise(edges):
                 yield whole.slice(start, stop - start).to_batches()[0]
-            held = [whole.slice(edges[-1])]
-    if held:
-        yield pa.concat_tables(held).combine_chunks().to_batches()[0]
+            pending = [whole.slice(edges[-1])]
+    if pending:
+        yield pa.concat_tables(pending).combine_chunks().to_batches()[0]
 
 
 def _edges(table: pa.Table) -> list[int]:
@@ -142,87 +135,47 @@ def _edges(table: pa.Table) -> list[int]:
     return edges[1:]
 
 
-@contextmanager
-def _workers(
-    model: str, *, history: bool, summary: bool
-) -> Iterator[Callable[[Iterator[pa.RecordBatch]], Iterator[tuple[pa.RecordBatch, Told]]]]:
-    """Yield a function that scores blocks, in their order, in a process per core."""
+def score(
+    tables: Iterable[pa.Table], model: str, *, history: bool = False, summary: bool = False
+) -> Generator[tuple[pa.RecordBatch, Summary | None], None, None]:
+    """Yield the answers to tables of plays, in their order, scored by a process per core.
+
+    Args:
+        tables: all of the same columns; each session in one run of rows, also across tables.
+        model: MLflow's name of the model.
+        history: also score plays that have ended.
+        summary: also yield what `SkipModel.summarise` returns for the same plays.
+
+    Raises:
+        SkipcastError: the model is not there or refuses the plays.
+    """
     count = os.cpu_count() or 1
-    free: SimpleQueue[_Worker] = SimpleQueue()
-    with ExitStack() as stack, ThreadPoolExecutor(count) as pool:
+    idle: SimpleQueue[ModelProcess] = SimpleQueue()
 
-        def one(block: pa.RecordBatch) -> tuple[pa.RecordBatch, Told]:
-            worker = free.get()
-            try:
-                return worker.score(block)
-            finally:
-                free.put(worker)
-
-        def all_(blocks: Iterator[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, Told]]:
-            waiting: deque[Future[tuple[pa.RecordBatch, Told]]] = deque()
-            for number, block in enumerate(blocks):
-                if number < count:  # a small file needs one process, a damaged one none
-                    free.put(stack.enter_context(_Worker(model, history, summary)))
-                waiting.append(pool.submit(one, block))
-                if len(waiting) > 2 * count:  # what is read ahead stays in memory
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-
-        yield all_
-
-
-class _Worker:
-    """A process that scores blocks with a model."""
-
-    def __init__(self, model: str, history: bool, summary: bool) -> None:
-        self._model = model
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed on exit)
-        self._process = subprocess.Popen(
-            # -P: the folder of the script must not shadow the package that the model brings.
-            [sys.executable, "-P", WORKER, model, str(int(history)), str(int(summary))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-        )
-        self._writer: Any = None
-        self._reader: Any = None
-
-    def __enter__(self) -> "_Worker":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        for file in (self._process.stdin, self._process.stdout, self._errors):
-            with suppress(BrokenPipeError):  # what it has not read is of no more use
-                cast(IO[bytes], file).close()
-
-    def score(self, block: pa.RecordBatch) -> tuple[pa.RecordBatch, Told]:
-        stdin, stdout = cast(IO[bytes], self._process.stdin), self._process.stdout
+    def score_one(block: pa.RecordBatch) -> tuple[pa.RecordBatch, Summary | None]:
+        process = idle.get()
         try:
-            if self._writer is None:
-                self._writer = pa.ipc.new_stream(stdin, block.schema)
-            self._writer.write_batch(block)
-            stdin.flush()
-            if self._reader is None:
-                self._reader = pa.ipc.open_stream(stdout)
-            answer, metadata = self._reader.read_next_batch_with_custom_metadata()
-        except (OSError, pa.ArrowInvalid, StopIteration) as error:
-            raise SkipcastError(self._explain()) from error
-        return answer, json.loads(metadata["summary"])
+            return process.score(block)
+        finally:
+            idle.put(process)
 
-    def _explain(self) -> str:
-        self._process.wait()
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return f"{self._model} must score the plays but does not: {lines[-1] if lines else ''}"
+    with ExitStack() as stack, ThreadPoolExecutor(count) as pool:
+        waiting: deque[Future[tuple[pa.RecordBatch, Summary | None]]] = deque()
+        for number, block in enumerate(blocks(tables)):
+            if number < count:  # a small file needs one process, a damaged one none
+                process = ModelProcess(model, "score", history=history, summary=summary)
+                idle.put(stack.enter_context(process))
+            waiting.append(pool.submit(score_one, block))
+            if len(waiting) > 2 * count:  # what is read ahead stays in memory
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @contextmanager
 def _writer(target: Path) -> Iterator[Callable[[pa.RecordBatch], None]]:
     if target.suffix == ".parquet":
-        with pq.ParquetWriter(target, ANSWER, compression="zstd") as parquet:
+        with pq.ParquetWriter(target, ARROW_ANSWER, compression="zstd") as parquet:
             yield parquet.write_batch
         return
     options = csv.WriteOptions(quoting_style="needed")
@@ -231,4 +184,4 @@ def _writer(target: Path) -> Iterator[Callable[[pa.RecordBatch], None]]:
         if target.suffix == ".gz":
             packed = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1)
             file = cast(IO[bytes], stack.enter_context(packed))
-        yield stack.enter_context(csv.CSVWriter(file, ANSWER, write_options=options)).write
+        yield stack.enter_context(csv.CSVWriter(file, ARROW_ANSWER, write_options=options)).write

@@ -41,8 +41,8 @@ class ScoringServer:
         Raises:
             SkipcastError: the server does not answer, or refuses the plays; the message says why.
         """
-        asked = prefixes(plays)
-        rows = self._post(asked.dropna(axis=1, how="all"))
+        histories = prefixes(plays)
+        rows = self._post(histories.dropna(axis=1, how="all"))
         last = np.cumsum(np.arange(1, len(plays) + 1)) - 1
         return np.array([rows[row]["skip_probability"] for row in last], np.float64)
 
@@ -72,7 +72,7 @@ def _reason(answer: urllib3.BaseHTTPResponse) -> str:
         return answer.data.decode(errors="replace")[:500]
 
 
-class Wanted(BaseModel):
+class SessionRequest(BaseModel):
     """A session to show: one of those offered, or a pasted text."""
 
     session_id: str | None = None
@@ -85,7 +85,7 @@ def create_app(plays: pd.DataFrame, server: ScoringServer, explain: Explain) -> 
     Args:
         plays: columns `schema.LOG`: the sessions to pick from, in order.
         server: what scores them.
-        explain: gives each play's contributions, as the served model does.
+        explain: returns each play's contributions, as `SkipModel.explain` does.
     """
     # FastAPI's own pages of documentation load their scripts from other hosts.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -103,7 +103,7 @@ def create_app(plays: pd.DataFrame, server: ScoringServer, explain: Explain) -> 
         return answer
 
     @app.exception_handler(SkipcastError)
-    async def tell(_: Request, error: SkipcastError) -> JSONResponse:
+    async def answer_error(_: Request, error: SkipcastError) -> JSONResponse:
         return JSONResponse({"message": str(error)}, status_code=400)
 
     @app.get("/api/sessions")
@@ -115,22 +115,22 @@ def create_app(plays: pd.DataFrame, server: ScoringServer, explain: Explain) -> 
         return {"sessions": rows, "of": len(sessions), "synthetic": is_synthetic(sessions)}
 
     @app.post("/api/session")
-    def show_session(wanted: Wanted) -> dict[str, Any]:
-        if wanted.session_id is None:
-            session = parse_session(wanted.text or "")
-        elif wanted.session_id in sessions:
-            session = sessions[wanted.session_id].reset_index(drop=True)
+    def show_session(request: SessionRequest) -> dict[str, Any]:
+        if request.session_id is None:
+            session = parse_session(request.text or "")
+        elif request.session_id in sessions:
+            session = sessions[request.session_id].reset_index(drop=True)
         else:
             raise SkipcastError(
-                f"session_id must be one of those offered but got {wanted.session_id}. Reload the "
+                f"session_id must be one of those offered but got {request.session_id}. Reload the "
                 "page."
             )
         return view(session, server.score(session), explain(session))
 
     @app.get("/plotly.min.js")
     def plotly() -> FileResponse:
-        found = resources.files("plotly") / "package_data" / "plotly.min.js"
-        return FileResponse(str(found), media_type="text/javascript")
+        script = resources.files("plotly") / "package_data" / "plotly.min.js"
+        return FileResponse(str(script), media_type="text/javascript")
 
     app.mount("/", StaticFiles(directory=PAGE, html=True))
     return app

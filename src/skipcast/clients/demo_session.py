@@ -149,7 +149,11 @@ def _strongest(contributions: pd.Series) -> dict[str, Any]:
     top = features.abs().sort_values(ascending=False, kind="stable").index[:TOP]
     return {
         "contributions": [
-            {"name": readable(str(n)), "meaning": MEANINGS[str(n)], "log_odds": float(features[n])}
+            {
+                "name": readable(str(n)),
+                "meaning": MEANINGS.get(str(n), ""),
+                "log_odds": float(features[n]),
+            }
             for n in top
         ],
         "others": float(features.drop(top).sum()),

@@ -1,70 +1,92 @@
-"""Score blocks of plays with a model in a process of its own: Arrow streams in and out.
+"""The program of `ModelProcess`: a model answers what comes by standard input on standard output.
 
-`predict_worker.py URI history summary`, the last two 0 or 1. As in `score.py`, a model must run
-with the package that it brings, so nothing of this one is imported here.
+A model must run with the package that it brings. In a process that has imported this one, MLflow
+would use this one's features instead, and an old champion would be judged by new code. So nothing
+of this package is imported here.
+
+`scorer.py OPTIONS` takes a JSON object:
+
+- `model`: MLflow's name of the model.
+- `task`: `score`: a stream of Arrow batches of plays in, a stream of Arrow batches of answers out;
+  or `explain`: a line of JSON (`columns`, `data`) in, a line of the same or a `message` out.
+- of `score`: `answer`, the Arrow types of the answer's columns by name; `history`, whether plays
+  that have ended are scored; `summary`, whether the batches' metadata hold their summaries.
 """
 
 import gc
 import json
 import os
+import re
 import sys
+from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 
-ANSWER = pa.schema(
-    [
-        ("session_id", pa.string()),
-        ("session_position", pa.int64()),
-        ("track_id_clean", pa.string()),
-        ("skip_probability", pa.float64()),
-        ("skipped", pa.bool_()),
-        ("track_known", pa.bool_()),
-    ]
-)
+Options = dict[str, Any]
 
 
-def main(uri: str, history: bool, summary: bool) -> None:
-    """Load a model and answer each batch of standard input with one on standard output."""
+def main(options: Options) -> None:
+    """Load the model and answer until standard input ends."""
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not get between the batches
-    hasten_imports()
-    from mlflow.exceptions import MlflowException  # not above: the parent, which takes ANSWER from
-    from mlflow.pyfunc import load_model  # here, needs no MLflow
+    os.dup2(2, 1)  # whatever a library prints must not get between the answers
+    gc.disable()  # nothing that is imported becomes garbage
+    from mlflow.exceptions import MlflowException  # only now: it is half of what is imported
 
     try:
-        # Whether versions are as they were, which takes long to tell, would be told to nobody.
-        config = {"max_plays": sys.maxsize}
-        model = load_model(uri, suppress_warnings=True, model_config=config)
-        score(model, out, history, summary)
+        model = load(options["model"])
+        gc.freeze()
+        gc.enable()
+        (score if options["task"] == "score" else explain)(model, options, out)
     except MlflowException as error:
         sys.exit(error.message)
 
 
-def hasten_imports() -> None:
-    """Make loading a model take two thirds of its time: half of the work for a small file.
+def load(uri: str) -> Any:
+    """Load a model as fast as its requirements allow."""
+    from mlflow.artifacts import download_artifacts
+    from mlflow.pyfunc import load_model
 
-    LightGBM and XGBoost import scikit-learn where there is one, for classes that no model here
-    uses: none lists it among its requirements. And what is imported stays: no garbage to look for.
-    """
-    sys.modules["sklearn"] = None  # type: ignore[assignment]  # Python's way to say: not there
-    gc.disable()
+    folder = download_artifacts(artifact_uri=uri)
+    requirements = Path(folder, "requirements.txt").read_text(encoding="utf-8")
+    if not re.search(r"^scikit-learn\b", requirements, re.MULTILINE):
+        # LightGBM and XGBoost import scikit-learn where there is one, for classes that a model
+        # without this requirement does not use. It would take a third of the time.
+        sys.modules["sklearn"] = None  # type: ignore[assignment]  # Python's way to say: not there
+    # A difference between versions, which takes long to find, would be told to nobody.
+    return load_model(folder, suppress_warnings=True, model_config={"max_plays": sys.maxsize})
 
 
-def score(model: Any, out: IO[bytes], history: bool, summary: bool) -> None:
-    """Answer each batch of standard input with one on `out`."""
-    gc.freeze()
-    gc.enable()
-    params = {"score_history": history}
-    with pa.ipc.new_stream(out, ANSWER) as writer, pa.ipc.open_stream(sys.stdin.buffer) as reader:
+def score(model: Any, options: Options, out: IO[bytes]) -> None:
+    """Answer each Arrow batch of plays with one of probabilities."""
+    params = {"score_history": options["history"]}
+    types = options["answer"].items()
+    schema = pa.schema([(name, pa.type_for_alias(alias)) for name, alias in types])
+    with pa.ipc.new_stream(out, schema) as writer, pa.ipc.open_stream(sys.stdin.buffer) as reader:
         for batch in reader:
             plays = batch.to_pandas()
             answer = model.predict(plays, params=params)
-            told = model.unwrap_python_model().summarise(plays, answer) if summary else {}
-            table = pa.RecordBatch.from_pandas(answer, ANSWER, preserve_index=False)
-            writer.write_batch(table, custom_metadata={"summary": json.dumps(told)})
+            unwrapped = model.unwrap_python_model()
+            summary = unwrapped.summarise(plays, answer) if options["summary"] else None
+            table = pa.RecordBatch.from_pandas(answer, schema, preserve_index=False)
+            writer.write_batch(table, custom_metadata={"summary": json.dumps(summary)})
             out.flush()
 
 
+def explain(model: Any, _: Options, out: IO[bytes]) -> None:
+    """Answer each line of plays with one of contributions; a request may be refused."""
+    import pandas as pd
+    from mlflow.exceptions import MlflowException
+
+    for line in sys.stdin.buffer:
+        try:
+            contributions = model.unwrap_python_model().explain(pd.DataFrame(**json.loads(line)))
+            table = contributions.to_dict("split", index=False)
+        except MlflowException as error:
+            table = {"message": error.message}
+        out.write(json.dumps(table).encode() + b"\n")
+        out.flush()
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2] == "1", sys.argv[3] == "1")
+    main(json.loads(sys.argv[1]))

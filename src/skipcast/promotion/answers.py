@@ -1,7 +1,5 @@
 """What the candidate, the champion, the families and the baselines answer for the test plays."""
 
-import subprocess
-import sys
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,10 +10,12 @@ import joblib
 import mlflow
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from mlflow import MlflowClient
 
 from skipcast.arrays import Floats, Labels, Matrix
 from skipcast.artifacts import SearchResult
+from skipcast.clients import batch
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.baselines import baselines
 from skipcast.evaluation.bootstrap import check_enough
@@ -143,24 +143,6 @@ def score(model_uri: str, plays: pd.DataFrame) -> Floats:
     Raises:
         SkipcastError: the model does not load, or refuses the plays.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        source, out = Path(folder, "plays.parquet"), Path(folder, "out.parquet")
-        plays.to_parquet(source)
-        script = Path(__file__).parents[1] / "clients/score.py"
-        done = subprocess.run(
-            # -P: the folder of the script must not shadow the package that the model brings.
-            [sys.executable, "-P", script, model_uri, source, out],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            last = " ".join(done.stderr.strip().splitlines()[-1:])
-            raise SkipcastError(f"{model_uri} must score the test sessions but failed: {last}")
-        answer = pd.read_parquet(out)
-    if len(answer) != len(plays) or "skip_probability" not in answer:
-        raise SkipcastError(
-            f"{model_uri} must give a skip_probability for each of {len(plays)} plays but gave "
-            f"{len(answer)} rows of {', '.join(map(str, answer))}."
-        )
-    return answer["skip_probability"].to_numpy(np.float64)
+    table = pa.Table.from_pandas(plays, preserve_index=False)
+    answers = [answer for answer, _ in batch.score([table], model_uri, history=True)]
+    return np.concatenate([a["skip_probability"].to_numpy(False) for a in answers])

@@ -1,10 +1,10 @@
-"""Answers of MLflow's scoring server for requests that never reach the model.
+"""What MLflow's scoring server needs beside a model, and has no setting for.
 
 Three kinds of request end in HTTP 500 before MLflow calls a model: one without a Content-Type, JSON
 nested a thousand deep, and a number of more than 4300 digits. CSV that cannot be parsed is answered
-with a stack trace. MLflow has no setting for these, so a model that finds itself loaded by the
-scoring server wraps the one function that answers all requests. The model's requirements pin the
-version of MLflow whose function this is; `tests/test_fuzz.py` sends such requests to a real server.
+with a stack trace. So a model that finds itself loaded by the scoring server wraps the one function
+that answers all requests. The model's requirements pin the version of MLflow whose function this
+is; tests/system/test_endpoint.py sends such requests to a real server.
 """
 
 import json
@@ -27,27 +27,52 @@ Answer = Callable[[bytes, str | None, Any, Any], Any]
 _logger = logging.getLogger(__name__)
 
 
-def guard_server() -> None:
-    """Guard the server, if this process is one; a process loads its model before it answers."""
+def prepare_server() -> None:
+    """Prepare the scoring server, if this process is one; it loads its model before it answers."""
     if f"{SERVER}.app" in sys.modules:
-        # Each text goes from JSON to the model and back: Arrow would have to copy it twice.
-        pd.set_option("mode.string_storage", "python")
-        server = sys.modules[SERVER]
-        server.invocations = guarded(server.invocations, server.InvocationsResponse)  # type: ignore[attr-defined]
+        keep_texts_in_python()
+        server: Any = sys.modules[SERVER]
+        answer = one_at_a_time(server.invocations)
+        server.invocations = refuse_bad_bodies(answer, server.InvocationsResponse)
 
 
-def guarded(answer: Answer, response: Callable[..., Any]) -> Answer:
-    """Wrap MLflow's `invocations`: the same answers, but for what it does not foresee.
+def keep_texts_in_python() -> None:
+    """Have pandas keep texts as Python objects, because Arrow would copy each of them twice.
+
+    A text goes from JSON to the model and back within one request.
+    """
+    pd.set_option("mode.string_storage", "python")
+
+
+def one_at_a_time(answer: Answer) -> Answer:
+    """Have requests wait for each other, because requests in turn wait less than interleaved ones.
+
+    Python runs one thread at a time in any case.
+    """
+    lock = Lock()
+
+    @wraps(answer)
+    def invocations(data: bytes, content_type: str | None, model: Any, input_schema: Any) -> Any:
+        with lock:
+            return answer(data, content_type, model, input_schema)
+
+    return invocations
+
+
+def refuse_bad_bodies(answer: Answer, response: Callable[..., Any]) -> Answer:
+    """Answer 4xx for bodies that would end in HTTP 500, because the client can mend them.
+
+    Args:
+        answer: MLflow's `invocations`.
+        response: makes a response of `response`, `status` and `mimetype`.
 
     >>> def answer(data, content_type, model, schema):
     ...     raise RecursionError
-    >>> guarded(answer, dict)(b"[[", "application/json", None, None)
+    >>> refuse_bad_bodies(answer, dict)(b"[[", "application/json", None, None)
     Traceback (most recent call last):
     mlflow.exceptions.MlflowException: The body must be JSON, not deeply nested and with numbers \
 of at most 4300 digits, but is not (RecursionError). docs/serving.md shows each format.
     """
-    # Python runs one thread at a time: requests in turn wait less than requests interleaved.
-    turn = Lock()
 
     @wraps(answer)
     def invocations(data: bytes, content_type: str | None, model: Any, input_schema: Any) -> Any:
@@ -62,13 +87,9 @@ of at most 4300 digits, but is not (RecursionError). docs/serving.md shows each 
                 error_code=BAD_REQUEST,
             )
         try:
-            with turn:
-                return answer(data, content_type, model, input_schema)
+            return answer(data, content_type, model, input_schema)
         except MlflowException as error:
-            if trace := error.json_kwargs.pop("stack_trace", None):
-                _logger.error("A request failed:\n%s", trace)
-            error.message = str(error.args[0])  # without MLflow's copy of the request
-            raise
+            raise _without_details(error) from error.__cause__
         except (RecursionError, ValueError) as error:
             raise MlflowException(
                 "The body must be JSON, not deeply nested and with numbers of at most 4300 digits, "
@@ -77,3 +98,11 @@ of at most 4300 digits, but is not (RecursionError). docs/serving.md shows each 
             ) from error
 
     return invocations
+
+
+def _without_details(error: MlflowException) -> MlflowException:
+    """Take the stack trace, which is logged, and MLflow's copy of the request out of an error."""
+    if trace := error.json_kwargs.pop("stack_trace", None):
+        _logger.error("A request failed:\n%s", trace)
+    error.message = str(error.args[0])
+    return error

@@ -1,26 +1,27 @@
-"""How the feature values of a model's training plays are distributed, in bins."""
+"""Histograms of feature values: of the plays that a model was trained on, and of others."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from skipcast.arrays import Counts, Floats, Matrix
-
-if TYPE_CHECKING:  # a server does not read params.yaml
-    pass
 
 BINS = 10
 
 
 def reference(features: Matrix, probability: Floats) -> dict[str, Any]:
-    """Describe what a model was trained on: `edges` between bins, `counts` in them, the mean.
-
-    Bins hold about equally many plays; the last one is for missing values.
+    """Return the histograms of the plays that a model was trained on.
 
     Args:
         features: plays x features.
         probability: what the model answers for them.
+
+    Returns:
+        `edges`, by feature, at most `BINS` - 1 ascending edges between bins of about equally many
+        plays; `counts`, as `count` returns them; `mean_probability`.
+
+    >>> reference(np.array([[1], [2]], np.float32), np.array([0.2, 0.4]))["edges"]
+    [[1.0]]
     """
     edges = [_edges(column) for column in features.T]
     return {
@@ -30,11 +31,11 @@ def reference(features: Matrix, probability: Floats) -> dict[str, Any]:
     }
 
 
-def _edges(values: npt.NDArray[np.float32]) -> list[float]:
-    given = values[~np.isnan(values)]
-    if not given.size:
+def _edges(values: Matrix) -> list[float]:
+    present = values[~np.isnan(values)]
+    if not present.size:
         return []
-    inner = np.unique(np.quantile(given, np.arange(1, BINS) / BINS, method="lower"))
+    inner = np.unique(np.quantile(present, np.arange(1, BINS) / BINS, method="lower"))
     edges: list[float] = inner.tolist()
     return edges
 

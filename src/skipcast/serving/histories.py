@@ -1,4 +1,4 @@
-"""Each play of a request behind its history: sorted, complete, several candidates side by side."""
+"""The rows of a request as histories: sorted, checked, and one history before each candidate."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +13,9 @@ from skipcast.errors import SkipcastError
 class Histories:
     """Rows of a request in the order in which features are computed.
 
-    `take` names rows of the request, session after session and by position; where a session has
+    `take` has rows of the request, session after session and by position; where a session has
     several candidates for its next position, its history is repeated before each of them. `row`
-    tells for each row of the request its place in `take`.
+    is the place in `take` of each row of the request.
     """
 
     take: Indices
@@ -33,15 +33,15 @@ def number_ids(ids: Texts) -> Indices:
 
 
 def arrange(
-    ids: Texts, positions: Floats, open_: Bools, *, ended: Bools | None, limit: int
+    ids: Texts, positions: Floats, is_open: Bools, *, must_have_ended: Bools | None, limit: int
 ) -> Histories:
     """Arrange rows, which may come in any order, as histories.
 
     Args:
         ids: session of each row.
         positions: place of each row in its session, whole numbers.
-        open_: whether the row's outcome is null.
-        ended: whether the row must have an outcome; None asks it of all but a session's last.
+        is_open: whether the row's outcome is null.
+        must_have_ended: whether the row must have an outcome; None: all but a session's last must.
         limit: of rows, each candidate counted with its history.
 
     Raises:
@@ -49,29 +49,31 @@ def arrange(
             are too many rows; the message names the session.
 
     >>> ids = np.array(["s", "s", "s"], object)
-    >>> open_, positions = np.array([False, True, True]), np.array([1.0, 2.0, 2.0])
-    >>> arrange(ids, positions, open_, ended=None, limit=9)
+    >>> is_open, positions = np.array([False, True, True]), np.array([1.0, 2.0, 2.0])
+    >>> arrange(ids, positions, is_open, must_have_ended=None, limit=9)
     Histories(take=array([0, 1, 0, 2]), row=array([0, 1, 3]))
     """
     _check_limit(len(ids), limit)
     sessions = number_ids(ids)
     order = np.lexsort((positions, sessions))
     session, position = sessions[order], positions[order]
-    first = np.append(True, session[1:] != session[:-1])
-    before = np.where(first, 0, np.append(0, position[:-1]))
-    again = ~first & (position == before)
-    ends = np.append(np.flatnonzero(first)[1:], len(order)) - 1
-    last = position == position[ends][session]
-    check = _Check(ids, positions, order)
-    check.none((position != before + 1) & ~again, _GAP, before)
-    twin = again | np.append(again[1:], False)
-    check.none(twin & ~(open_[order] & last), _TWICE, before)
-    check.none(open_[order] & (~last if ended is None else ended[order]), _NULL, before)
-    if not again.any():
+    is_first = np.append(True, session[1:] != session[:-1])
+    before = np.where(is_first, 0, np.append(0, position[:-1]))
+    is_repeated = ~is_first & (position == before)
+    ends = np.append(np.flatnonzero(is_first)[1:], len(order)) - 1
+    is_last = position == position[ends][session]
+    must_end = ~is_last if must_have_ended is None else must_have_ended[order]
+    # All rows of one position: the first of them, which repeats no other, too.
+    shares_position = is_repeated | np.append(is_repeated[1:], False)
+    check = _Check(ids, positions, order, before)
+    check.none((position != before + 1) & ~is_repeated, _GAP)
+    check.none(shares_position & ~(is_open[order] & is_last), _TWICE)
+    check.none(is_open[order] & must_end, _NULL)
+    if not is_repeated.any():
         row = np.empty_like(order)
         row[order] = np.arange(len(order))
         return Histories(order, row)
-    return _repeat(order, np.flatnonzero(first), twin, limit)
+    return _repeat(order, np.flatnonzero(is_first), shares_position, limit)
 
 
 _GAP = (
@@ -90,18 +92,25 @@ _NULL = (
 
 @dataclass(frozen=True)
 class _Check:
+    """Checks of sorted rows.
+
+    `ids` and `positions` are those of the request's rows, `order` sorts them, and `before` is the
+    position before each sorted row in its session, 0 at its start.
+    """
+
     ids: Texts
     positions: Floats
     order: Indices
+    before: Floats
 
-    def none(self, wrong: Bools, message: str, before: Floats) -> None:
-        """Raise a message about the first sorted row that is wrong."""
+    def none(self, wrong: Bools, message: str) -> None:
+        """Raise `message` about the first sorted row that is wrong, if there is one."""
         if wrong.any():
             i = int(np.argmax(wrong))
             row = self.order[i]
             session = repr(self.ids[row][:40])
             raise SkipcastError(
-                message.format(position=self.positions[row], before=before[i], session=session)
+                message.format(position=self.positions[row], before=self.before[i], session=session)
             )
 
 
@@ -113,23 +122,26 @@ def _check_limit(count: int, limit: int) -> None:
         )
 
 
-def _repeat(order: Indices, starts: Indices, twin: Bools, limit: int) -> Histories:
+def _repeat(order: Indices, starts: Indices, is_candidate: Bools, limit: int) -> Histories:
     """Repeat the history before each candidate but the first, which follows it already."""
     edges = np.append(starts, len(order))
-    histories = edges[:-1] + np.add.reduceat(~twin, starts)  # where each session's history ends
+    histories = edges[:-1] + np.add.reduceat(
+        ~is_candidate, starts
+    )  # where each session's history ends
     tails = edges[1:] - histories
     sizes = (histories - starts) * np.maximum(tails, 1) + tails
     _check_limit(int(sizes.sum()), limit)
-    parts: list[Indices] = []
+    pieces: list[Indices] = []
     row = np.empty_like(order)
-    done = 0
+    count = 0  # of rows in `pieces`
     for start, history, stop in zip(starts, histories, edges[1:], strict=True):
-        row[order[start:history]] = np.arange(done, done + history - start)
+        length = history - start
+        row[order[start:history]] = np.arange(count, count + length)
         if history == stop:
-            parts.append(order[start:stop])
-            done += stop - start
+            pieces.append(order[start:stop])
+            count += length
         for i in range(history, stop):
-            parts += [order[start:history], order[i : i + 1]]
-            done += history - start + 1
-            row[order[i]] = done - 1
-    return Histories(np.concatenate(parts), row)
+            pieces += [order[start:history], order[i : i + 1]]
+            count += length + 1
+            row[order[i]] = count - 1
+    return Histories(np.concatenate(pieces), row)

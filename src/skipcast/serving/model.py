@@ -11,11 +11,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+from skipcast.arrays import Array, Bools, Floats
 from skipcast.errors import SkipcastError
 from skipcast.features.build import feature_set
 from skipcast.models.families import FAMILIES
-from skipcast.schema import CODES, THRESHOLD
-from skipcast.serving.guard import guard_server
+from skipcast.schema import ANSWER, CODES, THRESHOLD, names
+from skipcast.serving.guard import prepare_server
 from skipcast.serving.histogram import count
 from skipcast.serving.request import Plays
 from skipcast.serving.tracks import read_tracks
@@ -29,18 +30,7 @@ A request holds at most so many plays, each candidate counted with its history. 
 fastest for one request; a batch may take all.
 """
 
-ANSWER = pd.Index(
-    [
-        "session_id",
-        "session_position",
-        "track_id_clean",
-        "skip_probability",
-        "skipped",
-        "track_known",
-    ],
-    dtype=object,
-)
-"""The columns of an answer."""
+COLUMNS = pd.Index(names(ANSWER), dtype=object)
 
 
 class SkipModel(PythonModel):
@@ -48,7 +38,7 @@ class SkipModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the model's own files."""
-        guard_server()
+        prepare_server()
         files = {name: Path(path) for name, path in context.artifacts.items()}
         about = json.loads(files["model.json"].read_text(encoding="utf-8"))
         config = CONFIG | (context.model_config or {})
@@ -74,37 +64,40 @@ class SkipModel(PythonModel):
             params: `score_history` true also scores plays that have ended.
 
         Returns:
-            A row for each input row, in its order: session_id, session_position, track_id_clean,
-            skip_probability (0..1), skipped (both None for a play that is not scored) and
-            track_known (whether the model's table has the track).
+            A row for each input row, in its order, columns `schema.ANSWER`: skip_probability is
+            0..1, skipped whether it is `THRESHOLD` or more, both None for a play that is not
+            scored; track_known whether the model's table has the track.
 
         Raises:
             MlflowException: the request breaks a rule; the server answers 400 with its text.
         """
         plays = self._read(model_input)
         history = bool((params or {}).get(SCORE_HISTORY))
-        wanted = plays.predicted if history else plays.predicted & plays.open
-        probability = np.full(len(wanted), None, object)
-        skipped = probability.copy()
-        if wanted.any():
-            features = plays.features(self._features)
-            chosen = features if wanted.all() else features[wanted]
-            found = self._family.predict(self._model, chosen)
-            probability[wanted] = found
-            skipped[wanted] = found >= THRESHOLD
-        columns = (
-            plays.given["session_id"],
-            plays.given["session_position"].astype(np.int64),
-            plays.given["track_id_clean"],
-            probability,
-            skipped,
-            plays.known,
-        )
+        probability = self._probability(plays, history=history)
+        is_scored = ~np.isnan(probability)
+        columns = {
+            "session_id": plays.columns["session_id"],
+            "session_position": plays.columns["session_position"].astype(np.int64),
+            "track_id_clean": plays.columns["track_id_clean"],
+            "skip_probability": _or_none(probability, is_scored),
+            "skipped": _or_none(probability >= THRESHOLD, is_scored),
+            "track_known": plays.track_known,
+        }
         # One table of objects, as nulls make two columns anyway: the fastest to make and send.
-        table = np.empty((len(wanted), len(columns)), object)
-        for place, column in enumerate(columns):
-            table[:, place] = column
-        return pd.DataFrame(table, columns=ANSWER, dtype=object, copy=False)
+        table = np.empty((len(probability), len(COLUMNS)), object)
+        for place, name in enumerate(COLUMNS):
+            table[:, place] = columns[name]
+        return pd.DataFrame(table, columns=COLUMNS, dtype=object, copy=False)
+
+    def _probability(self, plays: Plays, *, history: bool) -> Floats:
+        """Return the probability of each play, NaN where it is not to be scored."""
+        is_asked = plays.predicted if history else plays.predicted & plays.open
+        probability = np.full(len(is_asked), np.nan)
+        if is_asked.any():
+            features = plays.features(self._features)
+            rows = features if is_asked.all() else features[is_asked]
+            probability[is_asked] = self._family.predict(self._model, rows)
+        return probability
 
     def explain(self, plays: pd.DataFrame) -> pd.DataFrame:
         """Tell what each feature adds to the log-odds that a play is skipped.
@@ -123,23 +116,22 @@ class SkipModel(PythonModel):
         columns = [*self._features.names, "base"]
         return pd.DataFrame(self._family.contributions(self._model, features), columns=columns)
 
-    def features(self, plays: pd.DataFrame) -> pd.DataFrame:
-        """Return the features of each play as the model sees them; raises as `predict` does."""
-        values = self._read(plays).features(self._features)
-        return pd.DataFrame(values, columns=self._features.names)
-
     def summarise(self, plays: pd.DataFrame, answer: pd.DataFrame) -> dict[str, Any]:
-        """Count what tells how far plays are from those that the model was trained on.
+        """Count the figures that compare plays with those that the model was trained on.
 
         Args:
             plays: as for `predict`.
             answer: what `predict` returned for them.
 
         Returns:
-            `drift.summary` says what each number is.
+            `plays` and `scored`, their numbers; `unknown_tracks`, plays whose track the model
+            lacks; `unseen_categories`, by column, plays with a text that no model has seen;
+            `probability`, the sum over the scored plays; `counts`, features x bins of the scored
+            plays, empty without `trained`; `features`, their names; `trained`, what
+            `histogram.reference` returned for the training plays, or None.
         """
-        scored = answer["skip_probability"].notna().to_numpy()
-        features = self._read(plays).features(self._features)[scored]
+        is_scored = answer["skip_probability"].notna().to_numpy()
+        features = self._read(plays).features(self._features)[is_scored]
         unseen = {
             name: int((plays[name].notna() & ~plays[name].isin(texts)).sum())
             for name, texts in CODES.items()
@@ -147,10 +139,10 @@ class SkipModel(PythonModel):
         }
         return {
             "plays": len(plays),
-            "scored": int(scored.sum()),
+            "scored": int(is_scored.sum()),
             "unknown_tracks": int((~answer["track_known"].astype(bool)).sum()),
             "unseen_categories": unseen,
-            "probability": float(answer["skip_probability"][scored].sum()),
+            "probability": float(answer["skip_probability"][is_scored].sum()),
             "counts": count(features, self._trained["edges"]).tolist() if self._trained else [],
             "features": [*self._features.names],
             "trained": self._trained,
@@ -161,3 +153,10 @@ class SkipModel(PythonModel):
             return Plays(data, self._tracks, self._horizon, self._limit)
         except SkipcastError as error:
             raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from error
+
+
+def _or_none(values: Array, is_present: Bools) -> Array:
+    """Return the values as Python objects, None where they are not present."""
+    objects: Array = values.astype(object)
+    objects[~is_present] = None
+    return objects

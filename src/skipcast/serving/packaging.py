@@ -1,14 +1,16 @@
 """Logging a fitted model to MLflow, with all that it needs to be served.
 
 Its folder holds the booster's own file (or plain arrays), the track table as Parquet, `model.json`
-and a copy of this package: no pickle, nothing that points back to where it was trained.
+and a copy of `SHIPPED`, the part of this package that a server needs: no pickle, nothing that
+points back to where it was trained.
 """
 
 import json
+import shutil
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -19,32 +21,50 @@ from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schem
 
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
-from skipcast.schema import INPUTS, OUTCOMES, REQUIRED, SYNTHETIC_PREFIX
+from skipcast.schema import (
+    ANSWER,
+    INPUTS,
+    OUTCOMES,
+    REQUIRED,
+    SYNTHETIC_PREFIX,
+    Group,
+    HorizonName,
+)
 from skipcast.serving.histogram import reference
 from skipcast.serving.model import CONFIG, SCORE_HISTORY
 
-if TYPE_CHECKING:  # a server does not read params.yaml
-    from skipcast.params import Features
-
 PACKAGE = Path(__file__).parents[1]
+SHIPPED = (
+    "__init__.py",
+    "arrays.py",
+    "errors.py",
+    "schema.py",
+    "sessions.py",
+    "features",
+    "models",
+    "serving",
+)
+"""Files and folders of this package that a model takes along; they import nothing else of it."""
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow")
+MLFLOW_TYPES = {
+    "text": DataType.string,
+    "bigint": DataType.long,
+    "boolean": DataType.boolean,
+    "double precision": DataType.double,
+}
 
 
 def signature() -> ModelSignature:
     """Return the answer's columns and the params of a request.
 
     MLflow gets no inputs to enforce: its conversions cut position 1.7 down to 1, make the text
-    "None" of a null and refuse true and false in CSV, and take longer than the model. `request.py`
+    "None" of a null and refuse true and false in CSV, and take longer than the model. `parse.py`
     checks the columns for all formats alike and says what is wrong; the model's metadata and
     docs/serving.schema.json list them.
     """
     outputs: list[ColSpec | TensorSpec] = [
-        ColSpec(DataType.string, "session_id"),
-        ColSpec(DataType.long, "session_position"),
-        ColSpec(DataType.string, "track_id_clean"),
-        ColSpec(DataType.double, "skip_probability", required=False),
-        ColSpec(DataType.boolean, "skipped", required=False),
-        ColSpec(DataType.boolean, "track_known"),
+        ColSpec(MLFLOW_TYPES[column.type], column.name, required=column.required)
+        for column in ANSWER
     ]
     params = ParamSchema([ParamSpec(SCORE_HISTORY, DataType.boolean, False)])
     return ModelSignature(outputs=Schema(outputs), params=params)
@@ -71,7 +91,8 @@ def log_model(
     tracks: pd.DataFrame,
     *,
     family: Family,
-    features: "Features",
+    horizon: HorizonName,
+    groups: tuple[Group, ...],
     train: Dataset | None = None,
 ) -> ModelInfo:
     """Log a fitted model to the active MLflow run, with all that it needs to be served.
@@ -80,50 +101,74 @@ def log_model(
         model: what the family's `fit` made.
         tracks: columns `schema.TRACK`, the tracks that it will know by id.
         family: name of its family.
-        features: the params of the features that it was trained on.
+        horizon: what was known of each play that it was trained on.
+        groups: of the features that it was trained on.
         train: the plays that it was trained on; without them it cannot tell later how far others
             are from these.
     """
-    about = {"family": family, **features.model_dump()}
+    about = {"family": family, "horizon": horizon, "groups": groups}
     requirements = (*REQUIREMENTS, *FAMILIES[family].requires)
-    with tempfile.TemporaryDirectory() as folder:
-        files = {
-            name: Path(folder, name)
-            for name in ("model.json", "trained.json", "classifier", "tracks.parquet")
-        }
-        files["model.json"].write_text(json.dumps(about, indent=2), encoding="utf-8")
-        trained = train and reference(
-            train.features, FAMILIES[family].predict(model, train.features)
-        )
-        files["trained.json"].write_text(json.dumps(trained), encoding="utf-8")
-        FAMILIES[family].save(model, files["classifier"])
-        tracks.to_parquet(files["tracks.parquet"], index=False)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         info: ModelInfo = mlflow.pyfunc.log_model(
             name="model",
             python_model=PACKAGE / "serving/served_model.py",
-            artifacts={name: str(path) for name, path in files.items()},
-            code_paths=[str(PACKAGE)],
+            artifacts=_write_artifacts(folder, model, tracks, about, train),
+            code_paths=[str(_copy_code(folder))],
             signature=signature(),
             input_example=example(),
             metadata={"inputs": {c.name: c.type for c in INPUTS}, "required": [*REQUIRED]},
             pip_requirements=[f"{name}=={version(name)}" for name in requirements],
         )
-        _correct(info, Path(folder))
+        _replace_mlmodel(info, folder)
         return info
 
 
-def _correct(info: ModelInfo, folder: Path) -> None:
-    """Take out of MLmodel where this machine had the files; put in what may be configured.
+def _write_artifacts(
+    folder: Path, model: Any, tracks: pd.DataFrame, about: dict[str, Any], train: Dataset | None
+) -> dict[str, str]:
+    """Write the files that `SkipModel` reads into `folder`; return their paths by name."""
+    names = ("model.json", "trained.json", "classifier", "tracks.parquet")
+    files = {name: folder / name for name in names}
+    methods = FAMILIES[about["family"]]
+    files["model.json"].write_text(json.dumps(about, indent=2), encoding="utf-8")
+    trained = train and reference(train.features, methods.predict(model, train.features))
+    files["trained.json"].write_text(json.dumps(trained), encoding="utf-8")
+    methods.save(model, files["classifier"])
+    tracks.to_parquet(files["tracks.parquet"], index=False)
+    return {name: str(path) for name, path in files.items()}
 
-    MLflow notes those places and never reads them. What may be configured it would also log as
-    parameters of the run, among those of the fit.
+
+def _copy_code(folder: Path) -> Path:
+    """Copy `SHIPPED` into `folder`; return the copy of the package."""
+    package = folder / PACKAGE.name
+    package.mkdir()
+    for name in SHIPPED:
+        if (PACKAGE / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(PACKAGE / name, package / name, ignore=ignored)
+        else:
+            shutil.copy(PACKAGE / name, package)
+    return package
+
+
+def _replace_mlmodel(info: ModelInfo, folder: Path) -> None:
+    """Log MLmodel once more, without the paths of this machine and with `CONFIG`.
+
+    `mlflow.pyfunc.log_model` takes `CONFIG`, too, but would log it as parameters of the run, among
+    those of the fit.
     """
     model = Model.load(info.model_uri)
-    flavor = model.flavors["python_function"]
-    for name, artifact in flavor["artifacts"].items():
-        artifact["uri"] = name
-    flavor[MODEL_CONFIG] = CONFIG
-    flavor["model_code_path"] = Path(flavor["model_code_path"]).name
+    _remove_local_paths(model)
+    model.flavors["python_function"][MODEL_CONFIG] = CONFIG
     model.artifact_path = info.model_uri
     model.save(str(folder / "MLmodel"))
     MlflowClient().log_model_artifact(str(info.model_id), str(folder / "MLmodel"))
+
+
+def _remove_local_paths(model: Model) -> None:
+    """Remove where the files were on this machine; MLflow notes the places and never reads them."""
+    flavor = model.flavors["python_function"]
+    for name, artifact in flavor["artifacts"].items():
+        artifact["uri"] = name
+    flavor["model_code_path"] = Path(flavor["model_code_path"]).name

@@ -1,7 +1,8 @@
-"""A request, checked: whatever a client sends becomes columns of numbers, or one clear error.
+"""Checks a request: what a client sends becomes columns of numbers, or one clear error.
 
-MLflow hands over a frame, a dict of columns or a list of rows, as the client's format has it. What
-no rule allows is refused by name; nothing is guessed, cut off or dropped.
+MLflow hands over a frame, a dict of columns or a list of rows, depending on the client's format.
+The rules are those of `schema.INPUTS`. A value that breaks its rule is an error that names the
+column; nothing is guessed, cut off or dropped.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""The plays of a request, complete: with their tracks' features, each behind its history."""
+"""The plays of a request, with the features of their tracks and the history of each play."""
 
 from typing import Any, cast
 
@@ -28,8 +28,12 @@ READ = tuple(c.name for c in LOG if c.name not in ("session_id", "track_id_clean
 class Plays:
     """A request's plays. All arrays have a value per row of the request, in its order.
 
+    `columns` are numbers and ids, as `parse.read_request` returns them; `open` says whether a play
+    has not ended; `predicted` whether the horizon predicts it; `track_known` whether the model
+    knows its track, and `track_features` are that track's features, NaN where unknown.
+
     Args:
-        data: what a client sent, as `request.read_request` takes it.
+        data: what a client sent, as `parse.read_request` takes it.
         tracks: those that the model knows.
         horizon: what is known when the prediction is made.
         limit: of plays, each candidate counted with its history.
@@ -39,21 +43,23 @@ class Plays:
     """
 
     def __init__(self, data: Any, tracks: Tracks, horizon: HorizonName, limit: int) -> None:
-        self.given: dict[str, Array] = read_request(data)
-        outcome = _outcome(self.given)
-        self.given[TARGET] = outcome
-        self.open: Bools = np.isnan(outcome)  # not ended, as far as the client says
-        _check_open(self.given, self.open)
-        self.track_features, self.known = tracks.look_up(self.given["track_id_clean"].tolist())
+        self.columns: dict[str, Array] = read_request(data)
+        outcome = _outcome(self.columns)
+        self.columns[TARGET] = outcome
+        self.open: Bools = np.isnan(outcome)
+        _check_open(self.columns, self.open)
+        self.track_features, self.track_known = tracks.look_up(
+            self.columns["track_id_clean"].tolist()
+        )
         divides_sessions = HORIZONS[horizon].divides_sessions
         if divides_sessions:
-            _check_lengths(self.given)
-        self.predicted: Bools = predicted(self.given, horizon)
+            _check_lengths(self.columns)
+        self.predicted: Bools = predicted(self.columns, horizon)
         self.histories = arrange(
-            self.given["session_id"],
-            self.given["session_position"],
+            self.columns["session_id"],
+            self.columns["session_position"],
             self.open,
-            ended=~self.predicted if divides_sessions else None,
+            must_have_ended=~self.predicted if divides_sessions else None,
             limit=limit,
         )
 
@@ -67,59 +73,60 @@ class Plays:
 
     def _columns(self) -> dict[str, Array]:
         missing = np.full(len(self.open), np.nan)
-        columns: dict[str, Array] = {name: self.given.get(name, missing) for name in READ}
-        columns["track_id_clean"] = number_ids(self.given["track_id_clean"])
+        columns: dict[str, Array] = {name: self.columns.get(name, missing) for name in READ}
+        columns["track_id_clean"] = number_ids(self.columns["track_id_clean"])
         for name in TRACK_INPUTS:
-            columns[name] = _override(self.given.get(name), self.track_features[name])
+            columns[name] = _override(self.columns.get(name), self.track_features[name])
         return columns
 
 
-def _override(given: Array | None, known: Floats) -> Floats:
-    return known if given is None else np.where(np.isnan(given), known, given)
+def _override(inline: Array | None, stored: Floats) -> Floats:
+    """Return a track feature as the request has it; where it has none, as the model's table has."""
+    return stored if inline is None else np.where(np.isnan(inline), stored, inline)
 
 
-def _outcome(given: dict[str, Array]) -> Floats:
-    """Return skip_2, under whichever of its two names it was sent."""
-    missing = np.full(len(given["session_id"]), np.nan)
-    official, alias = (cast(Floats, given.get(name, missing)) for name in (TARGET, ALIAS))
+def _outcome(columns: dict[str, Array]) -> Floats:
+    """Return skip_2, sent under either of its two names; NaN where null."""
+    missing = np.full(len(columns["session_id"]), np.nan)
+    official, alias = (cast(Floats, columns.get(name, missing)) for name in (TARGET, ALIAS))
     wrong = (official != alias) & ~np.isnan(official) & ~np.isnan(alias)
     if wrong.any():
-        raise _refuse(given, wrong, f"{ALIAS} must be what {TARGET} is, if both are given,")
+        raise _refuse(columns, wrong, f"{ALIAS} must be what {TARGET} is, if both are given,")
     return np.where(np.isnan(official), alias, official)
 
 
-def _check_open(given: dict[str, Array], open_: Bools) -> None:
+def _check_open(columns: dict[str, Array], is_open: Bools) -> None:
     """Check that a play without skip_2 has no other outcome, either."""
     for name in OUTCOMES:
-        if name != TARGET and name in given:
-            wrong = open_ & ~np.isnan(given[name])
+        if name != TARGET and name in columns:
+            wrong = is_open & ~np.isnan(columns[name])
             if wrong.any():
-                raise _refuse(given, wrong, f"{name} must be null where {TARGET} is", name)
+                raise _refuse(columns, wrong, f"{name} must be null where {TARGET} is", name)
 
 
-def _check_lengths(given: dict[str, Array]) -> None:
+def _check_lengths(columns: dict[str, Array]) -> None:
     """Check session_length, which says which plays are the second half."""
     name = "session_length"
-    length = given.get(name, np.full(len(given["session_id"]), np.nan))
-    session = number_ids(given["session_id"])
+    length = columns.get(name, np.full(len(columns["session_id"]), np.nan))
+    session = number_ids(columns["session_id"])
     wrong = np.isnan(length)
     if wrong.any():
-        raise _refuse(given, wrong, f"{name} must be given for each play to this model", name)
-    wrong = (length < given["session_position"]) | (length != length[_first(session)])
+        raise _refuse(columns, wrong, f"{name} must be given for each play to this model", name)
+    wrong = (length < columns["session_position"]) | (length != length[_first_row(session)])
     if wrong.any():
         rule = f"{name} must be the same for a session and no less than a session_position"
-        raise _refuse(given, wrong, rule, name)
+        raise _refuse(columns, wrong, rule, name)
 
 
-def _first(session: Indices) -> Indices:
+def _first_row(session: Indices) -> Indices:
     """Return for each row the first row of its session."""
     return np.unique(session, return_index=True)[1][session]
 
 
-def _refuse(given: dict[str, Array], wrong: Bools, rule: str, name: str = ALIAS) -> SkipcastError:
+def _refuse(columns: dict[str, Array], wrong: Bools, rule: str, name: str = ALIAS) -> SkipcastError:
     row = int(np.argmax(wrong))
-    value = shown(given[name][row]) if name in given else "null"
+    value = shown(columns[name][row]) if name in columns else "null"
     return SkipcastError(
-        f"{rule} but got {value} in row {row + 1} (session {shown(given['session_id'][row])}). "
+        f"{rule} but got {value} in row {row + 1} (session {shown(columns['session_id'][row])}). "
         "Correct the request."
     )

@@ -1,4 +1,4 @@
-"""The tracks that a model knows, looked up by id; a request may bring more, or newer features."""
+"""The tracks that a model knows, by id."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,7 +29,7 @@ class Tracks:
         self._rows = {name: row for row, name in enumerate(table["track_id"].to_pylist())}
 
     def look_up(self, ids: Iterable[str]) -> tuple[dict[str, Floats], Bools]:
-        """Return each feature of tracks, NaN where not known, and which are known."""
+        """Return each feature of the tracks, NaN where missing, and whether each track is known."""
         rows = np.array([self._rows.get(name, -1) for name in ids], np.intp)
         features = np.ascontiguousarray(self._features[rows].T)
         return dict(zip(TRACK_INPUTS, features, strict=True)), rows >= 0

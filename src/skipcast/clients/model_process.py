@@ -1,0 +1,130 @@
+"""A model in a process of its own, which runs it with the code that the model brings."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
+
+import pyarrow as pa
+
+from skipcast.errors import SkipcastError
+from skipcast.files import ARROW_TYPES
+from skipcast.schema import ANSWER
+
+if TYPE_CHECKING:  # the parent of a batch prediction starts faster without
+    import pandas as pd
+
+PROGRAM = Path(__file__).with_name("scorer.py")
+ARROW_ANSWER = pa.schema([(column.name, ARROW_TYPES[column.type]) for column in ANSWER])
+"""The columns of an answer as Arrow has them."""
+
+Summary = dict[str, Any]
+
+
+class ModelProcess:
+    """A process that has loaded a model; a context manager, which ends the process.
+
+    Args:
+        model: MLflow's name of the model.
+        task: what it does: only `score` or only `explain` may be called.
+        history: whether `score` answers plays that have ended, too.
+        summary: whether `score` returns summaries.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        task: Literal["score", "explain"],
+        *,
+        history: bool = False,
+        summary: bool = False,
+    ) -> None:
+        self._model, self._task = model, task
+        options = {
+            "model": model,
+            "task": task,
+            "history": history,
+            "summary": summary,
+            "answer": {field.name: str(field.type) for field in ARROW_ANSWER},
+        }
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed on exit)
+        self._process = subprocess.Popen(
+            # -P: the folder of the program must not hide the package that the model brings.
+            [sys.executable, "-P", PROGRAM, json.dumps(options)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+        )
+        self._stdin = cast(IO[bytes], self._process.stdin)
+        self._stdout = cast(IO[bytes], self._process.stdout)
+        self._writer: Any = None
+        self._reader: Any = None
+        self._lock = Lock()
+
+    def __enter__(self) -> "ModelProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for file in (self._stdin, self._stdout, self._errors):
+            with suppress(BrokenPipeError):  # what it has not read is of no more use
+                file.close()
+
+    def score(self, plays: pa.RecordBatch) -> tuple[pa.RecordBatch, Summary | None]:
+        """Score plays of whole sessions; the columns must be the same at each call.
+
+        Returns:
+            A row for each play, columns `schema.ANSWER`; and what `SkipModel.summarise` returns,
+            None unless summaries were asked for.
+
+        Raises:
+            SkipcastError: the model does not load, or refuses the plays.
+        """
+        try:
+            if self._writer is None:
+                self._writer = pa.ipc.new_stream(self._stdin, plays.schema)
+            self._writer.write_batch(plays)
+            self._stdin.flush()
+            if self._reader is None:
+                self._reader = pa.ipc.open_stream(self._stdout)
+            answer, metadata = self._reader.read_next_batch_with_custom_metadata()
+        except (OSError, pa.ArrowInvalid, StopIteration) as error:
+            raise self._failure() from error
+        return answer, json.loads(metadata["summary"])
+
+    def explain(self, plays: "pd.DataFrame") -> "pd.DataFrame":
+        """Return what each feature adds to the log-odds of each play, as `SkipModel.explain` does.
+
+        Threads may call it at the same time; the process answers one after the other.
+
+        Raises:
+            SkipcastError: the model does not load, or refuses the plays.
+        """
+        import pandas as pd
+
+        with self._lock:
+            try:
+                self._stdin.write(f"{plays.to_json(orient='split', index=False)}\n".encode())
+                self._stdin.flush()
+                table = json.loads(self._stdout.readline())
+            except (OSError, ValueError) as error:
+                raise self._failure() from error
+        if "message" in table:
+            raise SkipcastError(table["message"])
+        return pd.DataFrame(table["data"], columns=table["columns"])
+
+    def _failure(self) -> SkipcastError:
+        """Return the error of a process that has ended: its last line of errors is the reason."""
+        with suppress(OSError):  # a process that has not ended does when there is nothing to read
+            self._stdin.close()
+        self._process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return SkipcastError(
+            f"{self._model} must {self._task} the plays but does not: {lines[-1] if lines else ''}"
+        )

@@ -1,0 +1,57 @@
+"""A registry whose champion was logged by the flat package: judged against, and rolled back to."""
+
+from pathlib import Path
+
+import flat
+import numpy as np
+import pytest
+
+from skipcast.artifacts import BestOfFamily, SearchResult
+from skipcast.features.table import feature_table
+from skipcast.params import read_params
+from skipcast.promotion.answers import score
+from skipcast.promotion.judge import judge
+from skipcast.promotion.ledger import Entry
+from skipcast.promotion.registry import Registry
+
+PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
+PLAYS, PROBABILITIES = flat.plays_and_probabilities()
+
+
+@pytest.fixture(scope="module")
+def registry(tracking, tmp_path_factory):
+    """Return a registry whose only version, the champion, is of the flat package."""
+    folder = flat.unpack(tmp_path_factory.mktemp("flat"))
+    registry = Registry("flat")
+    registry.client.create_registered_model(registry.name)
+    registry.client.create_model_version(registry.name, str(folder), tags={"family": "lightgbm"})
+    registry.carry_out(Entry("promoted", 1, None, "the first", "7"))
+    return registry
+
+
+def test_its_probabilities_are_those_of_its_own_code(registry):
+    np.testing.assert_array_equal(score(f"models:/{registry.name}/1", PLAYS), PROBABILITIES)
+
+
+@pytest.fixture(scope="module")
+def judgement(registry, plays, logged_model):
+    """Judge a candidate of today against the champion of the flat package."""
+    info = logged_model().info
+    best = BestOfFamily(run_id=info.run_id, model_uri=info.model_uri, accuracy=1.0, log_loss=0.0)
+    result = SearchResult(run_id="search", families={"lightgbm": best}, best="lightgbm")
+    return judge(plays, feature_table(plays, "started"), result, PARAMS, registry)
+
+
+def test_it_can_be_asked(judgement):
+    assert (judgement.champion, judgement.answers.unfit) == (1, None)
+
+
+def test_a_candidate_is_compared_with_it(judgement):
+    assert judgement.comparison is not None
+
+
+def test_it_is_rolled_back_to(registry, tmp_path):
+    registry.client.create_model_version(registry.name, str(tmp_path))
+    registry.carry_out(Entry("promoted", 2, 1, "better", "7"))
+    assert registry.roll_back().version == 1
+    np.testing.assert_array_equal(score(f"models:/{registry.name}@champion", PLAYS), PROBABILITIES)

@@ -1,0 +1,97 @@
+"""A request's plays with their tracks' features, on three hand-written plays."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from skipcast.errors import SkipcastError
+from skipcast.features.build import ALL, build_features
+from skipcast.schema import LOG, OUTCOMES, TRACK, names
+from skipcast.serving.request import Plays
+from skipcast.serving.tracks import Tracks
+
+
+def tracks_of(plays):
+    """Return the tracks of plays as a model knows them."""
+    table = plays.rename(columns={"track_id_clean": "track_id"})[names(TRACK)]
+    return Tracks(pa.Table.from_pandas(table))
+
+
+@pytest.fixture
+def tracks(three_plays):
+    return tracks_of(three_plays)
+
+
+@pytest.fixture
+def request_(three_plays):
+    """Return the three plays as a client sends them; the last one has not ended."""
+    plays = three_plays[names(LOG)].astype(dict.fromkeys(OUTCOMES, object))
+    plays.loc[2, [*OUTCOMES]] = None
+    return plays.drop(columns="session_length")
+
+
+def read(request, tracks, horizon="started"):
+    return Plays(request, tracks, horizon, 100)
+
+
+def test_features_are_those_of_the_stage(request_, tracks, three_plays):
+    features = read(request_, tracks).features(ALL)
+    np.testing.assert_array_equal(features, build_features(three_plays, "started").to_numpy())
+
+
+def test_features_are_in_the_order_of_the_rows(request_, tracks):
+    expected = read(request_, tracks).features(ALL)
+    backwards = read(request_[::-1], tracks).features(ALL)
+    np.testing.assert_array_equal(backwards[::-1], expected)
+
+
+def test_a_play_without_outcome_is_open(request_, tracks):
+    assert read(request_, tracks).open.tolist() == [False, False, True]
+
+
+def test_skipped_is_another_name_of_skip_2(request_, tracks):
+    renamed = request_.rename(columns={"skip_2": "skipped"})
+    plays = read(renamed, tracks)
+    np.testing.assert_array_equal(plays.columns["skip_2"], [1, 0, np.nan])
+
+
+def test_the_features_of_a_known_track_are_the_models(request_, tracks, three_plays):
+    plays = read(request_, tracks)
+    assert plays.track_known.all()
+    np.testing.assert_array_equal(plays.track_features["tempo"], three_plays["tempo"])
+
+
+def test_an_unknown_track_has_no_features(request_, tracks):
+    plays = read(request_.assign(track_id_clean="new"), tracks)
+    assert not plays.track_known.any()
+    assert np.isnan(plays.track_features["tempo"]).all()
+
+
+def test_features_in_the_request_are_used_instead_of_the_models(request_, tracks, three_plays):
+    tempo = [90.0, 120.0, 150.0]
+    expected = read(request_, tracks_of(three_plays.assign(tempo=tempo))).features(ALL)
+    plays = read(request_.assign(tempo=tempo), tracks)
+    np.testing.assert_array_equal(plays.features(ALL), expected)
+    assert not np.array_equal(expected, read(request_, tracks).features(ALL), equal_nan=True)
+
+
+def test_second_half_predicts_plays_of_the_second_half(request_, tracks):
+    plays = read(request_.assign(session_length=3), tracks, "second_half")
+    assert plays.predicted.tolist() == [False, True, True]
+
+
+REFUSED = [
+    ("started", {"skipped": [1, 1, None]}, "skipped must be what skip_2 is, .* but got 1 in row 2"),
+    ("started", {"skip_1": [1, 0, 1]}, "skip_1 must be null where skip_2 is but got 1 in row 3"),
+    ("second_half", {}, "session_length must be given for each play to this model but got null"),
+    ("second_half", {"session_length": 2}, "session_length must be the same for .* but got 2"),
+    ("second_half", {"session_length": [3, 4, 4]}, "session_length must be the same .* got 4"),
+]
+
+
+@pytest.mark.parametrize(("horizon", "change", "match"), REFUSED)
+def test_refuses_columns_that_contradict_each_other(request_, tracks, horizon, change, match):
+    changed = request_.assign(**{k: pd.Series(v, index=range(3)) for k, v in change.items()})
+    with pytest.raises(SkipcastError, match=match):
+        read(changed, tracks, horizon)
