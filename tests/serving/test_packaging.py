@@ -10,6 +10,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from skipcast.features.build import ALL
 from skipcast.schema import ANSWER, INPUTS, REQUIRED, names
 from skipcast.serving.packaging import SHIPPED, example, signature
 

@@ -10,6 +10,7 @@ from skipcast.artifacts import PLAYS
 from skipcast.errors import SkipcastError
 from skipcast.files import read_parquet
 from skipcast.params import Params, Serve, read_params
+from skipcast.promotion.alias import champion_uri
 from skipcast.schema import LOG, names
 
 if TYPE_CHECKING:
