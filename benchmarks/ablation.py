@@ -21,14 +21,17 @@ import pandas as pd
 from arguments import make_parser
 from lightgbm import LGBMClassifier
 from matplotlib import pyplot as plt
-from twin_inputs import QUICK_SESSIONS, join_tracks, make_twin
+from twin_inputs import QUICK_SESSIONS, make_twin
 
 from skipcast.archive.sample import read_subset
-from skipcast.evaluation.metrics import paired_difference
+from skipcast.arrays import Floats
+from skipcast.evaluation.bootstrap import paired_difference
+from skipcast.evaluation.metrics import is_right, log_losses
 from skipcast.evaluation.split import split_sessions
-from skipcast.features.build import ALL, build_features, features_of, predicted
+from skipcast.features.build import ALL, feature_set
+from skipcast.features.table import SKIPPED, feature_table, join_tracks
 from skipcast.params import read_params
-from skipcast.schema import HORIZONS, TARGET, Group, Horizon, is_synthetic
+from skipcast.schema import HORIZONS, Group, HorizonName, is_synthetic
 
 mpl.use("Agg")
 ROWS = 100_000  # plays at least
@@ -59,30 +62,26 @@ ADDED: tuple[Group, ...] = (
 class Ablation:
     """One horizon: its plays, split by sessions, and a score per validation play and model."""
 
-    def __init__(self, plays: pd.DataFrame, horizon: Horizon) -> None:
-        rows = predicted(plays, horizon)
-        parts = split_sessions(plays["session_id"], read_params().split)[rows]
+    def __init__(self, plays: pd.DataFrame, horizon: HorizonName) -> None:
         self.horizon = horizon
-        self.table = build_features(plays, horizon)[rows]
-        self.skipped = plays.loc[rows, TARGET].to_numpy()
+        self.table = feature_table(plays, horizon)
+        parts = split_sessions(self.table["session_id"], read_params().split)
+        self.skipped = self.table[SKIPPED].to_numpy(dtype=bool)
         self.train, self.validation = parts == "train", parts == "validation"
-        self.sessions = pd.factorize(plays.loc[rows, "session_id"])[0][self.validation]
-        self.sessions = pd.factorize(self.sessions)[0]
+        self.sessions = pd.factorize(self.table["session_id"][self.validation])[0]
 
-    def score(self, groups: tuple[Group, ...]) -> tuple[np.ndarray, np.ndarray]:
+    def score(self, groups: tuple[Group, ...]) -> tuple[Floats, Floats]:
         """Return of each validation play whether it is predicted right, and its log loss."""
-        columns = [feature.name for feature in features_of(self.horizon, groups)]
+        columns = feature_set(self.horizon, groups).names
         truth = self.skipped[self.validation]
-        if not columns:
+        if columns.empty:
             usual = self.skipped[self.train].mean()
             probability = np.full(len(truth), usual)
         else:
             values = self.table[columns].to_numpy()
             model = LGBMClassifier(**FIXED).fit(values[self.train], self.skipped[self.train])
             probability = model.predict_proba(values[self.validation])[:, 1]
-        right = (probability >= 0.5) == truth
-        loss = -np.log(np.where(truth, probability, 1 - probability))
-        return right.astype(float), loss
+        return is_right(truth, probability), log_losses(truth, probability)
 
     def rows(self) -> list[dict[str, object]]:
         """Return a row per step."""

@@ -1,7 +1,6 @@
 """How the benchmarks read their command line."""
 
 import argparse
-from typing import cast
 
 from skipcast.models.families import FAMILIES, Family
 
@@ -22,4 +21,4 @@ def parse_family(name: str) -> Family:
     if name not in FAMILIES:
         known = ", ".join(FAMILIES)
         raise argparse.ArgumentTypeError(f"A family must be one of {known} but got {name}.")
-    return cast(Family, name)
+    return name

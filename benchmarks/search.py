@@ -54,7 +54,7 @@ from sklearn.preprocessing import StandardScaler
 from twin_inputs import QUICK_SESSIONS, make_job, make_twin, write_features
 
 from skipcast.evaluation.split import split_sessions
-from skipcast.features.build import KEY_COLUMNS
+from skipcast.features.table import SKIPPED, feature_columns
 from skipcast.models.boosting import MAX_ROUNDS, PATIENCE
 from skipcast.models.families import Family
 from skipcast.params import Params, read_params
@@ -171,9 +171,9 @@ def obvious_trial(family: Family, params: dict[str, float], ours: Ours) -> None:
         features = pd.read_parquet(ours.folder / "features.parquet")
         parts = split_sessions(features["session_id"], ours.params.split)
         train, valid = features[parts == "train"], features[parts == "validation"]
-        drop = [*KEY_COLUMNS, "skipped"]
-        x, y = train.drop(columns=drop), train["skipped"]
-        x_valid, y_valid = valid.drop(columns=drop), valid["skipped"]
+        columns = feature_columns(features)
+        x, y = train[columns], train[SKIPPED]
+        x_valid, y_valid = valid[columns], valid[SKIPPED]
         started = time.perf_counter()
         model = OBVIOUS[family](params, x, y, x_valid, y_valid)
         mlflow.log_metric("fit_seconds", time.perf_counter() - started)

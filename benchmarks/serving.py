@@ -34,7 +34,7 @@ from typing import get_args
 import mlflow
 import psutil
 from arguments import make_parser, parse_family
-from from_tests import Endpoint, records, requests, serving
+from from_tests import Endpoint, model_server, records, requests
 from rounds import SECONDS, Figures, Rounds, run_in_turn
 from twin_inputs import QUICK_SESSIONS, make_model, make_twin
 
@@ -183,8 +183,8 @@ def compare(
     """Serve both models, compare and print; return the targets that were missed."""
     script = wrk_script(folder, body)
     with (
-        serving(models[MODEL], folder / "model.log") as model,
-        serving(models[EMPTY], folder / "empty.log") as empty,
+        model_server(models[MODEL], folder / "model.log") as model,
+        model_server(models[EMPTY], folder / "empty.log") as empty,
     ):
         missed = compare_speed({MODEL: model.port, EMPTY: empty.port}, script, options)
         resident = memory(model.port)

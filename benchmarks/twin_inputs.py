@@ -6,26 +6,19 @@ All benchmarks make it here, so a change of the package's functions is followed 
 import os
 from pathlib import Path
 
-import mlflow
+import numpy as np
 import pandas as pd
+from from_tests import log
 
 from skipcast.archive.sample import read_subset
-from skipcast.features.build import ALL, KEY_COLUMNS, build_features
+from skipcast.features.table import SKIPPED, feature_columns, feature_table, join_tracks
 from skipcast.models.families import FAMILIES, Family
-from skipcast.models.family import Part
-from skipcast.params import Features, Params
-from skipcast.schema import LOG, TARGET, TRACK, names
+from skipcast.models.family import Dataset
+from skipcast.params import Params
 from skipcast.search.spec import Job
-from skipcast.serving.packaging import log_model
 from skipcast.twin.write import write_twin
 
 QUICK_SESSIONS = 300  # of the twin with `--quick`: about 5,000 plays
-
-
-def join_tracks(plays: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
-    """Return plays with the features of their tracks, in the order of the plays."""
-    joined = plays.merge(tracks, left_on="track_id_clean", right_on="track_id", how="left")
-    return joined[names(LOG + TRACK[1:])]
 
 
 def make_twin(
@@ -38,29 +31,45 @@ def make_twin(
 
 
 def make_model(family: Family, plays: pd.DataFrame, tracks: pd.DataFrame) -> str:
-    """Fit a model of a family on four fifths of the plays, log it and return its URI."""
-    features, skipped = build_features(plays, "started").to_numpy(), plays[TARGET].to_numpy()
-    cut = len(plays) * 4 // 5
-    train, validation = Part(features[:cut], skipped[:cut]), Part(features[cut:], skipped[cut:])
+    """Fit a model of a family on four fifths of the sessions, log it and return its URI."""
+    table = feature_table(plays, "started")
+    sessions = pd.factorize(table["session_id"])[0]
+    is_train = sessions < 0.8 * sessions.max()
+    train, validation = _dataset(table[is_train]), _dataset(table[~is_train])
     methods = FAMILIES[family]
-    data = methods.prepare(train, validation)
-    fitted = methods.fit(methods.defaults({}), data, 0, os.cpu_count() or 1, lambda *_: None)
-    with mlflow.start_run():
-        params = Features(horizon="started", groups=ALL)
-        info = log_model(fitted, tracks, family=family, features=params, train=train)
-    return str(info.model_uri)
+    fitted = methods.fit(
+        methods.defaults({}),
+        methods.prepare(train=train, validation=validation),
+        seed=0,
+        threads=os.cpu_count() or 1,
+        on_round=lambda *_: None,
+    )
+    return str(log(fitted, tracks, family=family, train=train).model_uri)
+
+
+def _dataset(table: pd.DataFrame) -> Dataset:
+    return Dataset(
+        table[feature_columns(table)].to_numpy(np.float32),
+        table[SKIPPED].to_numpy(dtype=bool),
+        pd.factorize(table["session_id"])[0],
+        table["session_position"].to_numpy(np.intp),
+    )
 
 
 def write_features(folder: Path, plays: pd.DataFrame, tracks: pd.DataFrame) -> None:
     """Write what a search reads: the features of the plays, and the tracks."""
-    table = plays[list(KEY_COLUMNS)].assign(skipped=plays[TARGET])
-    table = table.join(build_features(plays, "started"))
-    table.to_parquet(folder / "features.parquet", index=False)
+    feature_table(plays, "started").to_parquet(folder / "features.parquet", index=False)
     tracks.to_parquet(folder / "tracks.parquet", index=False)
 
 
 def make_job(folder: Path, params: Params, name: str) -> Job:
     """Return the search of what `write_features` wrote; each name has studies of its own."""
     features, tracks = folder / "features.parquet", folder / "tracks.parquet"
-    fingerprint = name.ljust(16)  # the studies are called after its first 16 characters
-    return Job(params, features, tracks, name, {"data.synthetic": "True"}, fingerprint)
+    return Job(
+        params,
+        features,
+        tracks,
+        data=name,
+        tags={"data.synthetic": "True"},
+        fingerprint=name.ljust(16),  # the studies are called after its first 16 characters
+    )
