@@ -22,13 +22,11 @@ COMMANDS = {
 NAMES_ONLY = frozenset(
     {("skipcast.artifacts", "skipcast.models"), ("skipcast.params", "skipcast.models")}
 )
-# Run as a program, which imports cannot show: clients/score.py asks models for answers.
-PROGRAMS = {"promote": {"src/skipcast/clients"}}
 
 
 def imported(stage):
     modules = closure(used_by(COMMANDS[stage], stage), cut=NAMES_ONLY)
-    return (places(modules) | PROGRAMS.get(stage, set())) - {"src/skipcast/cli"}
+    return places(modules) - {"src/skipcast/cli"}
 
 
 def listed(stage):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from harness.models import log
 
 from skipcast.features.build import ALL
 from skipcast.schema import ANSWER, INPUTS, REQUIRED, names
@@ -24,9 +25,10 @@ print(*(m.__file__ for name, m in sys.modules.items() if name.split(".")[0] == "
 
 
 @pytest.fixture(scope="module")
-def folder(logged_model):
-    """Return the folder of a logged model."""
-    return Path(mlflow.artifacts.download_artifacts(logged_model().uri))
+def folder(logged_model, plays_and_tracks):
+    """Return the folder of a logged model that was never loaded: Python writes into it, then."""
+    info = log(logged_model().fitted, plays_and_tracks[1], family="lightgbm")
+    return Path(mlflow.artifacts.download_artifacts(info.model_uri))
 
 
 def files_of(folder):

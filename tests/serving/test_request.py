@@ -6,10 +6,12 @@ import pyarrow as pa
 import pytest
 
 from skipcast.errors import SkipcastError
-from skipcast.features.build import ALL, build_features
+from skipcast.features.build import build_features, feature_set
 from skipcast.schema import LOG, OUTCOMES, TRACK, names
 from skipcast.serving.request import Plays
 from skipcast.serving.tracks import Tracks
+
+FEATURES = feature_set("started")
 
 
 def tracks_of(plays):
@@ -36,13 +38,13 @@ def read(request, tracks, horizon="started"):
 
 
 def test_features_are_those_of_the_stage(request_, tracks, three_plays):
-    features = read(request_, tracks).features(ALL)
+    features = read(request_, tracks).features(FEATURES)
     np.testing.assert_array_equal(features, build_features(three_plays, "started").to_numpy())
 
 
 def test_features_are_in_the_order_of_the_rows(request_, tracks):
-    expected = read(request_, tracks).features(ALL)
-    backwards = read(request_[::-1], tracks).features(ALL)
+    expected = read(request_, tracks).features(FEATURES)
+    backwards = read(request_[::-1], tracks).features(FEATURES)
     np.testing.assert_array_equal(backwards[::-1], expected)
 
 
@@ -70,10 +72,10 @@ def test_an_unknown_track_has_no_features(request_, tracks):
 
 def test_features_in_the_request_are_used_instead_of_the_models(request_, tracks, three_plays):
     tempo = [90.0, 120.0, 150.0]
-    expected = read(request_, tracks_of(three_plays.assign(tempo=tempo))).features(ALL)
+    expected = read(request_, tracks_of(three_plays.assign(tempo=tempo))).features(FEATURES)
     plays = read(request_.assign(tempo=tempo), tracks)
-    np.testing.assert_array_equal(plays.features(ALL), expected)
-    assert not np.array_equal(expected, read(request_, tracks).features(ALL), equal_nan=True)
+    np.testing.assert_array_equal(plays.features(FEATURES), expected)
+    assert not np.array_equal(expected, read(request_, tracks).features(FEATURES), equal_nan=True)
 
 
 def test_second_half_predicts_plays_of_the_second_half(request_, tracks):
