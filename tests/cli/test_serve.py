@@ -47,7 +47,7 @@ def test_ctrl_c_ends_all_of_it(tmp_path):
         assert gone(server)
 
 
-def test_no_champion_is_told(tracking):
+def test_refuses_to_serve_without_a_champion(tracking):
     match = r"models:/nobody@champion must be registered but is not: .* `dvc repro` makes it"
     with pytest.raises(SkipcastError, match=match):
         check_champion("nobody")

@@ -34,7 +34,7 @@ LEAKS = ("Traceback", "site-packages", 'File "', str(Path(__file__).parents[2]))
 
 
 @pytest.fixture(scope="module")
-def made(plays, plays_and_tracks, tracking):
+def fitted_and_uri(plays, plays_and_tracks, tracking):
     features = build_features(plays, "started").to_numpy()
     fitted = fit("xgboost", features, plays[TARGET].to_numpy(), learning_rate=0.3)
     with mlflow.start_run():
@@ -45,8 +45,8 @@ def made(plays, plays_and_tracks, tracking):
 
 
 @pytest.fixture(scope="module")
-def endpoint(made, tmp_path_factory):
-    with serving(made[1], tmp_path_factory.mktemp("server") / "log") as endpoint:
+def endpoint(fitted_and_uri, tmp_path_factory):
+    with serving(fitted_and_uri[1], tmp_path_factory.mktemp("server") / "log") as endpoint:
         yield endpoint
 
 
@@ -86,21 +86,21 @@ def test_every_format_gives_the_same_answer_and_fits_the_schema(endpoint, good, 
     assert endpoint.send(file.getvalue(), PARQUET) == (200, answer)
 
 
-def test_endpoint_batch_and_stage_give_the_same_bits(endpoint, made, plays, tmp_path):
+def test_endpoint_batch_and_stage_give_the_same_bits(endpoint, fitted_and_uri, plays, tmp_path):
     """All sessions: JSON's digits, CSV's and Parquet's bytes are what the booster answers."""
-    fitted, uri = made
+    fitted, uri = fitted_and_uri
     features = build_features(plays, "started")
     expected = FAMILIES["xgboost"].predict(fitted, features.to_numpy())
     request = requests(plays, 10**6)
     last = request[TARGET].isna().to_numpy()
-    got = []
+    answers = []
     for start in range(0, len(request), 4000):
         ids = request["session_id"].iloc[start : start + 4000].unique()
         part = request[request["session_id"].isin(ids)]
         status, answer = endpoint.post({"dataframe_records": records(part)})
         assert status == 200
-        got.append(pd.DataFrame(answer["predictions"]).set_axis(part.index))
-    merged = pd.concat(got)
+        answers.append(pd.DataFrame(answer["predictions"]).set_axis(part.index))
+    merged = pd.concat(answers)
     answered = merged[~merged.index.duplicated()]["skip_probability"].to_numpy(float)
     np.testing.assert_array_equal(answered[last], expected[last])
     assert np.isnan(answered[~last]).all()
@@ -192,7 +192,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_and_the_next_request_answered(endpoint, good, mistake):
+def test_a_mistake_is_refused_and_the_next_request_answered(endpoint, good, mistake):
     body, content_type, word = MISTAKES[mistake]
     status, answer = endpoint.send(body(good[0]), content_type)
     assert 400 <= status < 500, answer
@@ -281,16 +281,16 @@ def test_whatever_is_sent_is_answered_or_refused(endpoint, good, capsys):
         phases=[Phase.generate],
     )  # fmt: skip
     @given(bodies())
-    def send(drawn):
-        steps, key, damage, content_type = drawn
-        status, got = endpoint.send(spoiled(rows, steps, key, damage), content_type)
+    def send(body):
+        steps, key, damage, content_type = body
+        status, response = endpoint.send(spoiled(rows, steps, key, damage), content_type)
         tried[status] += 1
-        assert status == 200 or 400 <= status < 500, got
-        assert not [leak for leak in LEAKS if leak in json.dumps(got)]
+        assert status == 200 or 400 <= status < 500, response
+        assert not [leak for leak in LEAKS if leak in json.dumps(response)]
         if status == 200:
-            valid(got, "answer")
-        elif isinstance(got, dict):
-            valid(got, "refusal")
+            valid(response, "answer")
+        elif isinstance(response, dict):
+            valid(response, "refusal")
         if sum(tried.values()) % 25 == 0:
             assert endpoint.post({"dataframe_records": rows}) == (200, answer)
 
@@ -298,9 +298,9 @@ def test_whatever_is_sent_is_answered_or_refused(endpoint, good, capsys):
     assert endpoint.post({"dataframe_records": rows}) == (200, answer)
     refused = sum(number for status, number in tried.items() if 400 <= status < 500)
     failed = sum(number for status, number in tried.items() if status >= 500)
-    told = f"{sum(tried.values())} tried, {tried[200]} 200, {refused} 4xx, {failed} 5xx"
+    counts = f"{sum(tried.values())} tried, {tried[200]} 200, {refused} 4xx, {failed} 5xx"
     with capsys.disabled():
-        print(f"\nfuzz: {told}")
+        print(f"\nfuzz: {counts}")
     assert sum(tried.values()) >= 300
     assert tried[200]
     assert refused > 200
@@ -314,10 +314,10 @@ def test_good_and_bad_requests_at_once_get_no_wrong_answer(endpoint, good):
 
     def send(body, expected):
         while time.monotonic() < until:
-            status, got = endpoint.send(body)
+            status, response = endpoint.send(body)
             counts[status] += 1
-            if status != expected or (status == 200 and got != answer):
-                wrong.append((status, got))
+            if status != expected or (status == 200 and response != answer):
+                wrong.append((status, response))
 
     work = [(json_of(rows), 200)] * 3 + [(body, 400) for body in bad]
     threads = [threading.Thread(target=send, args=one) for one in work]
@@ -329,7 +329,7 @@ def test_good_and_bad_requests_at_once_get_no_wrong_answer(endpoint, good):
     assert min(counts[200], counts[400]) > 20
 
 
-def test_a_batch_names_what_is_wrong_and_leaves_no_output(made, plays, tmp_path):
+def test_a_batch_names_what_is_wrong_and_leaves_no_output(fitted_and_uri, plays, tmp_path):
     target = tmp_path / "answer.csv"
     request = requests(plays, 3)
     cases = {
@@ -342,11 +342,11 @@ def test_a_batch_names_what_is_wrong_and_leaves_no_output(made, plays, tmp_path)
     for match, content in cases.items():
         content.to_csv(tmp_path / "plays.csv", index=False)
         with pytest.raises(SkipcastError, match=match):
-            predict(tmp_path / "plays.csv", target, made[1])
+            predict(tmp_path / "plays.csv", target, fitted_and_uri[1])
     whole = gzip.compress(request.to_csv(index=False).encode())
     (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SkipcastError, match="cut short"):
-        predict(tmp_path / "cut.csv.gz", target, made[1])
+        predict(tmp_path / "cut.csv.gz", target, fitted_and_uri[1])
     with pytest.raises(SkipcastError, match="nobody/1 must score the plays but does not"):
         predict(tmp_path / "plays.csv", target, "models:/nobody/1")
     assert not target.exists()

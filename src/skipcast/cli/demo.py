@@ -40,6 +40,7 @@ def demo(
     check_champion(params.promote.model)
     with ModelProcess(f"models:/{params.promote.model}@champion", "explain") as champion:
         app = make_app(params, scorer, champion.explain)
+        champion.load()
         typer.echo(f"Scoring by {scorer}; the page is at", err=True)
         typer.echo(f"http://{HOST}:{listening.getsockname()[1]}/")
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
