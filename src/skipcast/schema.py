@@ -111,8 +111,8 @@ def _either(words: Sequence[str]) -> str:
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
-# Texts that become numbers: a value's code is its place. Contexts and reasons stand in order of how
-# often such plays are skipped, so that a linear model can use the code, too.
+# Texts that become numbers: the code of a text is its place. Contexts and reasons are in order of
+# how often such plays are skipped, so that a linear model can use the code, too.
 MODES = ("minor", "major")
 CONTEXT_TYPES = (
     "personalized_playlist",
@@ -220,7 +220,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     REASON_END: REASONS,
 }
 
-# Texts of synthetic sessions start so, in every file, table and request: whoever meets one knows.
+# All ids of synthetic sessions and tracks start so, in every file, table and request.
 SYNTHETIC_PREFIX = "twin-"
 SYNTHETIC_NOTE = " (twin: synthetic data)"  # beside every figure and table of such data
 
@@ -293,7 +293,7 @@ def names(columns: Iterable[Column]) -> list[str]:
 
 
 def is_synthetic(session_ids: Iterable[str]) -> bool:
-    """Tell whether any of `session_ids` was made by the twin and not by a listener.
+    """Tell whether any of `session_ids` is of the twin, not of a listener.
 
     >>> is_synthetic(["twin-0-000001"]), is_synthetic(["0_00006f66-33e5-4de7"])
     (True, False)

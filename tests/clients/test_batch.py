@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from skipcast.clients import batch as predict
+from skipcast.clients import batch
 from skipcast.errors import SkipcastError
 from skipcast.schema import LOG, names
 
@@ -23,14 +23,14 @@ def blocks(sizes, per_table):
     ids = [f"s{i}" for i, size in enumerate(sizes) for _ in range(size)]
     whole = pa.table({"session_id": ids, "row": range(len(ids))})
     tables = (whole.slice(i, per_table) for i in range(0, len(ids), per_table))
-    found = list(predict.blocks(tables))
-    assert [row for block in found for row in block["row"].to_pylist()] == [*range(len(ids))]
-    return [list(dict.fromkeys(block["session_id"].to_pylist())) for block in found]
+    cut = list(batch.blocks(tables))
+    assert [row for block in cut for row in block["row"].to_pylist()] == [*range(len(ids))]
+    return [list(dict.fromkeys(block["session_id"].to_pylist())) for block in cut]
 
 
 @pytest.mark.parametrize("per_table", [1, 3, 100])
 def test_blocks_are_whole_sessions_within_the_limit_or_one_longer_session(monkeypatch, per_table):
-    monkeypatch.setattr(predict, "BLOCK", 5)
+    monkeypatch.setattr(batch, "BLOCK", 5)
     assert blocks([2, 3, 1, 4], per_table) == [["s0", "s1"], ["s2", "s3"]]
     assert blocks([2, 9, 2, 2, 2], per_table) == [["s0"], ["s1"], ["s2", "s3"], ["s4"]]
     assert blocks([9], per_table) == [["s0"]]
@@ -53,7 +53,7 @@ def test_a_model_that_is_not_there_is_named_whatever_is_left_to_send(files):
     """The file is larger than a pipe holds: its rest must not hide the reason."""
     _, folder = files
     with pytest.raises(SkipcastError, match="models:/nobody/1 must score the plays but does not"):
-        predict.predict(folder / "plays.csv", folder / "answer.csv", "models:/nobody/1")
+        batch.predict(folder / "plays.csv", folder / "answer.csv", "models:/nobody/1")
 
 
 @pytest.mark.system
@@ -76,10 +76,10 @@ def test_the_parent_reads_and_writes_and_imports_no_more(files, name):
 @pytest.mark.system
 def test_several_processes_answer_in_the_order_of_the_file(files):
     model, folder = files
-    assert pq.read_metadata(folder / "plays.parquet").num_rows > 5 * predict.BLOCK
+    assert pq.read_metadata(folder / "plays.parquet").num_rows > 5 * batch.BLOCK
     source = pd.read_parquet(folder / "plays.parquet")
     target = folder / "answer.parquet"
-    outcome = predict.predict(folder / "plays.csv", target, model, history=True)
+    outcome = batch.predict(folder / "plays.csv", target, model, history=True)
     answer = pd.read_parquet(target)
     assert (outcome.plays, outcome.scored) == (len(source), len(source))
     keys = ["session_id", "session_position", "track_id_clean"]
@@ -98,14 +98,14 @@ def test_a_terminal_sees_progress(files, name, sign):
     command = [program, "predict", "--input", name, "--output", "out.csv", "--model", model]
     process = subprocess.Popen([*command, "--score-history"], cwd=folder, stderr=theirs)
     os.close(theirs)
-    said = b""
+    output = b""
     try:
         while part := os.read(ours, 4096):
-            said += part
+            output += part
     except OSError:  # Linux's way to say that the other side is closed
         pass
     os.close(ours)
-    assert process.wait() == 0, said
-    assert f"{name} ".encode() in said
-    assert sign.encode() in said
-    assert b"plays scored: out.csv" in said
+    assert process.wait() == 0, output
+    assert f"{name} ".encode() in output
+    assert sign.encode() in output
+    assert b"plays scored: out.csv" in output

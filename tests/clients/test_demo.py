@@ -67,7 +67,7 @@ def test_json_records_split_and_csv_are_the_same_session(three_plays):
         ("session_position,track_id_clean\n" + "1,a\n" * 101, "but got 1 of 101 plays"),
     ],
 )
-def test_a_wrong_text_is_told(text, match):
+def test_refuses_a_wrong_text(text, match):
     with pytest.raises(SkipcastError, match=match):
         parse_session(text)
 
@@ -75,11 +75,11 @@ def test_a_wrong_text_is_told(text, match):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, plays):
     """Make a folder as `dvc repro` leaves it, as far as the page needs it."""
-    made = tmp_path_factory.mktemp("demo")
-    (made / "data").mkdir()
-    plays[names(LOG)].to_parquet(made / "data/plays.parquet", index=False)
-    (made / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    return made
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "data").mkdir()
+    plays[names(LOG)].to_parquet(folder / "data/plays.parquet", index=False)
+    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def page(browser, request):
     width, height = SIZES[getattr(request, "param", "desktop")]
     page = browser.new_page(viewport={"width": width, "height": height})
     hosts, faults = set(), []
-    page.on("request", lambda asked: hosts.add(urlsplit(asked.url).hostname or "none: data"))
+    page.on("request", lambda sent: hosts.add(urlsplit(sent.url).hostname or "none: data"))
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda line: line.type in ("error", "warning") and faults.append(line.text))
     yield page
@@ -274,8 +274,7 @@ def test_another_sites_name_for_this_machine_is_refused(url):
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
 
 
-def test_a_port_that_is_taken_is_told(folder, champions, url):
-
+def test_a_port_that_is_not_free_is_refused(folder, champions, url):
     port = urlsplit(url).port
     done = subprocess.run(
         [SKIPCAST, "demo", "--port", str(port)], cwd=folder, capture_output=True, text=True

@@ -47,16 +47,16 @@ def run(model, tmp_path, monkeypatch):
 
 @pytest.mark.system
 def test_the_plays_of_training_are_no_drift(run, model, plays):
-    found, said = run(plays[names(LOG)])
-    assert (found["plays"], found["scored"]) == (len(plays), len(plays))
-    assert found["unknown_tracks"] == 0
-    assert set(found["unseen_categories"].values()) == {0}
-    assert found["mean_probability"] == pytest.approx(model[1])
-    assert found["trained_mean_probability"] == pytest.approx(model[1])
-    assert max(found["stability"].values()) == 0
-    assert found["warnings"] == []
-    assert f"{len(plays)} of {len(plays)} plays scored: out.csv" in said
-    assert "\x1b[" not in said  # no progress bar where there is no terminal
+    summary, stderr = run(plays[names(LOG)])
+    assert (summary["plays"], summary["scored"]) == (len(plays), len(plays))
+    assert summary["unknown_tracks"] == 0
+    assert set(summary["unseen_categories"].values()) == {0}
+    assert summary["mean_probability"] == pytest.approx(model[1])
+    assert summary["trained_mean_probability"] == pytest.approx(model[1])
+    assert max(summary["stability"].values()) == 0
+    assert summary["warnings"] == []
+    assert f"{len(plays)} of {len(plays)} plays scored: out.csv" in stderr
+    assert "\x1b[" not in stderr  # no progress bar where there is no terminal
 
 
 @pytest.mark.system
@@ -64,22 +64,22 @@ def test_plays_that_changed_are_warned_of(run, plays):
     changed = plays[names(LOG)].assign(
         track_id_clean="new-" + plays["track_id_clean"], premium=False, context_type="aquarium"
     )
-    found, said = run(changed)
-    assert found["unknown_tracks"] == 1
-    assert found["unseen_categories"]["context_type"] == 1
-    assert found["stability"]["premium"] > 0.25
-    assert "share of unknown tracks must be at most 0.05 (predict.unknown_tracks)" in said
-    assert "share of unseen categories of context_type must be at most 0.01" in said
-    assert "population stability index of premium must be at most 0.25" in said
-    assert len(found["warnings"]) == said.count("Warning: ")
+    summary, stderr = run(changed)
+    assert summary["unknown_tracks"] == 1
+    assert summary["unseen_categories"]["context_type"] == 1
+    assert summary["stability"]["premium"] > 0.25
+    assert "share of unknown tracks must be at most 0.05 (predict.unknown_tracks)" in stderr
+    assert "share of unseen categories of context_type must be at most 0.01" in stderr
+    assert "population stability index of premium must be at most 0.25" in stderr
+    assert len(summary["warnings"]) == stderr.count("Warning: ")
 
 
 def test_a_model_without_training_plays_tells_what_it_can(plays, logged_model):
     model = logged_model("logistic").served
     request = requests(plays, 2)
-    told = model.unwrap_python_model().summarise(request, model.predict(request))
-    assert told["trained"] is None
-    assert told["scored"] == 2
+    block = model.unwrap_python_model().summarise(request, model.predict(request))
+    assert block["trained"] is None
+    assert block["scored"] == 2
 
 
 def test_stability_is_the_sum_of_its_formula_over_bins():

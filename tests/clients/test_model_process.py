@@ -101,3 +101,12 @@ def requirement(model, folder, line):
 def test_scikit_learn_is_there_for_a_model_that_requires_it(model, tmp_path):
     assert requirement(model, tmp_path, "\nscikit-learn==1.0\n") == "0"
     assert requirement(model, tmp_path, "") == "None"
+
+
+def test_says_at_once_why_a_model_that_is_to_explain_does_not_load(tmp_path):
+    match = "must explain the plays but does not: No such artifact"
+    with (
+        ModelProcess(str(tmp_path / "none"), "explain") as process,
+        pytest.raises(SkipcastError, match=match),
+    ):
+        process.load()

@@ -52,8 +52,9 @@ def test_answers_bit_for_bit_as_the_features_stage_and_the_fitted_model(each, pl
     np.testing.assert_array_equal(history["skip_probability"], expected)
 
 
-def test_whole_sessions_with_history_are_scored_as_promotion_needs_it(served, made, plays):
-    expected = FAMILIES["lightgbm"].predict(made[0], build_features(plays, "started").to_numpy())
+def test_whole_sessions_are_scored_with_their_history(served, made, plays):
+    features = build_features(plays, "started").to_numpy()
+    expected = FAMILIES["lightgbm"].predict(made[0], features)
     answer = served.predict(plays.head(5000), HISTORY)
     np.testing.assert_array_equal(answer["skip_probability"], expected[:5000])
 
@@ -73,10 +74,10 @@ def test_other_horizons_score_what_they_predict(horizon, plays):
     else:
         request = some.astype(dict.fromkeys(OUTCOMES, object))
         request.loc[counts, list(OUTCOMES)] = None
-    open_ = request[TARGET].isna().to_numpy()
+    is_open = request[TARGET].isna().to_numpy()
     answer = served.predict(request)["skip_probability"]
-    np.testing.assert_array_equal(answer[open_], expected[open_])
-    assert answer[~open_].isna().all()
+    np.testing.assert_array_equal(answer[is_open], expected[is_open])
+    assert answer[~is_open].isna().all()
 
 
 def test_candidates_are_each_scored_against_the_same_history(served, plays):
@@ -90,14 +91,14 @@ def test_candidates_are_each_scored_against_the_same_history(served, plays):
     answer = served.predict(shuffled).set_axis(range(len(shuffled)))
     alone = served.predict(request)["skip_probability"].to_list()
     for place, row in enumerate(shuffled.itertuples()):
-        got = answer["skip_probability"][place]
+        result = answer["skip_probability"][place]
         if row.track_id_clean in tracks and row.session_id == session and pd.isna(row.skip_2):
             one = request.copy()
             one.loc[last.index, "track_id_clean"] = row.track_id_clean
-            wanted = served.predict(one)["skip_probability"][request.index.get_loc(last.index[0])]
-            assert got == wanted
+            expected = served.predict(one)["skip_probability"][request.index.get_loc(last.index[0])]
+            assert result == expected
         elif pd.isna(row.skip_2):
-            assert got == alone[request.index.get_loc(row.Index)]
+            assert result == alone[request.index.get_loc(row.Index)]
     assert answer["skip_probability"].notna().sum() == 6
 
 
@@ -105,8 +106,8 @@ def test_rows_may_come_in_any_order_and_are_answered_in_theirs(served, plays):
     request = requests(plays)
     shuffled = request.sample(frac=1, random_state=1)
     expected = served.predict(request).set_axis(request.index)
-    got = served.predict(shuffled).set_axis(shuffled.index)
-    pd.testing.assert_frame_equal(got.loc[request.index], expected)
+    result = served.predict(shuffled).set_axis(shuffled.index)
+    pd.testing.assert_frame_equal(result.loc[request.index], expected)
 
 
 def test_a_large_request_is_read_as_a_small_one(served, plays):

@@ -8,7 +8,7 @@ import pytest
 
 from skipcast.errors import SkipcastError
 from skipcast.schema import CODES, INPUTS
-from skipcast.serving.parse import SMALL, read_request, shown
+from skipcast.serving.parse import SMALL, display, read_request
 
 
 @pytest.fixture
@@ -158,4 +158,4 @@ def test_every_column_is_optional_but_the_keys(rows):
 
 
 def test_a_long_value_is_shown_short():
-    assert len(shown("x" * 5000)) == 42
+    assert len(display("x" * 5000)) == 42

@@ -41,6 +41,7 @@ def demo(
     Registry(params.promote.model).require_champion()
     with ModelProcess(champion_uri(params.promote.model), "explain") as champion:
         app = make_app(params, scorer, champion.explain)
+        champion.load()
         typer.echo(f"Scoring by {scorer}; the page is at", err=True)
         typer.echo(f"http://{HOST}:{listening.getsockname()[1]}/")
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)

@@ -89,10 +89,35 @@ def create_app(plays: pd.DataFrame, server: ScoringServer, explain: Explain) -> 
     """
     # FastAPI's own pages of documentation load their scripts from other hosts.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    _add_protection(app)
+    sessions = {str(id_): rows for id_, rows in plays.groupby("session_id", sort=False)}
+
+    @app.get("/api/sessions")
+    def list_sessions() -> dict[str, Any]:
+        rows = [
+            {"id": id_, "plays": len(sessions[id_]), "skipped": int(sessions[id_][TARGET].sum())}
+            for id_ in list(sessions)[:OFFERED]
+        ]
+        return {"sessions": rows, "of": len(sessions), "synthetic": is_synthetic(sessions)}
+
+    @app.post("/api/session")
+    def show_session(request: SessionRequest) -> dict[str, Any]:
+        session = _session(request, sessions)
+        return view(session, server.score(session), explain(session))
+
+    @app.get("/plotly.min.js")
+    def plotly() -> FileResponse:
+        script = resources.files("plotly") / "package_data" / "plotly.min.js"
+        return FileResponse(str(script), media_type="text/javascript")
+
+    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    return app
+
+
+def _add_protection(app: FastAPI) -> None:
+    """Keep other hosts out, and answer HTTP 400 for what a user can mend."""
     # A page of another site must not read sessions here by a name that it points to this machine.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
-    sessions = {str(id_): rows for id_, rows in plays.groupby("session_id", sort=False)}
-    offered = list(sessions)[:OFFERED]
 
     @app.middleware("http")
     async def refuse_other_hosts(
@@ -106,31 +131,14 @@ def create_app(plays: pd.DataFrame, server: ScoringServer, explain: Explain) -> 
     async def answer_error(_: Request, error: SkipcastError) -> JSONResponse:
         return JSONResponse({"message": str(error)}, status_code=400)
 
-    @app.get("/api/sessions")
-    def list_sessions() -> dict[str, Any]:
-        rows = [
-            {"id": id_, "plays": len(sessions[id_]), "skipped": int(sessions[id_][TARGET].sum())}
-            for id_ in offered
-        ]
-        return {"sessions": rows, "of": len(sessions), "synthetic": is_synthetic(sessions)}
 
-    @app.post("/api/session")
-    def show_session(request: SessionRequest) -> dict[str, Any]:
-        if request.session_id is None:
-            session = parse_session(request.text or "")
-        elif request.session_id in sessions:
-            session = sessions[request.session_id].reset_index(drop=True)
-        else:
-            raise SkipcastError(
-                f"session_id must be one of those offered but got {request.session_id}. Reload the "
-                "page."
-            )
-        return view(session, server.score(session), explain(session))
-
-    @app.get("/plotly.min.js")
-    def plotly() -> FileResponse:
-        script = resources.files("plotly") / "package_data" / "plotly.min.js"
-        return FileResponse(str(script), media_type="text/javascript")
-
-    app.mount("/", StaticFiles(directory=PAGE, html=True))
-    return app
+def _session(request: SessionRequest, sessions: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the plays that a request of the page asks for."""
+    if request.session_id is None:
+        return parse_session(request.text or "")
+    if request.session_id not in sessions:
+        raise SkipcastError(
+            f"session_id must be one of those offered but got {request.session_id}. Reload the "
+            "page."
+        )
+    return sessions[request.session_id].reset_index(drop=True)

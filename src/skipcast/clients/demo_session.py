@@ -1,4 +1,4 @@
-"""What the page of `skipcast demo` shows: a session play by play, as the scoring server sees it."""
+"""The content of the page of `skipcast demo`: a session, play by play, with probabilities."""
 
 import io
 import json
@@ -31,7 +31,7 @@ def parse_session(text: str) -> pd.DataFrame:
             and skip_2 may be called skipped.
 
     Returns:
-        The plays as given, in order of position.
+        The plays with all columns of the text, in order of position.
 
     Raises:
         SkipcastError: the text is neither, or does not hold one session of whole numbered plays.
@@ -57,13 +57,17 @@ def parse_session(text: str) -> pd.DataFrame:
             f"A pasted text must hold one session of 1 to {MAX_PLAYS} plays but got {sessions} of "
             f"{len(plays)} plays. Paste fewer rows."
         )
-    for position in plays["session_position"]:
-        if not isinstance(position, int | float) or position != position // 1:
-            raise SkipcastError(
-                f"session_position must be a whole number but got {position!r}. Correct the text."
-            )
-    plays["session_position"] = plays["session_position"].astype(int)
+    positions = [_whole(position) for position in plays["session_position"]]
+    plays = plays.assign(session_position=positions)
     return plays.sort_values("session_position", ignore_index=True)
+
+
+def _whole(position: Any) -> int:
+    if not isinstance(position, int | float) or position != position // 1:
+        raise SkipcastError(
+            f"session_position must be a whole number but got {position!r}. Correct the text."
+        )
+    return int(position)
 
 
 def _parse_json(text: str) -> pd.DataFrame:

@@ -64,6 +64,7 @@ class ModelProcess:
         self._writer: Any = None
         self._reader: Any = None
         self._lock = Lock()
+        self._is_loaded = False
 
     def __enter__(self) -> "ModelProcess":
         return self
@@ -107,16 +108,35 @@ class ModelProcess:
         """
         import pandas as pd
 
+        self.load()
         with self._lock:
             try:
                 self._stdin.write(f"{plays.to_json(orient='split', index=False)}\n".encode())
                 self._stdin.flush()
-                table = json.loads(self._stdout.readline())
-            except (OSError, ValueError) as error:
+            except OSError as error:
                 raise self._failure() from error
+            table = self._read_line()
         if "message" in table:
             raise SkipcastError(table["message"])
         return pd.DataFrame(table["data"], columns=table["columns"])
+
+    def load(self) -> None:
+        """Wait until a process that explains has loaded its model.
+
+        Raises:
+            SkipcastError: the model does not load.
+        """
+        with self._lock:
+            if not self._is_loaded:
+                self._read_line()
+                self._is_loaded = True
+
+    def _read_line(self) -> dict[str, Any]:
+        try:
+            line: dict[str, Any] = json.loads(self._stdout.readline())
+        except ValueError as error:  # of an empty line: there is nothing more to read
+            raise self._failure() from error
+        return line
 
     def _failure(self) -> SkipcastError:
         """Return the error of a process that has ended: its last line of errors is the reason."""

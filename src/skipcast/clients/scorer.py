@@ -8,7 +8,8 @@ of this package is imported here.
 
 - `model`: MLflow's name of the model.
 - `task`: `score`: a stream of Arrow batches of plays in, a stream of Arrow batches of answers out;
-  or `explain`: a line of JSON (`columns`, `data`) in, a line of the same or a `message` out.
+  or `explain`: a line of JSON (`columns`, `data`) in, a line of the same or a `message` out, after
+  an empty object once the model is loaded.
 - of `score`: `answer`, the Arrow types of the answer's columns by name; `history`, whether plays
   that have ended are scored; `summary`, whether the batches' metadata hold their summaries.
 """
@@ -78,6 +79,8 @@ def explain(model: Any, _: Options, out: IO[bytes]) -> None:
     import pandas as pd
     from mlflow.exceptions import MlflowException
 
+    out.write(b"{}\n")  # the model is loaded
+    out.flush()
     for line in sys.stdin.buffer:
         try:
             contributions = model.unwrap_python_model().explain(pd.DataFrame(**json.loads(line)))

@@ -70,9 +70,7 @@ def arrange(
     check.none(shares_position & ~(is_open[order] & is_last), _TWICE)
     check.none(is_open[order] & must_end, _NULL)
     if not is_repeated.any():
-        row = np.empty_like(order)
-        row[order] = np.arange(len(order))
-        return Histories(order, row)
+        return _unrepeated(order)
     return _repeat(order, np.flatnonzero(is_first), shares_position, limit)
 
 
@@ -120,6 +118,12 @@ def _check_limit(count: int, limit: int) -> None:
             f"A request must hold at most {limit} plays, each candidate counted with its history, "
             f"but got {count}. Send several requests."
         )
+
+
+def _unrepeated(order: Indices) -> Histories:
+    row = np.empty_like(order)
+    row[order] = np.arange(len(order))
+    return Histories(order, row)
 
 
 def _repeat(order: Indices, starts: Indices, is_candidate: Bools, limit: int) -> Histories:

@@ -71,7 +71,7 @@ def signature() -> ModelSignature:
 
 
 def example() -> pd.DataFrame:
-    """Return a request to learn from: two plays that ended and one to predict, all made up."""
+    """Return a synthetic request: two plays that have ended and one to score."""
     outcomes: list[dict[str, bool | None]] = [
         {"skip_1": False, "skip_2": False, "skip_3": False, "not_skipped": True},
         {"skip_1": True, "skip_2": True, "skip_3": True, "not_skipped": False},
@@ -98,7 +98,7 @@ def log_model(
     """Log a fitted model to the active MLflow run, with all that it needs to be served.
 
     Args:
-        model: what the family's `fit` made.
+        model: what the family's `fit` returned.
         tracks: columns `schema.TRACK`, the tracks that it will know by id.
         family: name of its family.
         horizon: what was known of each play that it was trained on.

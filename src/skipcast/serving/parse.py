@@ -59,7 +59,7 @@ def _columns(data: Any) -> dict[str, Array]:
     if isinstance(data, pd.DataFrame):
         if not data.columns.is_unique:
             twice = data.columns[data.columns.duplicated()][0]
-            raise SkipcastError(f"Columns must come once but {shown(twice)} comes again.")
+            raise SkipcastError(f"Columns must come once but {display(twice)} comes again.")
         if len(data) <= SMALL:
             return dict(zip(data.columns, data.to_numpy(object).T, strict=True))
         return {name: _array(data[name]) for name in data.columns}
@@ -70,7 +70,7 @@ def _columns(data: Any) -> dict[str, Array]:
         return {name: _column(np.asarray(values)) for name, values in data.items()}
     raise SkipcastError(
         "The request must be rows with named columns, at least one, but got "
-        f"{shown(data)}. docs/serving.md shows each format."
+        f"{display(data)}. docs/serving.md shows each format."
     )
 
 
@@ -104,7 +104,7 @@ def _check_names(columns: Mapping[str, Array]) -> None:
         near = get_close_matches(str(unknown[0]), NAMES, 1)
         hint = f"Did you mean {near[0]}?" if near else "docs/serving.md lists them."
         raise SkipcastError(
-            f"Columns must be those of the log or of tracks but got {shown(unknown[0])}. {hint}"
+            f"Columns must be those of the log or of tracks but got {display(unknown[0])}. {hint}"
         )
     missing = [name for name in REQUIRED if name not in columns]
     if missing:
@@ -114,9 +114,10 @@ def _check_names(columns: Mapping[str, Array]) -> None:
     count = columns[REQUIRED[0]].size
     for name, values in columns.items():
         if values.ndim != 1 or values.size != count or not count:
+            value = display(values.tolist()) if values.size else "no play"
             raise SkipcastError(
-                f"{name} must hold a value for each play, at least one, but got "
-                f"{'no play' if not values.size else shown(values.tolist())}. Correct the request."
+                f"{name} must hold a value for each play, at least one, but got {value}. "
+                "Correct the request."
             )
 
 
@@ -125,7 +126,7 @@ def _ids(name: str, values: Array) -> Array:
     if wrong:
         value = values.tolist()[wrong[0]]
         raise SkipcastError(
-            f"{name} must be given for each play, as text, but got {shown(value)} in row "
+            f"{name} must be given for each play, as text, but got {display(value)} in row "
             f"{wrong[0] + 1}. Correct the request."
         )
     return values if values.dtype == object else values.astype(object)
@@ -205,15 +206,15 @@ def _bounded(value: float) -> float:
 def _wrong(column: Column, value: Any, row: int, ids: Mapping[str, Array]) -> SkipcastError:
     rule = column.rule(nullable=not column.required)
     return SkipcastError(
-        f"{column.name} must be {rule} but got {shown(value)} in row {row + 1} "
-        f"(session {shown(ids['session_id'][row])}). Correct the request."
+        f"{column.name} must be {rule} but got {display(value)} in row {row + 1} "
+        f"(session {display(ids['session_id'][row])}). Correct the request."
     )
 
 
-def shown(value: Any) -> str:
-    """Return a value as a message shows it: as JSON has it, and never long.
+def display(value: Any) -> str:
+    """Return a value as a message contains it: written as in JSON, at most 42 characters.
 
-    >>> shown(None), shown(2.0), shown("x" * 99)
+    >>> display(None), display(2.0), display("x" * 99)
     ('null', '2', "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...")
     """
     if _missing(value) is not None:

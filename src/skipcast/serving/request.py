@@ -19,7 +19,7 @@ from skipcast.schema import (
     HorizonName,
 )
 from skipcast.serving.histories import arrange, number_ids
-from skipcast.serving.parse import read_request, shown
+from skipcast.serving.parse import display, read_request
 from skipcast.serving.tracks import Tracks
 
 READ = tuple(c.name for c in LOG if c.name not in ("session_id", "track_id_clean"))
@@ -125,8 +125,8 @@ def _first_row(session: Indices) -> Indices:
 
 def _refuse(columns: dict[str, Array], wrong: Bools, rule: str, name: str = ALIAS) -> SkipcastError:
     row = int(np.argmax(wrong))
-    value = shown(columns[name][row]) if name in columns else "null"
+    value = display(columns[name][row]) if name in columns else "null"
     return SkipcastError(
-        f"{rule} but got {value} in row {row + 1} (session {shown(columns['session_id'][row])}). "
+        f"{rule} but got {value} in row {row + 1} (session {display(columns['session_id'][row])}). "
         "Correct the request."
     )
