@@ -263,15 +263,9 @@ HORIZONS: Mapping[HorizonName, Horizon] = {
     horizon.name: horizon
     for horizon in (
         Horizon(
-            "queued",
-            _known_until(Known.QUEUED),
-            "only what is known before the track is queued",
+            "queued", _known_until(Known.QUEUED), "only what is known before the track is queued"
         ),
-        Horizon(
-            "started",
-            _known_until(Known.STARTED),
-            "all that is known when the track starts",
-        ),
+        Horizon("started", _known_until(Known.STARTED), "all that is known when the track starts"),
         Horizon(  # the challenge's own task
             "second_half",
             frozenset({"session_id", "session_position", "session_length", "track_id_clean"})

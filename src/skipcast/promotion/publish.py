@@ -29,8 +29,7 @@ def conclude(
 ) -> Entry:
     """Register the candidate, record the decision, move the alias if need be; write the reports.
 
-    What is written here is written last, so that a registry that fails leaves the reports of the
-    promotion before.
+    The reports come last: a registry that fails leaves those of the promotion before.
 
     Args:
         judgement: on the candidate.
@@ -44,23 +43,30 @@ def conclude(
         SkipcastError: the registry does not answer, or another changed the champion meanwhile.
     """
     best, synthetic = result.candidate, receipt.synthetic
-    version = registry.register(best.model_uri, best.run_id, judgement.family)
-    entry = entry_of(judgement, version, data=receipt.tables["training_set"].hash)
+    entry = _register(judgement, registry, result, receipt)
     text = card(judgement, params, _about(entry, registry, result, receipt))
     drawings = reports.draw(judgement, tracks, params, synthetic=synthetic)
     session = drawings.pop(reports.SESSION)
     with tempfile.TemporaryDirectory(prefix=".promote.", dir=".") as name:
         folder = Path(name)
         reports.write(folder, drawings, judgement, card=text)
-        if synthetic:
+        if synthetic:  # single plays of real listeners stay on this machine
             plots.save(session, folder / "figures" / reports.SESSION)
         registry.attach(best.model_uri, folder / "model_card.md")
         entry = registry.carry_out(entry, folder)
-        # Single plays of the dataset may be drawn here, but not be passed on.
         plots.save(session, folder / "figures" / reports.SESSION)
         move_into(folder, REPORTS)
     reports.metrics(judgement, entry, _champion(entry, registry), result).write()
     return entry
+
+
+def _register(
+    judgement: Judgement, registry: Registry, result: SearchResult, receipt: LoadReceipt
+) -> Entry:
+    """Register the candidate; return the entry for the ledger."""
+    best = result.candidate
+    version = registry.register(best.model_uri, best.run_id, judgement.family)
+    return entry_of(judgement, version, data=receipt.tables["training_set"].hash)
 
 
 def _about(entry: Entry, registry: Registry, result: SearchResult, receipt: LoadReceipt) -> About:
