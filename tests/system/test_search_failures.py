@@ -64,10 +64,10 @@ def test_mlflow_goes_away(mine, tmp_path, postgres, monkeypatch):
 
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:
-    """Yield a folder on a disk of 2 MB."""
+    """Yield a folder on a disk of 1 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]
+    options = ["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
     if subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
         pytest.skip("only root may mount a small disk to fill")
     yield folder

@@ -1,5 +1,6 @@
 """Processes that share a search, and that are killed in the middle of one."""
 
+import time
 from typing import NamedTuple
 
 import mlflow
@@ -78,9 +79,16 @@ def test_two_processes_share_a_search(make_job, postgres):
     assert len({run.data.tags["worker"] for run in trials("shared")}) == 2
 
 
+def has_trials(experiment):
+    return bool(mlflow.get_experiment_by_name(experiment) and trials(experiment))
+
+
 def test_what_a_killed_process_had_begun_is_done_by_the_other(make_job, postgres):
     job = make_job("bereaved", families={"lightgbm": 6})
-    victim, other = start(postgres, job, AFTER_A_FIT), start(postgres, job)
+    victim = start(postgres, job, moment("before", Runs, "log", 1))
+    while victim.poll() is None and not has_trials("bereaved"):
+        time.sleep(0.1)
+    other = start(postgres, job)
     check_exit(victim, KILLED)
     check_exit(other)
     check_complete(job, postgres, search(job, postgres))

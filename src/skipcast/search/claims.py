@@ -145,12 +145,16 @@ def _fail_dead(studies: Studies, locks: Locks, runs: Runs) -> None:
         study = optuna.load_study(study_name=summary.study_name, storage=studies.storage)
         _fail_dead_trials(study, locks, runs)
     running = {
-        str(run.info.run_id)
+        str(run.info.run_id): run.data.tags
         for run in runs.find("attributes.status = 'RUNNING'")
         if run.data.tags.get(SEARCH) in searches
     }
-    for run_id in running - locks.held(running):
-        runs.end(run_id, "failed", "KILLED")
+    for run_id in running.keys() - locks.held(running):
+        tags = running[run_id]
+        if PARENT in tags and tags.get(STATE) == "complete":
+            runs.end(run_id, "complete")  # the trial was done, and its model was being logged
+        else:
+            runs.end(run_id, "failed", "KILLED")
 
 
 def _fail_dead_trials(study: Study, locks: Locks, runs: Runs) -> None:
