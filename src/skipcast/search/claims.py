@@ -13,19 +13,23 @@ the trial is repeated with the same slot, seed and parameters, and its run is en
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 import optuna
+from mlflow.entities import Run
 from optuna.study import Study
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from skipcast.database.locks import Locks
 from skipcast.models.families import Family
 from skipcast.models.family import Params
 from skipcast.search.mlflow_runs import PARENT, SEARCH, STATE, TRIALS, Runs
 from skipcast.search.studies import DONE, RUN, Studies
+
+Work = TypeVar("Work")  # a trial or a run
 
 CLAIMS = "skipcast claims"  # the lock under which trials are given out and dead ones found
 POLL_SECONDS = 0.5
@@ -144,14 +148,13 @@ def _fail_dead(studies: Studies, locks: Locks, runs: Runs) -> None:
         searches.add(summary.user_attrs.get(SEARCH))
         study = optuna.load_study(study_name=summary.study_name, storage=studies.storage)
         _fail_dead_trials(study, locks, runs)
-    running = {
-        str(run.info.run_id): run.data.tags
-        for run in runs.find("attributes.status = 'RUNNING'")
-        if run.data.tags.get(SEARCH) in searches
-    }
-    for run_id in running.keys() - locks.held(running):
-        tags = running[run_id]
-        if PARENT in tags and tags.get(STATE) == "complete":
+
+    def running() -> dict[str, Run]:
+        listed = runs.find("attributes.status = 'RUNNING'")
+        return {str(r.info.run_id): r for r in listed if r.data.tags.get(SEARCH) in searches}
+
+    for run_id, run in _dead(running, locks).items():
+        if PARENT in run.data.tags and run.data.tags.get(STATE) == "complete":
             runs.end(run_id, "complete")  # the trial was done, and its model was being logged
         else:
             runs.end(run_id, "failed", "KILLED")
@@ -159,11 +162,23 @@ def _fail_dead(studies: Studies, locks: Locks, runs: Runs) -> None:
 
 def _fail_dead_trials(study: Study, locks: Locks, runs: Runs) -> None:
     """Fail the running trials of a study, and their runs, whose lock nobody holds."""
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    alive = locks.held(trial.user_attrs.get(RUN, "") for trial in running)
-    for trial in running:
-        run_id = trial.user_attrs.get(RUN)
-        if run_id not in alive:
-            study.tell(trial.number, state=TrialState.FAIL)
-            if run_id:
-                runs.end(run_id, "failed", "KILLED")
+
+    def running() -> dict[str, FrozenTrial]:
+        trials = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return {trial.user_attrs.get(RUN, f"no run, {trial.number}"): trial for trial in trials}
+
+    for run_id, trial in _dead(running, locks).items():
+        study.tell(trial.number, state=TrialState.FAIL)
+        if RUN in trial.user_attrs:
+            runs.end(run_id, "failed", "KILLED")
+
+
+def _dead(running: Callable[[], dict[str, Work]], locks: Locks) -> dict[str, Work]:
+    """Return what is running, by the name of its lock, although no process holds the lock.
+
+    A process ends its work before it releases the lock. So what was listed before the locks were
+    read, was not held then, and is still listed afterwards has no living process.
+    """
+    names = running().keys()
+    dead = names - locks.held(names)
+    return {name: work for name, work in running().items() if name in dead}

@@ -7,7 +7,10 @@ points back to where it was trained.
 
 import json
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -108,7 +111,7 @@ def log_model(
     """
     about = {"family": family, "horizon": horizon, "groups": groups}
     requirements = (*REQUIREMENTS, *FAMILIES[family].requires)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, _no_bytecode():
         folder = Path(name)
         info: ModelInfo = mlflow.pyfunc.log_model(
             name="model",
@@ -122,6 +125,16 @@ def log_model(
         )
         _replace_mlmodel(info, folder)
         return info
+
+
+@contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Let Python write no compiled code: MLflow tries the example where the model is stored."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _write_artifacts(
