@@ -73,6 +73,31 @@ def test_a_trial_whose_lock_is_gone_is_failed_and_claimed_again(studies, locks, 
         claims.end(again, TrialState.COMPLETE, 0.5)
 
 
+def test_a_trial_that_ends_while_the_locks_are_read_stays_done(studies, locks, runs, monkeypatch):
+    read = Locks.held
+    with join(studies, locks, runs) as claims:
+        claim = first(claims)
+
+        def end_and_read(self, names):
+            monkeypatch.undo()
+            claims.end(claim, TrialState.COMPLETE, 0.5)  # another process, just now
+            return read(self, names)
+
+        monkeypatch.setattr(Locks, "held", end_and_read)
+        second = first(claims)
+        assert status(runs, claim.run_id) == ("FINISHED", "complete")
+        assert second.params != claim.params
+        claims.end(second, TrialState.COMPLETE, 0.5)
+
+
+def test_a_trial_that_was_done_stays_done_if_its_run_was_opened_again(studies, locks, runs):
+    with join(studies, locks, runs) as claims:
+        claim = first(claims)
+        claims.end(claim, TrialState.COMPLETE, 0.5)
+        runs.reopen(claim.run_id)  # by a process that logged its model, and died
+    assert status(runs, claim.run_id) == ("FINISHED", "complete")
+
+
 def test_who_joins_again_has_the_same_parent(studies, locks, runs):
     parents = []
     for _ in range(2):
