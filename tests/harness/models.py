@@ -52,7 +52,8 @@ def log(
 
     from skipcast.serving.packaging import log_model
 
-    with mlflow.start_run():
+    # The default experiment: a search in this process may have made one of another store current.
+    with mlflow.start_run(experiment_id="0"):
         return log_model(fitted, tracks, family=family, horizon=horizon, groups=ALL, train=train)
 
 
