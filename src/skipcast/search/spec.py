@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skipcast.arrays import Indices
 from skipcast.artifacts import FeaturesReceipt, LoadReceipt
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.split import split_sessions
@@ -58,7 +57,6 @@ class Plays:
     columns: list[str]  # names of the features
     train: Dataset
     validation: Dataset
-    sessions: Indices  # of each validation play: the number of its session
 
 
 def make_job(
@@ -148,7 +146,6 @@ def read_plays(job: Job) -> Plays:
         columns,
         _dataset(train, columns, "train"),
         _dataset(validation, columns, "validation"),
-        pd.factorize(validation["session_id"])[0],
     )
 
 

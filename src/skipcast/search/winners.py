@@ -75,8 +75,8 @@ def _choose(studies: Studies, job: Job, plays: Plays) -> tuple[dict[Family, Scor
     bests: dict[Family, Scored] = {}
     for family in job.params.search.families:
         scored = [_scored(trial, plays) for trial in studies.complete(family)]
-        bests[family] = best(scored, plays.sessions, seed=seed)
-    winner = best(list(bests.values()), plays.sessions, seed=seed)
+        bests[family] = best(scored, plays.validation.sessions, seed=seed)
+    winner = best(list(bests.values()), plays.validation.sessions, seed=seed)
     return bests, next(family for family, scored in bests.items() if scored is winner)
 
 
