@@ -17,6 +17,7 @@ median of the rounds with the lowest and the highest.
 
 import argparse
 import subprocess
+import sys
 import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,7 @@ from skipcast.features.table import join_tracks
 from skipcast.schema import HORIZONS, Group
 from skipcast.twin.write import write_twin
 
+ROOT = Path(__file__).parents[1]
 SESSIONS = 10_200
 MLFORECAST = "mlforecast==1.0.31"
 CALLS = 20  # of a request in a run: one is too short for the clock
@@ -212,9 +214,8 @@ def _mlforecast(joined: pd.DataFrame) -> Iterator[tuple[IO[str], IO[str]]]:
     with tempfile.TemporaryDirectory() as folder:
         data, python = Path(folder, "data.parquet"), Path(folder, "venv/bin/python")
         series.to_parquet(data)
-        subprocess.run(["uv", "venv", "--quiet", str(python.parents[1])], check=True)
-        install = ["uv", "pip", "install", "--quiet", "--python", str(python)]
-        subprocess.run([*install, MLFORECAST, "pyarrow"], check=True)
+        _uv("venv", "--quiet", python.parents[1])
+        _uv("pip", "install", "--quiet", "--python", python, MLFORECAST, "pyarrow")
         command = [str(python), "-c", PROGRAM, str(data)]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
@@ -222,6 +223,13 @@ def _mlforecast(joined: pd.DataFrame) -> Iterator[tuple[IO[str], IO[str]]]:
             assert process.stdout
             yield process.stdin, process.stdout
             process.stdin.close()
+
+
+def _uv(*arguments: str | Path) -> None:
+    """Run uv; it says itself why it fails."""
+    command = [sys.executable, ROOT / "tools/uv.py", *arguments]
+    if subprocess.run(command, check=False).returncode:
+        sys.exit(f"uv must install {MLFORECAST} but failed. `--quick` leaves mlforecast out.")
 
 
 def _compare_requests(joined: pd.DataFrame, rounds: int) -> None:

@@ -34,7 +34,10 @@ class SessionRows:
         if history_lengths is not None:
             self.until = np.minimum(self.row, self.start + history_lengths.astype(np.intp))
         self.count: Floats = (self.until - self.start).astype(np.float64)
-        self._among_first: Memo[int, Bools] = Memo(lambda plays: self.row - self.start < plays)
+        self._among_first: Memo[int, Bools] = Memo(self._is_among_first)
+
+    def _is_among_first(self, plays: int) -> Bools:
+        return self.row - self.start < plays
 
     def shift(self, values: Floats, plays: int) -> Floats:
         """Return the values of so many positions before, ended or not; NaN before the session.

@@ -96,7 +96,7 @@ class Past:
         self._values: Memo[Signal, Floats] = Memo(lambda signal: signal(columns))
         self._totals: Memo[Signals, Floats] = Memo(self._compute_totals)
         self._counts: Memo[Signals, Floats] = Memo(self._compute_counts)
-        self._latest: Memo[Signal, Indices] = Memo(lambda s: rows.latest(self._values[s] == 1))
+        self._latest: Memo[Signal, Indices] = Memo(self._compute_latest)
         self._rounded: Memo[tuple[Names, ...], Floats] = Memo(self._compute_rounded)
         self._means: Memo[tuple[tuple[Names, ...], Signal], Means] = Memo(self._compute_means)
 
@@ -175,6 +175,9 @@ class Past:
 
     def _compute_counts(self, signals: Signals) -> Floats:
         return self._rows.sums(~np.isnan(self._matrix(signals))).T
+
+    def _compute_latest(self, where: Signal) -> Indices:
+        return self._rows.latest(self._values[where] == 1)
 
     def _compute_rounded(self, sets: tuple[Names, ...]) -> Floats:
         """Return all columns in multiples of `UNIT`, and behind them a column per set.
