@@ -5,7 +5,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: run serve test unit check setup requirements figures clean
 
 # A file's tests share what is slow to make, so a file stays in one process; the slow ones begin.
-TWO_PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
+# As many processes as may compute, and no more than files would fill.
+PROCESSES = -n $$(python -c "from skipcast.processes import cpu_count; print(min(8, cpu_count()))") \
+	--dist loadfile --no-loadscope-reorder
 
 run: setup
 	dvc repro
@@ -15,11 +17,11 @@ serve: setup
 	skipcast serve
 
 test: check
-	pytest $(TWO_PROCESSES)
+	pytest $(PROCESSES)
 
 # Without the tests that start servers, clones or a browser.
 unit: setup
-	pytest -m "not system" $(TWO_PROCESSES)
+	pytest -m "not system" $(PROCESSES)
 
 check: setup
 	ruff check .
@@ -29,7 +31,8 @@ check: setup
 
 # Makes .venv where there is none that works, or where PYTHON asks for another version than it has.
 setup:
-	@tools/setup.sh "$(PYTHON)"
+	@command -v bash > /dev/null || { echo "bash must be on PATH but is not. Install the package bash."; exit 1; }
+	@bash tools/setup.sh "$(PYTHON)"
 
 # Copies the figures that the README shows; those of real sessions stay where they are.
 figures:

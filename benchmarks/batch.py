@@ -33,6 +33,7 @@ from arguments import make_parser, parse_family
 from rounds import SECONDS, Figures, Rounds, run_in_turn
 from twin_inputs import QUICK_SESSIONS, make_model, make_twin
 
+from skipcast.processes import cpu_count
 from skipcast.schema import LOG, names
 
 TARGET = 100_000  # plays a second, from CSV
@@ -168,7 +169,7 @@ def main() -> None:
         shutil.copy(ROOT / "params.yaml", folder)
         plays, tracks = make_twin(folder, sessions=sessions)
         uri = make_model(options.family, plays, tracks)
-        cores, load = os.cpu_count(), os.getloadavg()[0]
+        cores, load = cpu_count(), os.getloadavg()[0]
         print(f"{options.family}: {cores} cores, load {load:.1f}", flush=True)
         counts = write_one(plays, folder) if options.quick else write_all(plays, folder)
         runs = sides(uri, folder, counts)

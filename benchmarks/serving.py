@@ -39,6 +39,7 @@ from rounds import SECONDS, Figures, Rounds, run_in_turn
 from twin_inputs import QUICK_SESSIONS, make_model, make_twin
 
 from skipcast.models.families import Family
+from skipcast.processes import cpu_count
 from skipcast.serving.packaging import signature
 
 MODEL, EMPTY = "model", "empty"
@@ -243,7 +244,7 @@ def main() -> None:
         twenty = plays.groupby("session_id").filter(lambda s: len(s) == 20).head(20)
         rows = {"dataframe_records": records(requests(twenty, 1))}
         body = json.dumps(rows, separators=(",", ":")).encode()
-        cores, load_before = os.cpu_count(), os.getloadavg()[0]
+        cores, load_before = cpu_count(), os.getloadavg()[0]
         print(f"{len(body)} bytes of 20 plays; {cores} cores, load {load_before:.1f}")
         missed = []
         for family in [options.model] if options.model else options.families or get_args(Family):

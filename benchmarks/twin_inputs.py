@@ -3,7 +3,6 @@
 All benchmarks make it here, so a change of the package's functions is followed in one place.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from skipcast.features.table import SKIPPED, feature_columns, feature_table, joi
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
 from skipcast.params import Params
+from skipcast.processes import cpu_count
 from skipcast.search.spec import Job
 from skipcast.twin.write import write_twin
 
@@ -41,7 +41,7 @@ def make_model(family: Family, plays: pd.DataFrame, tracks: pd.DataFrame) -> str
         methods.defaults({}),
         methods.prepare(train=train, validation=validation),
         seed=0,
-        threads=os.cpu_count() or 1,
+        threads=cpu_count(),
         on_round=lambda *_: None,
     )
     return str(log(fitted, tracks, family=family, train=train).model_uri)

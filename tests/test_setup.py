@@ -1,29 +1,21 @@
-"""What `make setup` does: it finds a Python, and installs by pip's settings and nothing else."""
+"""What `make setup` asks of a machine, and what it tells uv; tests/system has whole set-ups."""
 
-import base64
 import importlib.util
-import inspect
 import os
 import re
 import subprocess
 import sys
 import tomllib
-import zipfile
-from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.metadata import distribution
 from pathlib import Path
-from shutil import copytree, which
-from threading import Thread
+from shutil import which
 
 import pytest
+from harness.setups import BASH, ROOT, make_project, set_up
 from packaging.specifiers import SpecifierSet
 
-ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
-BASH = str(which("bash"))
-SECRET = "sekret"
 FAKE = """#!{bash}
-case "$2" in
+case "$*" in
+  *folder.py*) ;;
   *executable*) echo "$0" ;;
   *version_info*) echo {version} ;;
   *ensurepip*) exit {ensurepip} ;;
@@ -33,97 +25,9 @@ esac
 """
 
 
-def write_wheel(folder, name, version, files, tag="py3-none-any"):
-    """Write a wheel with some files; return its name."""
-    info = f"{name}-{version}.dist-info"
-    files = files | {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
-        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
-    }
-    record = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
-    wheel = f"{name}-{version}-{tag}.whl"
-    with zipfile.ZipFile(Path(folder) / wheel, "w") as archive:
-        for path, content in {**files, f"{info}/RECORD": record.encode()}.items():
-            member = zipfile.ZipInfo(path)
-            member.external_attr = 0o100755 << 16
-            archive.writestr(member, content)
-    return wheel
-
-
-# A package that the made-up project requires, to be built and to run.
-BACKEND = f"""import zipfile
-from pathlib import Path
-{inspect.getsource(write_wheel)}
-def build_editable(folder, *settings):
-    return write_wheel(folder, "project", "1.0", {{"project.py": b""}})
-"""
-
-
-class Index(BaseHTTPRequestHandler):
-    """A company's package index: it serves the wheels of a folder to who has the password."""
-
-    folder: Path
-    asked: list[tuple[str, str]]  # which client, for which path
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        self.asked.append((self.headers["User-Agent"].partition("/")[0], self.path))
-        password = base64.b64encode(f"user:{SECRET}".encode()).decode()
-        if self.headers["Authorization"] != f"Basic {password}":
-            return self.answer(401, b"")
-        _, kind, name, *_ = self.path.split("/")
-        if kind == "files":
-            return self.answer(200, (self.folder / name).read_bytes())
-        wheels = self.folder.glob(f"{name.replace('-', '_')}-*.whl")
-        links = "".join(f'<a href="/files/{wheel.name}">{wheel.name}</a>' for wheel in wheels)
-        return self.answer(200 if links else 404, f"<!DOCTYPE html>{links}".encode())
-
-    def answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("WWW-Authenticate", "Basic")
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield the URL of an index that has uv and `tiny_backend`, and what it was asked for."""
-    folder = tmp_path_factory.mktemp("wheels")
-    write_wheel(folder, "tiny_backend", "1.0", {"tiny_backend.py": BACKEND.encode()})
-    uv = distribution("uv")
-    tag = next(line for line in str(uv.read_text("WHEEL")).splitlines() if line.startswith("Tag: "))
-    program = Path(sys.executable).with_name("uv").read_bytes()
-    files = {f"uv-{uv.version}.data/scripts/uv": program}
-    write_wheel(folder, "uv", uv.version, files, tag.removeprefix("Tag: "))
-    requested: list[tuple[str, str]] = []
-    handler = type("Handler", (Index,), {"folder": folder, "asked": requested})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://user:{SECRET}@127.0.0.1:{server.server_port}/simple", requested
-        server.shutdown()
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a project with the tools of this one and tiny requirements."""
-    folder = tmp_path / "project"
-    copytree(ROOT / "tools", folder / "tools")
-    (folder / "requirements.txt").write_text(
-        f"tiny_backend==1.0\nuv=={distribution('uv').version}\n"
-    )
-    (folder / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["tiny_backend"]\nbuild-backend = "tiny_backend"\n'
-        '[project]\nname = "project"\nversion = "1.0"\n'
-    )
-    return folder
+    return make_project(tmp_path / "project")
 
 
 @pytest.fixture
@@ -140,43 +44,6 @@ def fake(path: Path, version: str, *, runs: bool = True, ensurepip: bool = True)
     path.write_text(text if runs else f"#!{BASH}\nexit 127\n")
     path.chmod(0o755)
     return path
-
-
-def set_up(
-    project: Path, python: str | Path, env: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
-    command: list[str | Path] = [BASH, project / "tools/setup.sh", python]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-
-
-def test_comes_wholly_from_the_index_that_pip_alone_knows(index, project, tmp_path):
-    url, asked = index
-    conf = tmp_path / "home/.config/pip/pip.conf"
-    conf.parent.mkdir(parents=True)
-    conf.write_text(f"[global]\nindex-url = {url}\n")
-    env = {"HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"]}
-
-    done = set_up(project, sys.executable, env)
-    assert done.returncode == 0, done.stderr
-    assert f"Python {sys.version_info[0]}.{sys.version_info[1]} ({sys.executable})" in done.stdout
-    assert {("pip", "/simple/uv/"), ("uv", "/simple/tiny-backend/")} <= set(asked)
-    assert ("uv", "/files/tiny_backend-1.0-py3-none-any.whl") in asked
-    code = "import project, tiny_backend; print(tiny_backend.__file__)"
-    command = [project / ".venv/bin/python", "-c", code]
-    where = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert Path(where).is_relative_to(project / ".venv")
-
-    asked.clear()
-    again = set_up(project, "", env)
-    assert again.returncode == 0
-    assert str(project / ".venv/bin/python") in again.stdout
-    assert asked == []
-
-    (project / "requirements.txt").write_text("not_there==1.0\n")
-    failed = set_up(project, "", env)
-    assert failed.returncode != 0
-    assert "not-there" in failed.stderr
-    assert SECRET not in "".join(run.stdout + run.stderr for run in (done, again, failed))
 
 
 @pytest.mark.parametrize(
@@ -248,12 +115,44 @@ def test_the_versions_are_those_of_pyproject():
     assert re.split(", | or ", named) == sorted(versions)
 
 
-@pytest.fixture
-def tool():
-    spec = importlib.util.spec_from_file_location("tools_uv", ROOT / "tools/uv.py")
+def test_a_python_that_cannot_make_an_environment_is_named(project, pythons):
+    python = fake(pythons / "given", "3.13")
+    done = set_up(project, python, {"PATH": os.environ["PATH"]})
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"{python} must make .venv but did not. Name another Python: "
+        "make PYTHON=/path/to/python3.13 run\n"
+    )
+
+
+def test_a_script_that_lost_its_mode_is_run_all_the_same(tmp_path):
+    """Some programs that unpack an archive forget which files may be run."""
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/setup.sh").write_text("echo set up\n")
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
+    done = subprocess.run(
+        ["make", "setup"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set up\n"
+
+
+def test_make_without_bash_says_what_to_install(tmp_path, pythons):
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
+    make = ["/usr/bin/env", f"PATH={pythons}", str(which("make")), "setup", "SHELL=/bin/sh"]
+    done = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "bash must be on PATH but is not. Install the package bash.\n"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"tools_{name}", ROOT / f"tools/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def tool():
+    return load("uv")
 
 
 def test_settings_of_pip_come_from_its_file_and_variables(tool, tmp_path, monkeypatch):
@@ -293,14 +192,19 @@ def test_settings_of_pip_come_from_its_file_and_variables(tool, tmp_path, monkey
         ),
         ({"no-index": "false"}, {}),
         ({"trusted-host": "a b:80"}, {"UV_INSECURE_HOST": "a b:80"}),
+        ({"cert": "/a.pem"}, {"SSL_CERT_FILE": "/a.pem"}),
+        ({"cert": "/"}, {"SSL_CERT_DIR": "/"}),
         (
-            {"cert": "/a.pem", "proxy": "http://p:1"},
-            {"SSL_CERT_FILE": "/a.pem", "ALL_PROXY": "http://p:1"},
+            {"proxy": "http://p:1"},
+            dict.fromkeys(("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"), "http://p:1"),
         ),
+        ({"proxy": "p:1"}, dict.fromkeys(("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"), "http://p:1")),
+        ({"default-timeout": "60"}, {"UV_HTTP_TIMEOUT": "60"}),
+        ({"timeout": "90", "retries": "7"}, {"UV_HTTP_TIMEOUT": "90", "UV_HTTP_RETRIES": "7"}),
     ],
 )
 def test_uv_is_told_what_pip_was_told(tool, settings, expected):
-    environment = {"HOME": "/home", "SSL_CERT_FILE": "/system.pem"}
+    environment = {"HOME": "/home", "SSL_CERT_FILE": "/system.pem", "HTTPS_PROXY": "http://q:2"}
     expected = environment | {"UV_SYSTEM_CERTS": "true"} | expected
     assert tool.uv_environment(settings, environment) == expected
 
@@ -310,3 +214,102 @@ def test_who_tells_uv_where_packages_are_is_left_alone(tool, name):
     settings = {"index-url": "https://a.example", "find-links": "/x", "cert": "/a.pem"}
     environment = {name: "own", "UV_SYSTEM_CERTS": "false"}
     assert tool.uv_environment(settings, environment) == environment | {"SSL_CERT_FILE": "/a.pem"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "variables", "expected"),
+    [
+        ({}, {"REQUESTS_CA_BUNDLE": "/a.pem"}, "/a.pem"),
+        ({}, {"CURL_CA_BUNDLE": "/a.pem"}, "/a.pem"),
+        ({}, {"REQUESTS_CA_BUNDLE": "/a.pem", "CURL_CA_BUNDLE": "/b.pem"}, "/a.pem"),
+        ({"cert": "/c.pem"}, {"REQUESTS_CA_BUNDLE": "/a.pem"}, "/a.pem"),
+        ({"cert": "/c.pem"}, {}, "/c.pem"),
+        ({}, {}, "/system.pem"),
+    ],
+)
+def test_uv_trusts_what_pip_trusts(tool, settings, variables, expected):
+    variables = {"SSL_CERT_FILE": "/system.pem", **variables}
+    assert tool.uv_environment(settings, variables)["SSL_CERT_FILE"] == expected
+
+
+def test_settings_that_pip_cannot_read_are_not_repeated(tool, tmp_path, monkeypatch):
+    (tmp_path / "pip.conf").write_text("index-url https://user:sekret@a.example/simple\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    with pytest.raises(SystemExit, match="pip must read its settings but does not") as stopped:
+        tool.pip_settings()
+    message = str(stopped.value)
+    assert "sekret" not in message
+    command = message.partition("why: ")[2]
+    typed = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert str(tmp_path / "pip.conf") in typed.stderr
+
+
+def test_uv_keeps_its_cache_where_it_can_be_written(tool, tmp_path):
+    assert tool.cache({"HOME": str(tmp_path)}) == {}
+    assert tool.cache({"UV_CACHE_DIR": str(tmp_path / "new/cache")}) == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no /proc, where nothing has room")
+@pytest.mark.parametrize("variables", [{"HOME": "/proc"}, {"XDG_CACHE_HOME": "/proc"}])
+def test_uv_gets_a_cache_in_the_environment_where_its_own_cannot_be_written(tool, variables):
+    assert tool.cache(variables) == {"UV_CACHE_DIR": str(Path(sys.prefix, "cache"))}
+
+
+@pytest.fixture
+def libraries():
+    return load("libraries")
+
+
+DEBIAN, UBUNTU = "ID=debian\n", "NAME=U\nID=ubuntu\nID_LIKE=debian\n"
+ROCKY = 'ID="rocky"\nID_LIKE="rhel centos fedora"\n'
+GLIBC = "OSError: {}: cannot open shared object file: No such file or directory"
+MUSL = "Error loading shared library {}: No such file or directory (needed by x.so)"
+MACOS = "dlopen(x.so, 0x6): Library not loaded: @rpath/{}\n  Referenced from: <1> x.so\n  Reason: y"
+
+
+@pytest.mark.parametrize(
+    ("release", "words", "library", "remedy"),
+    [
+        (DEBIAN, GLIBC, "libgomp.so.1", "Type: apt-get install libgomp1"),
+        (UBUNTU, GLIBC, "libgomp.so.1", "Type: apt-get install libgomp1"),
+        (UBUNTU, GLIBC, "libstdc++.so.6", "Type: apt-get install libstdc++6"),
+        ("ID=fedora\n", GLIBC, "libgomp.so.1", "Type: dnf install libgomp"),
+        (ROCKY, GLIBC, "libz.so.1", "Type: dnf install zlib"),
+        ("ID=arch\n", GLIBC, "libgomp.so.1", "Type: pacman -S libgomp"),
+        ("ID=alpine\n", MUSL, "libgomp.so.1", "Type: apk add libgomp"),
+        ('ID="opensuse-leap"\n', GLIBC, "libgomp.so.1", "Type: zypper install libgomp1"),
+        (None, MACOS, "libomp.dylib", "Type: brew install libomp"),
+        (UBUNTU, GLIBC, "libicuuc.so.70", "apt-file search libicuuc.so.70"),
+        ("ID=void\n", GLIBC, "libgomp.so.1", "Install the package libgomp"),
+        ("ID=void\n", GLIBC, "libx.so.1", "Install the package that has it"),
+    ],
+)
+def test_a_library_that_is_missing_is_named_with_its_package(
+    libraries, tmp_path, monkeypatch, release, words, library, remedy
+):
+    if release is None:
+        monkeypatch.setattr(libraries.platform, "system", lambda: "Darwin")
+    (tmp_path / "os-release").write_text(release or "")
+    distribution = libraries.find_distribution(tmp_path / "os-release")
+    text = libraries.describe("lightgbm", words.format(library), distribution)
+    assert text.startswith(f"lightgbm must find the library {library} but does not. ")
+    assert text.endswith(remedy)
+
+
+def test_every_module_that_does_not_run_is_found(libraries, tmp_path, monkeypatch):
+    words = GLIBC.format("libgomp.so.1").removeprefix("OSError: ")
+    for name, code in {
+        "boosts": f"raise OSError({words!r})",
+        "runs": "",
+        "dies": "import os, signal; os.kill(os.getpid(), signal.SIGILL)",
+        "has_no_part": "import not_there",
+    }.items():
+        (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    failed = dict(libraries.imports(["boosts", "runs", "dies", "has_no_part"]))
+    assert [*failed] == ["boosts", "dies", "has_no_part"]
+    assert failed["boosts"].endswith(words)
+    assert libraries.describe("dies", failed["dies"], None) == (
+        "dies must run here but does not: it was killed by SIGILL. docs/python.md tells what it "
+        "needs."
+    )

@@ -47,7 +47,7 @@ check_modules() {
 make_venv() {
   local prefix
   rm -rf .venv
-  "$1" -m venv .venv
+  "$1" -m venv .venv || fail "$1 must make .venv but did not. Name another Python: $remedy"
   # pip reads the pip.conf of its own environment only; that of the Python which made it counts here, too.
   prefix=$("$1" -c 'import sys; print(sys.prefix)')
   [ ! -f "$prefix/pip.conf" ] || ln -s "$prefix/pip.conf" .venv/pip.conf
@@ -63,6 +63,7 @@ echo "Python $version ($("$python" -c 'import sys; print(sys.executable)'))"
 
 if [ "$version" != "$has" ]; then
   check_modules "$python" "$version"
+  "$python" tools/folder.py
   if [ -n "$has" ]; then
     echo ".venv has Python $has: it is made anew."
   elif [ -e .venv ]; then
@@ -75,5 +76,8 @@ if ! [[ .venv/ready -nt requirements.txt && .venv/ready -nt pyproject.toml ]]; t
   install=(.venv/bin/python tools/uv.py pip install --quiet --python .venv/bin/python)
   "${install[@]}" --requirement requirements.txt
   "${install[@]}" --no-deps --editable .
+  rm -rf .venv/cache
+  .venv/bin/python tools/libraries.py
   touch .venv/ready
 fi
+.venv/bin/python tools/scm.py

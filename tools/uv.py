@@ -6,6 +6,8 @@ uv is missing, pip brings it into the environment whose Python runs this.
 
 import ast
 import os
+import shlex
+import shutil
 import ssl
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+NEEDED = 2_500_000_000  # bytes that all packages take, and some more
 # What uv's variable for a setting of pip is, and what stands between several values there.
 INDEXES = {
     "index-url": ("UV_DEFAULT_INDEX", " "),
@@ -23,10 +26,15 @@ INDEXES = {
 }
 CONNECTION = {
     "trusted-host": ("UV_INSECURE_HOST", " "),
-    "cert": ("SSL_CERT_FILE", " "),
     "client-cert": ("SSL_CLIENT_CERT", " "),
-    "proxy": ("ALL_PROXY", " "),
+    "timeout": ("UV_HTTP_TIMEOUT", " "),
+    "default-timeout": ("UV_HTTP_TIMEOUT", " "),
+    "retries": ("UV_HTTP_RETRIES", " "),
 }
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # by which pip goes before `cert`
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+# Not of uv alone, and pip's own setting wins over each of them.
+SHARED = {"SSL_CERT_FILE", "SSL_CERT_DIR", *PROXIES}
 # Who sets one of these has told uv where packages are; pip's indexes would mix in.
 OWN_INDEXES = {name for name, _ in INDEXES.values()} | {
     "UV_INDEX_URL",
@@ -41,15 +49,16 @@ def main() -> None:
     uv = Path(sys.prefix) / "bin/uv"
     if not uv.exists():
         fetch_uv(settings)
-    os.execve(uv, [str(uv), *sys.argv[1:]], uv_environment(settings, os.environ))
+    environment = uv_environment(settings, os.environ)
+    os.execve(uv, [str(uv), *sys.argv[1:]], environment | cache(environment))
 
 
 def pip_settings() -> dict[str, str]:
     """Return what `pip install` would take from files and variables."""
     command = [sys.executable, "-m", "pip", "config", "list"]
-    listed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if listed.returncode:
-        sys.exit(listed.returncode)
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if listed.returncode:  # its words may hold a password
+        sys.exit(f"pip must read its settings but does not. This says why: {shlex.join(command)}")
     lines = [line.partition("=") for line in listed.stdout.splitlines()]
     settings = {}
     for section in ("global.", "install.", ":env:."):  # Later ones win.
@@ -66,21 +75,42 @@ def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) 
     for setting, (name, between) in names.items():
         if values := settings.get(setting, "").split():
             of_pip[name] = between.join(values)
+    if bundle := certificates(settings, environment):
+        of_pip["SSL_CERT_DIR" if Path(bundle).is_dir() else "SSL_CERT_FILE"] = bundle
+    if proxy := settings.get("proxy"):
+        of_pip |= dict.fromkeys(PROXIES, proxy if "://" in proxy else f"http://{proxy}")
     if of_pip.get("UV_NO_INDEX", "").lower() in ("0", "false", "no", "off"):
         del of_pip["UV_NO_INDEX"]
     if "UV_INDEX" in of_pip:  # pip takes the newest of all indexes, uv of the first that has any.
         of_pip["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-    of_user = {name: value for name, value in environment.items() if name != "SSL_CERT_FILE"}
+    of_user = {name: value for name, value in environment.items() if name not in SHARED}
     return {**environment, **of_pip, **of_user}
+
+
+def certificates(settings: Mapping[str, str], environment: Mapping[str, str]) -> str | None:
+    """Return the file or folder of certificates that pip is told to trust, if it is told one."""
+    values = [*(environment.get(name) for name in BUNDLES), settings.get("cert")]
+    return next(filter(None, values), None)
+
+
+def cache(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return a cache for uv in this Python's environment where its own cannot be written."""
+    home = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or "/", ".cache")
+    usual = Path(environment.get("UV_CACHE_DIR") or Path(home, "uv"))
+    there = next(folder for folder in (usual, *usual.parents) if folder.exists())
+    if os.access(there, os.W_OK) and shutil.disk_usage(there).free > NEEDED:
+        return {}
+    return {"UV_CACHE_DIR": str(Path(sys.prefix, "cache"))}
 
 
 def fetch_uv(settings: Mapping[str, str]) -> None:
     """Install the pinned uv by pip."""
     pins = (ROOT / "requirements.txt").read_text().splitlines()
     pin = next(line for line in pins if line.startswith("uv=="))
-    environment = dict(os.environ)
-    bundle = ssl.get_default_verify_paths().cafile
-    if "cert" not in settings and bundle and not trusts_the_system():
+    environment = {**os.environ, "PIP_USER": "0"}  # `user = true` is refused in an environment
+    paths = ssl.get_default_verify_paths()
+    bundle = paths.cafile or paths.capath
+    if bundle and not certificates(settings, environment) and not trusts_the_system():
         environment["PIP_CERT"] = bundle
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run([*command, pin], env=environment, check=False)

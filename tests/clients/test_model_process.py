@@ -1,5 +1,10 @@
 """A model in a process of its own: it runs the code that it brings, whatever is imported here."""
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import flat
 import numpy as np
 import pandas as pd
@@ -11,8 +16,10 @@ from skipcast.clients import batch
 from skipcast.clients.model_process import ModelProcess
 from skipcast.errors import SkipcastError
 from skipcast.features.build import ALL, feature_set
+from skipcast.processes import ProcessKilledError
 from skipcast.schema import ANSWER, names
 
+ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
 PLAYS, PROBABILITIES = flat.plays_and_probabilities()
 
 
@@ -110,3 +117,46 @@ def test_says_at_once_why_a_model_that_is_to_explain_does_not_load(tmp_path):
         pytest.raises(SkipcastError, match=match),
     ):
         process.load()
+
+
+@pytest.fixture(scope="module")
+def deadly(tmp_path_factory):
+    """Return a model whose process is killed when it is loaded, as where memory runs out."""
+    folder = flat.unpack(tmp_path_factory.mktemp("deadly"))
+    code = folder / "served_model.py"
+    code.write_text("import os\nos.kill(os.getpid(), 9)\n" + code.read_text())
+    return folder
+
+
+KILLED = "but its process was killed by SIGKILL: most often, memory ran out. Run the command again"
+
+
+def test_a_process_that_was_killed_is_called_killed(deadly):
+    with (
+        ModelProcess(str(deadly), "score") as process,
+        pytest.raises(ProcessKilledError, match=f"{deadly} must score the plays {KILLED}"),
+    ):
+        process.score(block(PLAYS))
+
+
+def test_a_process_that_explains_and_was_killed_is_called_killed(deadly):
+    with (
+        ModelProcess(str(deadly), "explain") as process,
+        pytest.raises(ProcessKilledError, match=f"{deadly} must explain the plays {KILLED}"),
+    ):
+        process.load()
+
+
+def test_the_command_says_that_a_process_was_killed_and_writes_nothing(deadly, tmp_path):
+    PLAYS.to_parquet(tmp_path / "plays.parquet")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    program = Path(sys.executable).with_name("skipcast")
+    command = [program, "predict", "--input", "plays.parquet", "--output", "out.csv"]
+    done = subprocess.run(
+        [*command, "--model", deadly], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert KILLED in done.stderr
+    assert "LOKY_MAX_CPU_COUNT=1 before it lets fewer processes compute at once" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml", "plays.parquet"]

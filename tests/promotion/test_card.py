@@ -61,8 +61,8 @@ def test_of_real_data_nothing_says_synthetic():
     assert "the dataset has its own terms" in text
 
 
-def test_an_unknown_commit_is_called_unknown():
-    assert "Code: commit `unknown`." in card(judgement(), PARAMS, replace(ABOUT, commit=None))
+def test_a_missing_commit_is_called_missing():
+    assert "Code: commit `missing`." in card(judgement(), PARAMS, replace(ABOUT, commit=None))
 
 
 def test_no_session_of_the_data_is_in_it():

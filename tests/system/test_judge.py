@@ -27,6 +27,7 @@ from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import build_features
 from skipcast.models.families import FAMILIES
 from skipcast.params import read_params
+from skipcast.processes import ProcessKilledError
 from skipcast.promotion.answers import score
 from skipcast.promotion.judge import Judgement, judge
 from skipcast.promotion.ledger import Entry
@@ -158,6 +159,17 @@ def unfit(promote, rolled_back, families):
         return promote("lightgbm")
 
 
+@contextmanager
+def deadly(path):
+    """Let a model's code kill its process for a while, as a system does that runs out of memory."""
+    code = path.read_text()
+    path.write_text("import os\nos.kill(os.getpid(), 9)\n" + code)
+    try:
+        yield
+    finally:
+        path.write_text(code)
+
+
 def champion_answer(registry, plays):
     model = mlflow.pyfunc.load_model(f"models:/{registry.name}@champion")
     return model.predict(plays, params={"score_history": True})["skip_probability"]
@@ -271,6 +283,14 @@ def test_a_rollback_changes_what_is_served(rolled_back):
     entry, before, after = rolled_back
     assert entry.version == 1
     assert np.abs(before - after).max() > 0.1
+
+
+def test_a_champion_whose_process_is_killed_stays(promote, rolled_back, families, registry):
+    """It might have answered: nothing is known of it."""
+    code = folder_of(families["logistic"]) / "served_model.py"
+    with deadly(code), pytest.raises(ProcessKilledError, match="was killed by SIGKILL"):
+        promote("lightgbm")
+    assert registry.champion() == rolled_back[0].version
 
 
 def test_a_champion_that_cannot_be_scored_gives_way(unfit):

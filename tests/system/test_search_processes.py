@@ -1,6 +1,8 @@
 """Processes that share a search, and that are killed in the middle of one."""
 
+import multiprocessing
 import time
+from threading import Thread
 from typing import NamedTuple
 
 import mlflow
@@ -19,6 +21,7 @@ from harness.searches import (
 )
 
 from skipcast.artifacts import SearchResult
+from skipcast.search import trials as trials_module
 from skipcast.search import winners
 from skipcast.search.mlflow_runs import Runs
 from skipcast.search.spec import Job
@@ -77,6 +80,34 @@ def test_two_processes_share_a_search(make_job, postgres):
         check_exit(process)
     check_complete(job, postgres, search(job, postgres))
     assert len({run.data.tags["worker"] for run in trials("shared")}) == 2
+
+
+def kill_a_child():
+    while not (children := multiprocessing.active_children()):
+        time.sleep(0.01)
+    children[0].kill()
+
+
+def test_a_worker_that_was_killed_is_called_killed(make_job, postgres, caplog):
+    job = make_job("worker killed", families={"lightgbm": 2}, workers=2)
+    Thread(target=kill_a_child).start()
+    check_complete(job, postgres, search(job, postgres))
+    assert (
+        "The others did the trials of a process that was killed by SIGKILL: most often, memory ran "
+        "out. If it happens again, lower search.workers or fetch.rows."
+    ) in caplog.text
+
+
+def test_a_worker_that_cannot_work_says_so_in_one_line(make_job, postgres, capfd):
+    job = make_job("worker fails", families={"logistic": 2}, workers=2)
+    context = multiprocessing.get_context("spawn")
+    worker = context.Process(target=trials_module.assist, args=(job, "postgresql://127.0.0.1:1/"))
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 1
+    printed = capfd.readouterr().err
+    assert "Error: DATABASE_URL must name a server that answers" in printed
+    assert "Traceback" not in printed
 
 
 def has_trials(experiment):

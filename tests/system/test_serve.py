@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -12,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from harness.clients import Endpoint
-from harness.servers import ROOT, champion_server, ends, free_port, running
+from harness.servers import ROOT, SKIPCAST, champion_server, ends, free_port, running
 
 from skipcast.errors import SkipcastError
 from skipcast.promotion.registry import Registry
@@ -48,6 +50,27 @@ def test_ctrl_c_ends_all_of_it(tmp_path):
     with champion_server(tmp_path) as (server, _):
         os.killpg(server.pid, signal.SIGINT)  # as a terminal does
         assert ends(server)
+
+
+def test_a_server_that_was_killed_is_called_killed(tmp_path):
+    with champion_server(tmp_path) as (server, url):
+        (scoring,) = psutil.Process(server.pid).children()
+        scoring.kill()
+        assert ends(server)
+        printed = (tmp_path / f"{url.rpartition(':')[2]}.log").read_text()
+    assert "but was killed by SIGKILL: most often, memory ran out. " in printed
+    assert "Traceback" not in printed
+
+
+def test_a_port_that_is_taken_ends_in_one_message(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        shutil.copy(ROOT / "params.yaml", tmp_path)
+        command = [SKIPCAST, "serve", "--port", str(taken.getsockname()[1])]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "address already in use" in done.stderr
+    assert "Error: The scoring server must run until it is stopped but ended with" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.usefixtures("tracking")

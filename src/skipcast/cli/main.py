@@ -8,6 +8,7 @@ import typer
 from skipcast.cli import data, demo, predict, promote, report, search, serve, twin
 from skipcast.errors import SkipcastError
 from skipcast.files import disk_errors
+from skipcast.processes import cpu_count
 
 COMMANDS = (
     data.fetch,
@@ -41,6 +42,8 @@ def main() -> None:
     # Report within seconds that a tracking server does not answer; MLflow would try four minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     try:
+        # What the libraries would take by themselves: they know nothing of cgroups.
+        os.environ.setdefault("OMP_NUM_THREADS", str(cpu_count()))
         with disk_errors():
             app()
     except SkipcastError as error:

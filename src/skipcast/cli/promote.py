@@ -9,6 +9,7 @@ from rich.console import Console
 
 from skipcast.artifacts import FEATURES, TRACKS, LoadReceipt, SearchResult
 from skipcast.cli.report import _plays_with_tracks
+from skipcast.commits import MISSING
 from skipcast.files import read_parquet
 from skipcast.params import read_params
 
@@ -113,5 +114,5 @@ def _print_history(entries: "list[Entry]") -> None:
         typer.echo(f"  {entry.reason}")
         for line in _score_lines(entry):
             typer.echo(line)
-        commit = (entry.commit or "unknown")[:10]
+        commit = (entry.commit or MISSING)[:10]
         typer.echo(f"  champion before: {before}; data {entry.data or '-'}; commit {commit}")

@@ -1,14 +1,17 @@
 """The command `skipcast serve`: the champion behind `mlflow models serve`, as params.yaml says."""
 
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from skipcast.errors import SkipcastError
 from skipcast.params import Serve, read_params
+from skipcast.processes import killed
 from skipcast.promotion.alias import champion_uri
 
 
@@ -30,9 +33,30 @@ def serve(
     typer.echo(shlex.join(command), err=True)
     # MLflow looks for uvicorn on the PATH, which lacks it where the environment is not activated.
     scripts = Path(sys.executable).parent
-    path = f"{scripts}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    # Not a child: whoever stops this process, a person or systemd, stops MLflow itself.
-    os.execvpe(command[0], command, os.environ | {"PATH": path})
+    os.environ["PATH"] = f"{scripts}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    _become(command)
+
+
+def _become(command: list[str]) -> NoReturn:
+    """Run a command of MLflow in this process: whoever stops it, or systemd, stops MLflow itself.
+
+    Raises:
+        SkipcastError: the server ended otherwise than by a signal to this process.
+    """
+    from mlflow.cli import cli
+
+    try:
+        cli.main(command[1:], prog_name=command[0])
+    except Exception as error:
+        ended = re.search(r"Return code = (-?\d+)$", str(error))  # MLflow's words, and no class
+        if not ended:
+            raise
+        code = int(ended[1])
+        raise SkipcastError(
+            "The scoring server must run until it is stopped but "
+            f"{killed(code) or f'ended with {code}'}. Mend what it says above, or make memory "
+            "free, and start it again."
+        ) from None
 
 
 def serve_command(model: str, params: Serve) -> list[str]:

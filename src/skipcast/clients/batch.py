@@ -1,7 +1,6 @@
 """Batch prediction: files of plays, of any size, through the model that the server serves."""
 
 import gzip
-import os
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ from skipcast.archive.csv_files import open_tables, progress, read_batches, read
 from skipcast.clients.model_process import ARROW_ANSWER, ModelProcess, Summary
 from skipcast.errors import SkipcastError
 from skipcast.files import replacing
+from skipcast.processes import cpu_count
 from skipcast.schema import INPUTS
 
 BLOCK = 1 << 14  # plays scored at a time, at most; whole sessions
@@ -149,7 +149,7 @@ def score(
     Raises:
         SkipcastError: the model is not there or refuses the plays.
     """
-    count = os.cpu_count() or 1
+    count = cpu_count()
     idle: SimpleQueue[ModelProcess] = SimpleQueue()
 
     def score_one(block: pa.RecordBatch) -> tuple[pa.RecordBatch, Summary | None]:

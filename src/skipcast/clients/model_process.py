@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from skipcast.errors import SkipcastError
 from skipcast.files import ARROW_TYPES
+from skipcast.processes import LIMIT, ProcessKilledError, killed
 from skipcast.schema import ANSWER
 
 if TYPE_CHECKING:  # the parent of a batch prediction starts faster without
@@ -142,7 +143,11 @@ class ModelProcess:
         """Return the error of a process that has ended: its last line of errors is the reason."""
         with suppress(OSError):  # a process that has not ended does when there is nothing to read
             self._stdin.close()
-        self._process.wait()
+        if reason := killed(self._process.wait()):
+            return ProcessKilledError(
+                f"{self._model} must {self._task} the plays but its process {reason}. Run the "
+                f"command again; {LIMIT}=1 before it lets fewer processes compute at once."
+            )
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return SkipcastError(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import mlflow
 import numpy as np
 import pandas as pd
@@ -25,6 +24,7 @@ from skipcast.features.build import predicted
 from skipcast.features.table import KEY_COLUMNS, feature_columns
 from skipcast.models.families import FAMILIES, Family
 from skipcast.params import Params
+from skipcast.processes import ProcessKilledError, cpu_count
 from skipcast.promotion.ledger import registry_errors
 from skipcast.schema import TARGET
 
@@ -58,7 +58,7 @@ def ask(
     _check_same_plays(plays[counts], features)
     raw, to_predict = plays[parts == "test"], counts[parts == "test"]
     check_enough(raw.loc[to_predict, TARGET].to_numpy(dtype=bool), raw["session_id"].nunique())
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(2) as pool:
         # These are processes of their own; meanwhile this one fits and asks the others.
         candidate = pool.submit(score, result.candidate.model_uri, raw)
         champion = pool.submit(score, rival, raw) if rival else None
@@ -99,6 +99,8 @@ def _answer(champion: "Future[Floats] | None") -> tuple[Floats | None, str | Non
         return None, None
     try:
         answer = champion.result()
+    except ProcessKilledError:
+        raise  # it might have answered
     except SkipcastError as error:
         return None, str(error)
     if np.isnan(answer).all():
@@ -131,7 +133,7 @@ def _classifier(family: Family, model_uri: str) -> Any:
     with registry_errors(f"give the best {family} model"), tempfile.TemporaryDirectory() as folder:
         place = MlflowClient().get_logged_model(model_id).artifact_location
         path = mlflow.artifacts.download_artifacts(f"{place}/artifacts/classifier", dst_path=folder)
-        return FAMILIES[family].load(Path(path), threads=joblib.cpu_count())
+        return FAMILIES[family].load(Path(path), threads=cpu_count())
 
 
 def score(model_uri: str, plays: pd.DataFrame) -> Floats:

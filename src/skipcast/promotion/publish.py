@@ -4,9 +4,9 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-from mlflow.utils.git_utils import get_git_commit
 
 from skipcast.artifacts import REPORTS, Champion, Decision, LoadReceipt, SearchResult
+from skipcast.commits import git_commit
 from skipcast.evaluation import plots
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.files import move_into
@@ -71,8 +71,7 @@ def _register(
 
 def _about(entry: Entry, registry: Registry, result: SearchResult, receipt: LoadReceipt) -> About:
     settings = registry.settings(result.candidate.run_id)
-    commit = get_git_commit(str(Path.cwd()))
-    return About(entry.version, entry.decision, receipt, result, settings, commit)
+    return About(entry.version, entry.decision, receipt, result, settings, git_commit())
 
 
 def entry_of(judgement: Judgement, version: int, *, data: str | None = None) -> Entry:

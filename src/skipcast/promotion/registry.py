@@ -10,8 +10,8 @@ from pathlib import Path
 import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.utils.git_utils import get_git_commit
 
+from skipcast.commits import git_commit
 from skipcast.errors import SkipcastError
 from skipcast.promotion.alias import ALIAS, champion_uri
 from skipcast.promotion.ledger import Entry, Ledger, registry_errors
@@ -98,7 +98,7 @@ class Registry:
             SkipcastError: the registry does not answer, or another has changed the champion since.
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = replace(entry, when=now, commit=get_git_commit(str(Path.cwd())))
+        entry = replace(entry, when=now, commit=git_commit())
         what = f"record a decision on version {entry.version} of {self.name}"
         with registry_errors(what), self._ledger.write(entry, files) as run_id:
             self._tag(entry, run_id)

@@ -15,9 +15,9 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
+from skipcast.commits import MISSING, git_commit
 from skipcast.errors import SkipcastError
 
 LOCK_FILE = Path("dvc.lock")
@@ -124,7 +124,7 @@ def open_runs(experiment: str, tags: Mapping[str, str], *, data: str) -> Runs:
     client.set_experiment_tag(experiment_id, KIND, "custom_model_development")
     origin = {
         "mlflow.source.name": "skipcast search",
-        "mlflow.source.git.commit": str(get_git_commit(str(Path.cwd()))),
+        "mlflow.source.git.commit": git_commit() or MISSING,
     }
     dataset = Dataset(
         name="training_set",

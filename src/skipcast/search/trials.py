@@ -4,8 +4,10 @@ Processes share the studies (`studies.py`) and the runs (`mlflow_runs.py`) and n
 they are those of `search.workers`, `skipcast search` on a second machine, or one after a kill.
 """
 
+import logging
 import multiprocessing
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -23,7 +25,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import optuna
 from optuna.trial import Trial, TrialState
@@ -31,10 +32,12 @@ from optuna.trial import Trial, TrialState
 from skipcast.artifacts import SearchResult
 from skipcast.database.locks import Locks
 from skipcast.database.server import open_connection, open_in_schema, readable_errors
+from skipcast.errors import SkipcastError
 from skipcast.evaluation.metrics import accuracy, evaluate
 from skipcast.files import disk_errors
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import OnRound
+from skipcast.processes import cpu_count, killed
 from skipcast.search.claims import Claim, Claims, join
 from skipcast.search.mlflow_runs import Runs, open_runs, tracking_errors
 from skipcast.search.spec import Job, Plays, read_plays
@@ -43,6 +46,8 @@ from skipcast.search.winners import MODEL_FILE, PROBABILITY_FILE, SCORES, TRIAL_
 
 Watch = Callable[[Callable[[], Mapping[Family, Progress]]], AbstractContextManager[object]]
 TABLES = "skipcast optuna tables"  # the lock under which they are made
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def search(job: Job, url: str, watch: Watch = lambda _: nullcontext()) -> Search
             return finish(joined.studies, joined.runs, joined.claims.parent, job, plays)
 
 
-def _assist(job: Job, url: str) -> None:
+def assist(job: Job, url: str) -> None:
     """Take part in a search that another process of this machine leads, and end with it."""
     leader = multiprocessing.parent_process()
     assert leader is not None
@@ -87,9 +92,12 @@ def _assist(job: Job, url: str) -> None:
         os._exit(1)
 
     threading.Thread(target=end_with_leader, daemon=True).start()
-    plays = read_plays(job)
-    with _joined(job, url) as joined:
-        _work(joined, job, plays)
+    try:
+        plays = read_plays(job)
+        with _joined(job, url) as joined:
+            _work(joined, job, plays)
+    except SkipcastError as error:
+        sys.exit(f"Error: {error}")
 
 
 @contextmanager
@@ -97,7 +105,7 @@ def _workers(job: Job, url: str) -> Iterator[None]:
     """Have `search.workers` processes in all; should one fail, the others do its trials."""
     context = multiprocessing.get_context("spawn")
     processes = [
-        context.Process(target=_assist, args=(job, url), daemon=True)
+        context.Process(target=assist, args=(job, url), daemon=True)
         for _ in range(job.params.search.workers - 1)
     ]
     for process in processes:
@@ -106,6 +114,12 @@ def _workers(job: Job, url: str) -> Iterator[None]:
         yield
         for process in processes:
             process.join()
+            if reason := killed(process.exitcode or 0):
+                _logger.warning(
+                    "The others did the trials of a process that %s. If it happens again, lower "
+                    "search.workers or fetch.rows.",
+                    reason,
+                )
     finally:
         for process in processes:
             process.kill()
@@ -151,7 +165,7 @@ def _run(joined: _Joined, claim: Claim, prepared: Any, plays: Plays, job: Job) -
     params, family = job.params.search, FAMILIES[claim.family]
     losses: list[float] = []
     report = reporter(claim.trial, losses, params.objective)
-    threads = max(1, joblib.cpu_count() // params.workers)  # of the cores that are allowed
+    threads = max(1, cpu_count() // params.workers)  # of the cores that are allowed
     started = time.perf_counter()
     try:
         model = family.fit(

@@ -5,7 +5,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import joblib
 import mlflow
 import numpy as np
 import optuna
@@ -21,6 +20,7 @@ from skipcast.evaluation import plots
 from skipcast.evaluation.metrics import RANKING
 from skipcast.evaluation.ranking import Scored, best
 from skipcast.models.families import FAMILIES, Family
+from skipcast.processes import cpu_count
 from skipcast.schema import THRESHOLD
 from skipcast.search.mlflow_runs import TRIALS, Runs
 from skipcast.search.spec import Job, Plays
@@ -135,7 +135,7 @@ def _log_model(runs: Runs, family: Family, run_id: str, job: Job, plays: Plays) 
     client = runs.client
     with tempfile.TemporaryDirectory() as folder:
         file = _download(run_id, MODEL_FILE, folder)
-        model = FAMILIES[family].load(file, threads=joblib.cpu_count())
+        model = FAMILIES[family].load(file, threads=cpu_count())
     ended = client.get_run(run_id).info.end_time
     with mlflow.start_run(run_id=run_id):
         info = log_model(
