@@ -12,6 +12,7 @@ from harness.servers import ROOT, SCRIPTS, environment
 
 PARTS = (
     "dvc.yaml",
+    "conda.yaml",
     "MLproject",
     "params.yaml",
     ".dvc/config",
