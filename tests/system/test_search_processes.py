@@ -24,7 +24,7 @@ from skipcast.artifacts import SearchResult
 from skipcast.search import trials as trials_module
 from skipcast.search import winners
 from skipcast.search.mlflow_runs import Runs
-from skipcast.search.spec import Job
+from skipcast.search.spec import PACKAGE, Job
 from skipcast.search.trials import search
 
 AFTER_A_FIT = moment("before", Runs, "log", 2)
@@ -98,7 +98,9 @@ def test_a_worker_that_was_killed_is_called_killed(make_job, postgres, caplog):
     ) in caplog.text
 
 
-def test_a_worker_that_cannot_work_says_so_in_one_line(make_job, postgres, capfd):
+def test_a_worker_that_cannot_work_says_so_in_one_line(make_job, postgres, capfd, monkeypatch):
+    # A model that was loaded here has put its own package, which is smaller, before this one.
+    monkeypatch.syspath_prepend(PACKAGE.parent)
     job = make_job("worker fails", families={"logistic": 2}, workers=2)
     context = multiprocessing.get_context("spawn")
     worker = context.Process(target=trials_module.assist, args=(job, "postgresql://127.0.0.1:1/"))
