@@ -113,3 +113,30 @@ def test_a_process_that_is_bound_to_one_processor_has_one():
 )  # fmt: skip
 def test_a_process_that_was_killed_is_called_killed(code, text):
     assert killed(code) == text
+
+
+def test_the_libraries_of_a_command_take_as_many_threads():
+    code = (
+        "import os, sys; sys.argv = ['skipcast', '--help']\n"
+        "from skipcast import processes\n"
+        "from skipcast.cli.main import main\n"
+        "os.sched_getaffinity, processes._quotas = lambda _: set(range(7)), lambda _: []\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "import pyarrow\n"
+        "print(pyarrow.cpu_count(), os.environ['OMP_NUM_THREADS'])"
+    )
+    env = {n: v for n, v in os.environ.items() if n not in (LIMIT, "OMP_NUM_THREADS")}
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert printed.splitlines()[-1] == "7 7"
+
+
+def test_a_command_refuses_what_is_no_number():
+    program = Path(sys.executable).with_name("skipcast")
+    env = os.environ | {LIMIT: "many"}
+    done = subprocess.run([program, "report"], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: LOKY_MAX_CPU_COUNT must be a whole number above 0 but got many. "
+        "Correct it or unset it.\n"
+    )

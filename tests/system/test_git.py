@@ -153,3 +153,18 @@ def test_what_is_typed_makes_a_repository_that_dvc_uses(tmp_path, env):
     assert run(project, env, *scm) == "DVC uses the git repository of this folder.\n"
     assert run(project, env, *scm) == ""
     run(project, env, SCRIPTS / "dvc", "metrics", "diff")
+
+
+def test_mlflow_does_not_tell_that_there_is_no_git_program(tmp_path, env):
+    code = (
+        "import sys; sys.argv = ['skipcast', '--help']\n"
+        "from skipcast.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "from mlflow.utils.git_utils import get_git_commit\n"
+        "assert get_git_commit('.') is None"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=archive(tmp_path), env=env | {"PATH": str(SCRIPTS)}, capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.stderr == b""

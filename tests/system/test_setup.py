@@ -183,11 +183,11 @@ def test_a_wrong_password_is_not_printed_by_uv(index, home, env, tmp_path, setti
     assert "wr0ng" not in failed.stdout + failed.stderr
 
 
-def as_root(script: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def as_root(script: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a script in which mounting changes nothing for others."""
     command = ["unshare", "--mount", "sh", "-e", "-c", script]
     try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         pytest.skip("unshare must be installed to mount")
     if re.search("^(unshare|mount): ", done.stderr, re.MULTILINE):
@@ -220,6 +220,15 @@ def test_a_folder_that_runs_no_programs_does_after_what_is_typed(tmp_path):
     done = as_root(f"{mount}; ({check}) 2> {said} || true; {typed}; {check}")
     assert "must run programs" in done.stderr
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("options", ["noexec", "ro", "size=1m"])
+def test_a_home_that_runs_or_takes_nothing_will_do(index, project, home, env, options):
+    script = f"mount -t tmpfs -o {options} tmpfs '{home}'; bash '{project}/tools/setup.sh' '{{}}'"
+    done = as_root(script.format(sys.executable), env | {"PIP_INDEX_URL": index.url()})
+    assert done.returncode == 0, done.stderr
+    assert (project / ".venv/ready").exists()
+    assert not (project / ".venv/cache").exists()
 
 
 def test_a_library_that_the_machine_lacks_is_named(tmp_path):

@@ -41,6 +41,8 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # Report within seconds that a tracking server does not answer; MLflow would try four minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    # MLflow would tell at length that there is no git program; what it wants is read without.
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     try:
         # What the libraries would take by themselves: they know nothing of cgroups.
         os.environ.setdefault("OMP_NUM_THREADS", str(cpu_count()))
