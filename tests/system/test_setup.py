@@ -231,8 +231,9 @@ def test_a_home_that_runs_or_takes_nothing_will_do(index, project, home, env, op
     assert not (project / ".venv/cache").exists()
 
 
-def test_a_library_that_the_machine_lacks_is_named(tmp_path):
-    """OpenMP, which LightGBM alone takes from the machine, is hidden from one process."""
+@pytest.fixture
+def hide(tmp_path: Path) -> str:
+    """Return a script that hides OpenMP, which LightGBM alone takes from the machine."""
     found = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=False).stdout
     paths = [line.split("=> ")[1] for line in found.splitlines() if "libgomp.so.1" in line]
     if not paths:
@@ -241,11 +242,24 @@ def test_a_library_that_the_machine_lacks_is_named(tmp_path):
     (tmp_path / "upper").mkdir()
     (tmp_path / "work").mkdir()
     layers = f"lowerdir={folder},upperdir={tmp_path}/upper,workdir={tmp_path}/work"
-    hide = f"mount -t overlay overlay -o {layers} '{folder}'; rm '{folder}'/libgomp.so.1*"
-    done = as_root(f"{hide}; '{sys.executable}' '{ROOT}/tools/libraries.py'")
+    return f"mount -t overlay overlay -o {layers} '{folder}'; rm '{folder}'/libgomp.so.1*; "
+
+
+def test_a_library_that_the_machine_lacks_is_named(hide):
+    done = as_root(f"{hide} '{sys.executable}' '{ROOT}/tools/libraries.py'")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("lightgbm must find the library libgomp.so.1 but does not. ")
+
+
+def test_a_command_that_lacks_a_library_says_what_names_it(hide):
+    code = "import skipcast.cli.main as m; m.app = lambda: __import__('lightgbm'); m.main()"
+    done = as_root(f'{hide} "{sys.executable}" -c "{code}"')
+    assert done.returncode == 1
+    assert "Error: The libraries that skipcast needs must be on this machine" in done.stderr
+    assert "libgomp.so.1: cannot open shared object file" in done.stderr
+    assert "`python tools/libraries.py` names the package" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_nothing_is_missing_here():

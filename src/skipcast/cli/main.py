@@ -1,7 +1,9 @@
 """The command line: one command per stage, and those for people."""
 
 import os
+import re
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -24,6 +26,8 @@ COMMANDS = (
     serve.serve,
     demo.demo,
 )
+# As the loaders of Linux and macOS say it.
+MISSING_LIBRARY = "cannot open shared object file|Error loading shared library|Library not loaded"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,5 +53,16 @@ def main() -> None:
         with disk_errors():
             app()
     except SkipcastError as error:
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error))
+    except (ImportError, OSError) as error:
+        if not re.search(MISSING_LIBRARY, str(error)):
+            raise
+        _fail(
+            f"The libraries that skipcast needs must be on this machine but one is not: {error}\n"
+            "`python tools/libraries.py` names the package to install."
+        )
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"Error: {message}", err=True)
+    sys.exit(1)
