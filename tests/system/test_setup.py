@@ -106,7 +106,8 @@ def test_a_wrong_password_is_not_printed_by_pip(index, project, home, env):
 
 def install(tmp_path: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Install a package by the uv of this environment."""
-    command = [sys.executable, UV, "pip", "install", "--target", tmp_path / "target"]
+    target = str(tmp_path / "target")
+    command = [sys.executable, str(UV), "pip", "install", "--target", target]
     return subprocess.run(
         [*command, "tiny_backend==1.0"], env=env, capture_output=True, text=True, check=False
     )
