@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: run serve test unit check setup requirements figures clean
 
 # A file's tests share what is slow to make, so a file stays in one process; the slow ones begin.
-# As many processes as may compute, and no more than files would fill.
+# As many processes as may compute; each needs memory for its servers, so there is an end.
 PROCESSES = -n $$(python -c "from skipcast.processes import cpu_count; print(min(8, cpu_count()))") \
 	--dist loadfile --no-loadscope-reorder
 
