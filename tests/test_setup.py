@@ -296,6 +296,19 @@ def test_a_library_that_is_missing_is_named_with_its_package(
     assert text.endswith(remedy)
 
 
+@pytest.mark.skipif(which("dpkg") is None, reason="no Debian, whose packages can be asked")
+@pytest.mark.parametrize(
+    "library", ["libgomp.so.1", "libstdc++.so.6", "libgcc_s.so.1", "libz.so.1"]
+)
+def test_the_package_that_is_named_has_the_library(libraries, library):
+    package = libraries.describe("x", GLIBC.format(library), "debian").split()[-1]
+    command = ["dpkg", "--search", f"*/{library}"]
+    owners = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    if not owners:
+        pytest.skip(f"no package that is installed has {library}")
+    assert package in {line.partition(":")[0] for line in owners.splitlines()}
+
+
 def test_every_module_that_does_not_run_is_found(libraries, tmp_path, monkeypatch):
     words = GLIBC.format("libgomp.so.1").removeprefix("OSError: ")
     for name, code in {

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -211,6 +212,18 @@ def test_a_folder_that_will_not_do_is_refused_before_the_work(tmp_path, options,
     assert done.stderr.count("\n") == 1
     assert rule.format(tmp_path) in done.stderr
     assert remedy.format(tmp_path) in done.stderr
+
+
+def test_what_is_typed_copies_a_project_that_takes_no_files(tmp_path, home, env):
+    folder = tmp_path / "the project"
+    folder.mkdir()
+    at = shlex.quote(str(folder))
+    made = f"printf 'run:\\n\\t@pwd\\n' > {at}/Makefile; mount -o remount,ro {at}; cd {at}"
+    check = f"'{sys.executable}' '{ROOT}/tools/folder.py' 2> '{tmp_path}/said' || true"
+    typed = f"eval \"$(sed 's/.*Type: //' '{tmp_path}/said')\""
+    done = as_root(f"mount -t tmpfs tmpfs {at}; {made}; {check}; {typed}", env)
+    assert done.returncode == 0, done.stderr
+    assert str(home / "skipcast") in done.stdout
 
 
 def test_a_folder_that_runs_no_programs_does_after_what_is_typed(tmp_path):
