@@ -131,14 +131,19 @@ def test_a_script_that_lost_its_mode_is_run_all_the_same(tmp_path):
     (tmp_path / "tools/setup.sh").write_text("echo set up\n")
     (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
     done = subprocess.run(
-        ["make", "setup"], cwd=tmp_path, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "setup"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == "set up\n"
 
 
 def test_make_without_bash_says_what_to_install(tmp_path, pythons):
     (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
-    make = ["/usr/bin/env", f"PATH={pythons}", str(which("make")), "setup", "SHELL=/bin/sh"]
+    make = ["/usr/bin/env", f"PATH={pythons}", str(which("make"))]
+    make += ["--no-print-directory", "setup", "SHELL=/bin/sh"]
     done = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout == "bash must be on PATH but is not. Install the package bash.\n"
 
