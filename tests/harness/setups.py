@@ -1,10 +1,12 @@
 """A made-up project with the tools of this one, and its set-up."""
 
+import importlib.util
 import shutil
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 BASH = str(shutil.which("bash"))
@@ -30,3 +32,13 @@ def set_up(
     """Run the set-up of a project by a Python, with no other variables than `env`."""
     command: list[str | Path] = [BASH, project / "tools/setup.sh", python]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def load_tool(name: str) -> Any:
+    """Return a program of tools/ as a module."""
+    spec = importlib.util.spec_from_file_location(f"tools_{name}", ROOT / f"tools/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
