@@ -1,4 +1,4 @@
-"""Files that are whole or not there (written beside their place, then moved into it), and tables."""
+"""Files that are whole or not there, written beside their place and then moved; and tables."""
 
 import errno
 import hashlib

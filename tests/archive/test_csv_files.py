@@ -2,15 +2,14 @@
 
 import bz2
 import gzip
-import io
 import lzma
 import shutil
 import subprocess
-import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from harness.archives import write_tar, write_zip
 
 from skipcast.archive.csv_files import CsvFile, is_hidden, open_file
 from skipcast.errors import SkipcastError
@@ -36,22 +35,6 @@ def write(path: Path, content: bytes) -> Path:
     return path
 
 
-def write_zip(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
-    with zipfile.ZipFile(path, "w", method) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
-
-
-def write_tar(path: Path, files: dict[str, bytes], mode: str = "w") -> Path:
-    with tarfile.open(path, mode) as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return path
-
-
 def refuses(match: str, path: Path) -> None:
     with pytest.raises(SkipcastError, match=match):
         contents(path)
@@ -65,9 +48,10 @@ def test_a_file_is_read_by_its_content_whatever_its_name(tmp_path, name, pack):
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.TAR.GZ", "a.tgz", "a.zip", "a.csv"])
-@pytest.mark.parametrize("mode", ["w", "w:gz"])
-def test_a_tar_archive_gives_each_of_its_files(tmp_path, name, mode):
-    path = write_tar(tmp_path / name, {"x/1.csv": TABLE, "x/2.CSV": OTHER}, mode)
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_tar_archive_gives_each_of_its_files(tmp_path, name, compressed):
+    files = {"x/1.csv": TABLE, "x/2.CSV": OTHER}
+    path = write_tar(tmp_path / name, files, compressed=compressed)
     assert contents(path) == {f"{name}/x/1.csv": READ[TABLE], f"{name}/x/2.CSV": READ[OTHER]}
 
 
@@ -128,7 +112,7 @@ def test_a_file_that_is_cut_short_is_an_error(tmp_path, kind, share):
     elif kind == "csv.gz":
         path.write_bytes(gzip.compress(many))
     else:
-        write_tar(path, {"1.csv": many}, "w:gz" if kind == "tar.gz" else "w")
+        write_tar(path, {"1.csv": many}, compressed=kind == "tar.gz")
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
     refuses("must be a whole archive but is cut short or damaged", path)
@@ -142,7 +126,7 @@ def test_a_zip_archive_with_a_wrong_checksum_is_an_error(tmp_path):
 
 NESTED = {
     "zip in zip": ("a.zip", lambda p: write_zip(p, {"1.csv": TABLE})),
-    "tar.gz in zip": ("a.tar.gz", lambda p: write_tar(p, {"1.csv": TABLE}, "w:gz")),
+    "tar.gz in zip": ("a.tar.gz", lambda p: write_tar(p, {"1.csv": TABLE}, compressed=True)),
     "tar in zip": ("a.tar", lambda p: write_tar(p, {"1.csv": TABLE})),
 }
 

@@ -14,6 +14,7 @@ AGAIN = "Get it again; sign in first, if its page asks for that."
 CONVERT = "Convert it: `iconv -f UTF-16 -t UTF-8 FILE > NEW.csv`."
 EXPORT = "Write it as CSV with commas, in UTF-8."
 OTHERS: tuple[tuple[bytes, str, str], ...] = (
+    (rb"\Z", "empty", "Get it again."),
     (rb"BZh", "bzip2", UNPACKED),
     (rb"\xfd7zXZ\0", "xz", UNPACKED),
     (rb"\x28\xb5\x2f\xfd", "Zstandard", UNPACKED),
@@ -65,22 +66,16 @@ def check_kind(name: str, start: bytes) -> None:
     Raises:
         SkipcastError: it is empty, or of another kind; the message says of which.
 
-    >>> check_kind("log.tar.gz", b"<html>")
+    >>> check_kind("a.zip", b"<html>")
     Traceback (most recent call last):
-    skipcast.errors.SkipcastError: log.tar.gz must be CSV, as it is or packed as .gz, .tar, .tar.gz \
-or .zip, but is a web page. Get it again; sign in first, if its page asks for that.
+    skipcast.errors.SkipcastError: a.zip must be CSV, as it is or packed as .gz, .tar, .tar.gz or \
+.zip, but is a web page. Get it again; sign in first, if its page asks for that.
     """
     if packing(start):
         return
-    kinds = (
-        (kind, remedy) for sign, kind, remedy in OTHERS if re.match(sign, start, re.IGNORECASE)
-    )
-    if not start:
-        kind, remedy = "empty", "Get it again."
-    else:
-        kind, remedy = next(kinds, ("", ""))
-    if kind:
-        raise SkipcastError(
-            f"{name} must be CSV, as it is or packed as .gz, .tar, .tar.gz or .zip, but is {kind}. "
-            f"{remedy}"
-        )
+    for sign, kind, remedy in OTHERS:
+        if re.match(sign, start, re.IGNORECASE):
+            raise SkipcastError(
+                f"{name} must be CSV, as it is or packed as .gz, .tar, .tar.gz or .zip, but is "
+                f"{kind}. {remedy}"
+            )

@@ -139,13 +139,13 @@ def _with_file(batch: pa.Table, number: int) -> pa.Table:
 
 def _check_in_one_file(table: pd.DataFrame, key: str, files: list[str]) -> None:
     """Check that all rows of a session or track are of one file."""
-    first = table.groupby(key, sort=False)[FILE].transform("first")
-    others = table[table[FILE] != first]
-    if len(others):
-        row = others.iloc[0]
+    first = table.groupby(key, sort=False)[FILE].transform("first").to_numpy()
+    numbers = table[FILE].to_numpy()
+    if (numbers != first).any():
+        row = int((numbers != first).argmax())
         raise SkipcastError(
-            f"{key} must be in one file but {row[key]} is in {files[first[row.name]]} and in "
-            f"{files[row[FILE]]}. Name files that have nothing in common."
+            f"{key} must be in one file but {table[key].iloc[row]} is in {files[first[row]]} and "
+            f"in {files[numbers[row]]}. Name files that have nothing in common."
         )
 
 

@@ -162,12 +162,13 @@ def _parse(
 
 def _wrong_row(name: str, message: str, first: int) -> SkipcastError:
     """Return an error with the row's number in the file from Arrow's message with another."""
-    detail = message.split("CSV parse error: ")[-1].strip()
+    detail = re.sub(r"^.*CSV parse error: ", "", message).strip()
     row = re.match(r"Row #(\d+): ", detail)
     where = f" in row {first + int(row[1])}" if row else ""
     return SkipcastError(
         f"{name} must hold rows of as many fields as its header but does not{where}: "
-        f"{detail[row.end() if row else 0 :]}. Correct the file, or get it again if it was cut short."
+        f"{detail.removeprefix(row[0] if row else '')}. Correct the file, or get it again if it "
+        "was cut short."
     )
 
 

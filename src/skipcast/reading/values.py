@@ -10,8 +10,10 @@ from typing import Any
 from skipcast.schema import Column
 
 NULLS = frozenset(
-    ("", "na", "n/a", "nan", "-nan", "nat", "null", "none", "<na>", "#na", "#n/a", "#n/a n/a")
-    + ("1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan")
+    [
+        *("", "na", "n/a", "nan", "-nan", "nat", "null", "none", "<na>", "#na", "#n/a", "#n/a n/a"),
+        *(f"{sign}1.#{kind}" for sign in ("", "-") for kind in ("ind", "qnan")),  # of Windows
+    ]
 )
 """Texts that stand for null, in small letters. Of an id, only the empty text does."""
 TRUE, FALSE = ("true", "t"), ("false", "f")
