@@ -1,4 +1,4 @@
-"""Which files of a folder are read: each once, none that is hidden, and what is left out is told."""
+"""Which files of a folder are read: each once, none that is hidden; what is left out is told."""
 
 import bz2
 import gzip
@@ -170,7 +170,7 @@ def test_home_and_variables_are_replaced(tmp_path, monkeypatch, path):
     write(tmp_path / "mssd/log.csv")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("MSSD", str(tmp_path / "mssd"))
-    assert names(path.format(tmp_path.name)) == ["log.csv"]
+    assert names(path.replace("{}", tmp_path.name)) == ["log.csv"]
 
 
 def test_a_folder_whose_name_has_such_signs_is_found(tmp_path, monkeypatch):

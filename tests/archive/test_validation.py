@@ -71,7 +71,7 @@ def test_refuses_a_play_without_a_value(plays, column):
 
 
 def test_refuses_a_track_without_a_value(plays, tracks):
-    with pytest.raises(SkipcastError, match="tempo must be a number .* but got null"):
+    with pytest.raises(SkipcastError, match=r"tempo must be a number .* but got null"):
         check_tracks(changed(tracks, "tempo", None), plays)
 
 

@@ -71,7 +71,7 @@ def predict(
     outcome = Outcome()
     with replacing(target) as temporary, ExitStack() as stack:
         write = stack.enter_context(_writer(temporary))
-        tables = _counted(_read(source), outcome)
+        tables = _counted(read(source), outcome)
         scored = score(tables, model, history=history, summary=summary)
         for answer, block_summary in stack.enter_context(closing(scored)):
             write(answer)
@@ -94,8 +94,16 @@ def _counted(tables: Iterable[pa.Table], outcome: Outcome) -> Iterator[pa.Table]
         yield table
 
 
-def _read(source: Path) -> Iterator[pa.Table]:
-    """Yield the plays of a file, in the types of `schema.INPUTS`."""
+def read(source: Path) -> Iterator[pa.Table]:
+    """Yield the plays of a file in tables, in the types of `schema.INPUTS`.
+
+    Args:
+        source: as `predict` has it.
+
+    Raises:
+        SkipcastError: the file is of another kind or damaged, lacks a column or has an unknown one,
+            or a value breaks the rule of its column.
+    """
     if source.suffix.lower() == ".parquet":
         yield from _read_parquet(source)
         return
@@ -201,7 +209,7 @@ def score(
     first = 0  # number of plays before a block
     with ExitStack() as stack, ThreadPoolExecutor(count) as pool:
         waiting: deque[Future[tuple[pa.RecordBatch, Summary | None]]] = deque()
-        for number, block in enumerate(_each_session_once(blocks(tables))):
+        for number, block in enumerate(once(blocks(tables))):
             if number < count:  # a small file needs one process, a damaged one none
                 process = ModelProcess(model, "score", history=history, summary=summary)
                 idle.put(stack.enter_context(process))
@@ -213,8 +221,12 @@ def score(
             yield waiting.popleft().result()
 
 
-def _each_session_once(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Pass blocks on; a session in two of them would be scored as two."""
+def once(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Pass blocks on, each session once: in two blocks it would be scored as two.
+
+    Raises:
+        SkipcastError: after the last block, if a session was in two of them.
+    """
     hashes = array("q")  # 8 bytes a session; as Python's own objects they would be ten times that
     for block in parts:
         if "session_id" in block.schema.names:
