@@ -4,6 +4,8 @@ import bz2
 import gzip
 import io
 import lzma
+import re
+import subprocess
 import tarfile
 import zipfile
 
@@ -73,6 +75,7 @@ DVC = b"outs:\n- md5: 1f0c\n  size: 3\n  hash: md5\n  path: training_set.tar.gz\
         (b"md5: 12\nframe: 3\n" + DVC, "a pointer of DVC"),
         (b"/annex/objects/SHA256E-s1--1f.csv\n", "a pointer of git-annex"),
         (CSV.decode().encode("utf-16"), "text in UTF-16"),
+        (CSV.decode().encode("utf-32"), "text in UTF-32"),
         (CSV.decode().encode("utf-16-le"), "text in UTF-16"),
         (CSV.decode().encode("utf-16-be"), "text in UTF-16"), (bytes(600), "binary"),
         (b"\x7fELF\2\1\1\0", "binary"),
@@ -87,3 +90,13 @@ def test_what_is_not_read_is_named(content, kind):
 def test_a_header_of_any_names_is_text():
     for header in (b"outsider,a\n", b"version,b\n", b"rar,c\n", b"a", b"x{,[<\n"):
         check_kind("x.csv", header)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_the_remedy_of_another_encoding_works(tmp_path, encoding):
+    (tmp_path / "FILE").write_bytes(CSV.decode().encode(encoding))
+    with pytest.raises(SkipcastError) as caught:
+        check_kind("FILE", (tmp_path / "FILE").read_bytes()[:START])
+    remedy = re.search("`(iconv.*)`", str(caught.value))
+    subprocess.run(remedy[1], shell=True, cwd=tmp_path, check=True)
+    assert (tmp_path / "NEW.csv").read_bytes() == CSV

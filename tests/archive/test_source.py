@@ -191,6 +191,14 @@ def test_a_variable_that_is_not_set_is_named_and_its_remedy_works(tmp_path):
     subprocess.run(typed, shell=True, check=True)
 
 
-@pytest.mark.parametrize("path", ["~nobody-of-this-name/log.csv", "log.csv", "https://a.b/log.csv"])
+def test_of_an_archive_that_is_named_the_first_file_is_opened_at_once(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {"1.csv": b"<html>"})
+    with pytest.raises(SkipcastError, match=r"a\.zip/1\.csv must be CSV, .* but is a web page"):
+        Source(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "~nobody-of-this-name/log.csv", "log.csv", "https://a.b/log.csv"]
+)
 def test_what_is_not_there_is_named(path):
     refuses("fetch.source and fetch.tracks must name files or folders but .* is neither", path)

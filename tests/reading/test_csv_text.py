@@ -99,6 +99,12 @@ def test_a_wrong_value_is_named_with_its_row_in_the_file(monkeypatch, size):
         rows(b"a,1,t\nb,2,t\nc,x,t\n")
 
 
+@pytest.mark.parametrize("text", ["0x1F", "0X1f", "1_0", "1 0", "1,5"])
+def test_what_a_library_takes_for_a_number_is_none(text):
+    with pytest.raises(SkipcastError, match=f"number must be a whole number .* but got '{text}'"):
+        rows(f'a,"{text}",t\n'.encode())
+
+
 @pytest.mark.parametrize("size", [6, 1000])
 def test_a_row_of_too_few_fields_is_named(monkeypatch, size):
     monkeypatch.setattr(csv_text, "BLOCK_BYTES", size)

@@ -33,6 +33,8 @@ SUFFIXES = (
 )
 """Of files that are opened in folders and archives, in small letters."""
 
+TAR_BYTES = 1 << 16  # that tarfile reads at a time; it copies what it has at every step
+
 Member = tuple[str, int, Callable[[], IO[bytes]]]
 """A file in an archive: its name, its size in bytes, and what opens it."""
 Skip = Callable[[str, int], bool]
@@ -127,7 +129,7 @@ def _open_zipped(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
 
 
 def _tar_members(file: IO[bytes]) -> Iterator[Member]:
-    with tarfile.open(fileobj=file, mode="r|", bufsize=BLOCK_BYTES) as archive:
+    with tarfile.open(fileobj=file, mode="r|", bufsize=TAR_BYTES) as archive:
         for member in archive:
             if member.isfile():
                 extract = cast(Callable[[tarfile.TarInfo], IO[bytes]], archive.extractfile)

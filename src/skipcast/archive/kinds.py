@@ -11,7 +11,7 @@ START = tarfile.BLOCKSIZE  # bytes that tell what a file is
 
 UNPACKED = "Unpack it and name the file or folder that comes out."
 AGAIN = "Get it again; sign in first, if its page asks for that."
-CONVERT = "Convert it: `iconv -f UTF-16 -t UTF-8 FILE > NEW.csv`."
+CONVERT = "Convert it: `iconv -f {} -t UTF-8 FILE > NEW.csv`."
 EXPORT = "Write it as CSV with commas, in UTF-8."
 OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (rb"\Z", "empty", "Get it again."),
@@ -34,7 +34,9 @@ OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (rb"/annex/objects/", "a pointer of git-annex", "Get the file that it points to."),
     (rb"(\w+:[\s\S]*\n)?outs:\s", "a pointer of DVC",
      "Get the file: `dvc pull FILE.dvc`, and name it without .dvc."),
-    (rb"\xff\xfe|\xfe\xff|[^\0]\0[^\0]\0|\0[^\0]\0[^\0]", "text in UTF-16", CONVERT),
+    (rb"\xff\xfe\0\0|\0\0\xfe\xff", "text in UTF-32", CONVERT.format("UTF-32")),
+    (rb"\xff\xfe|\xfe\xff|[^\0]\0[^\0]\0|\0[^\0]\0[^\0]", "text in UTF-16",
+     CONVERT.format("UTF-16")),
     (rb"[\s\S]*\0", "binary", AGAIN),
 )  # fmt: skip
 

@@ -40,6 +40,8 @@ class Source:
         for file in self._files:
             with intact(self._name(file)), file.open("rb") as opened:
                 check_kind(self._name(file), opened.read(START))
+        if self._files == [self.path]:  # of many, this would take long
+            next(open_file(self.path, self._name(self.path)), None)
 
     def open(self) -> Iterator[CsvFile]:
         """Yield the logs and track tables; each must be read before the next one is asked for.
@@ -97,17 +99,18 @@ class Source:
 
 
 def _expand(path: Path | str) -> Path:
-    """Return a path with `~` and variables replaced, unless it is there as it is."""
-    if os.path.exists(path):  # noqa: PTH110 (Path's raises where a folder may not be read)
-        return Path(path)
-    text = os.path.expandvars(path)
-    expanded = Path(os.path.expanduser(text))  # noqa: PTH111 (Path's raises for unknown users)
-    if os.path.exists(expanded):  # noqa: PTH110
-        return expanded
+    """Return a path with `~` and variables replaced, unless it is there as it is.
+
+    The functions of `os.path`, as those of `Path` raise where they may not look.
+    """
+    for text in (os.fspath(path), os.path.expanduser(os.path.expandvars(path))):  # noqa: PTH111
+        if os.path.isfile(text) or os.path.isdir(text):  # noqa: PTH112, PTH113
+            return Path(text)
+    expanded = Path(text)
     unset = re.search(r"\$\{?(\w+)", str(text))
     if unset:
         remedy = f"The variable {unset[1]} is not set: `export {unset[1]}=...` sets it."
-    elif expanded.with_name(f"{expanded.name}.dvc").is_file():
+    elif os.path.isfile(f"{expanded}.dvc"):  # noqa: PTH113
         remedy = f"`dvc pull {expanded}.dvc` gets it."
     else:
         remedy = "Correct params.yaml."

@@ -99,17 +99,19 @@ def _numbers(column: Column, array: pa.Array) -> pa.Array | None:
     kind, target = array.type, ARROW_TYPES[column.type]
     if pa.types.is_boolean(kind):
         return array.cast(target) if column.is_flag else None
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
+    if pa.types.is_floating(kind):
+        array = array.cast(pa.float64())
+        if pc.any(pc.is_nan(array)).as_py():
+            array = pc.if_else(pc.is_nan(array), NO_NUMBER, array)
+    elif not (pa.types.is_integer(kind) or pa.types.is_null(kind)):
         return None
-    numbers = array.cast(pa.float64(), safe=False)
-    numbers = pc.if_else(pc.is_nan(numbers), NO_NUMBER, numbers)
-    is_right = not (column.required and numbers.null_count)
-    bounds = pc.min_max(numbers).as_py()
-    if bounds["min"] is not None:
-        is_right &= column.low <= bounds["min"] and bounds["max"] <= column.high
-        if column.is_whole:
-            is_right &= pc.all(pc.equal(pc.floor(numbers), numbers)).as_py()
-    return numbers.cast(target) if is_right else None
+    is_right = not (column.required and array.null_count)
+    if array.null_count < len(array):
+        low, high = pc.min_max(array).as_py().values()
+        is_right &= column.low <= low and high <= column.high
+        if column.is_whole and pa.types.is_floating(kind):
+            is_right &= pc.all(pc.equal(pc.floor(array), array)).as_py()
+    return array.cast(target) if is_right else None
 
 
 def _one_by_one(column: Column, array: pa.Array) -> pa.Array:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from skipcast.errors import SkipcastError
-from skipcast.reading.columns import WrongValueError, read_column, wrong_value
+from skipcast.reading.columns import ARROW_TYPES, WrongValueError, read_column, wrong_value
 from skipcast.reading.headers import check_once
 from skipcast.schema import Column, names
 
@@ -22,8 +22,8 @@ FLAGS = {  # Arrow's of flags; others are read value by value
     "true_values": ["true", "True", "TRUE", "1", "t", "T"],
     "false_values": ["false", "False", "FALSE", "0", "f", "F"],
 }
-# Whole numbers, too, are read as numbers with a point: so 3.0 is one.
-TYPES = {"text": pa.string(), "boolean": pa.bool_()}
+NEXT = {pa.int64(): pa.float64()}  # 3.0 is a whole number; what is no number is text
+HEXADECIMAL = (b"0x", b"0X")  # of whole numbers for Arrow, of none here
 
 
 def read_header(name: str, stream: IO[bytes]) -> list[str]:
@@ -68,17 +68,13 @@ def read_batches(
             a column comes twice, or the text is no UTF-8.
     """
     check_once([column for column in header if column in names(columns)])
-    types = {column.name: TYPES.get(column.type, pa.float64()) for column in columns}
+    types = {column.name: ARROW_TYPES[column.type] for column in columns}
     first = 0
     for block in _blocks(stream):
         table = _parse(name, block, header, types, first)
-        if table.num_rows:
-            yield _typed(table, columns, file, first)
-        first += table.num_rows
-
-
-def _typed(table: pa.Table, columns: tuple[Column, ...], file: str, first: int) -> pa.Table:
-    return pa.table({c.name: read_part(c, table, file=file, first=first) for c in columns})
+        if table is not None:
+            yield pa.table({c.name: read_part(c, table, file=file, first=first) for c in columns})
+            first += table.num_rows
 
 
 def read_part(column: Column, table: pa.Table, *, file: str, first: int) -> pa.Array:
@@ -119,7 +115,7 @@ def _end_of_rows(text: bytes) -> int:
     (4, 12)
     """
     last = end = text.rfind(b"\n") + 1
-    for _ in range(QUOTED_LINES):
+    for _ in range(QUOTED_LINES if b'"' in text else 0):
         if text.count(b'"', 0, end) % 2 == 0:
             return end
         end = text.rfind(b"\n", 0, end - 1) + 1
@@ -128,9 +124,11 @@ def _end_of_rows(text: bytes) -> int:
 
 def _parse(
     name: str, block: bytes, header: list[str], types: dict[str, pa.DataType], first: int
-) -> pa.Table:
-    """Parse rows; a column that is not of its type becomes text in `types`."""
+) -> pa.Table | None:
+    """Parse rows, None if there is none; in `types`, a column gets another type if it needs it."""
     _check_no_nul(name, block)
+    if any(sign in block for sign in HEXADECIMAL):
+        types |= {column: NEXT.get(kind, kind) for column, kind in types.items()}
     while True:
         try:
             return csv.read_csv(
@@ -149,7 +147,7 @@ def _parse(
             )
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):  # a header and no row
-                return pa.table({column: pa.array([], kind) for column, kind in types.items()})
+                return None
             number = re.search(r"In CSV column #(\d+)", str(error))
             if number is None:
                 raise _wrong_row(name, str(error), first) from error
@@ -157,7 +155,7 @@ def _parse(
             if types[column] == pa.string():  # of which only the encoding can be wrong
                 _check_utf_8(name, block)
                 raise
-            types[column] = pa.string()
+            types[column] = NEXT.get(types[column], pa.string())
 
 
 def _wrong_row(name: str, message: str, first: int) -> SkipcastError:

@@ -120,6 +120,6 @@ def display(value: Any) -> str:
     if is_null(value):
         return "null"
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:.10g}"
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 42 else f"{text[:39]}..."
