@@ -1,7 +1,4 @@
-"""Files that are whole or not there (written beside their place, then moved into it), and tables.
-
-One mapping from the types of `schema.py` to Arrow's serves every CSV and Parquet file.
-"""
+"""Files that are whole or not there, written beside their place and then moved; and tables."""
 
 import errno
 import hashlib
@@ -19,28 +16,23 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from skipcast.errors import SkipcastError
+from skipcast.reading.columns import ARROW_TYPES
+from skipcast.reading.csv_text import FLAGS
 from skipcast.schema import Column, names
 
 if TYPE_CHECKING:  # `skipcast predict` starts faster without
     import pandas as pd
 
-ARROW_TYPES = {
-    "text": pa.string(),
-    "bigint": pa.int64(),
-    "boolean": pa.bool_(),
-    "double precision": pa.float64(),
-}
-
 
 def csv_conversion(columns: Iterable[Column]) -> csv.ConvertOptions:
-    """Return how to read `columns`, and nothing else, from a CSV file; empty fields are null."""
+    """Return how to read `columns`, and nothing else, from CSV that has each in its type."""
     columns = tuple(columns)
     return csv.ConvertOptions(
         column_types={column.name: ARROW_TYPES[column.type] for column in columns},
         include_columns=names(columns),
+        null_values=[""],
         strings_can_be_null=True,
-        true_values=["true", "True", "TRUE", "1", "t"],
-        false_values=["false", "False", "FALSE", "0", "f"],
+        **FLAGS,
     )
 
 

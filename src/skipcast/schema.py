@@ -91,7 +91,8 @@ class Column:
         if self.is_flag:
             return _either(["true", "false", *null, "0", "1"])
         if self.type == "text":
-            texts = self.values or ("a date like 2018-07-15" if self.is_date else "text",)
+            kind = "text that is not empty" if self.required else "text"
+            texts = self.values or ("a date like 2018-07-15" if self.is_date else kind,)
             return _either([*texts, *null])
         number = "a whole number" if self.is_whole else "a number"
         interval = f"from {self.low:,.0f} to {self.high:,.0f}"

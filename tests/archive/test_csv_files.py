@@ -1,155 +1,179 @@
+"""CSV files in files and archives of every kind that is read, and of some that are not."""
+
+import bz2
 import gzip
-import io
-import tarfile
+import lzma
+import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
+from harness.archives import write_tar, write_zip
 
-from skipcast.archive.csv_files import open_tables, read_batches, read_header
+from skipcast.archive.csv_files import CsvFile, is_hidden, open_file
 from skipcast.errors import SkipcastError
 from skipcast.schema import Column
 
 COLUMNS = (Column("id", "text"), Column("number", "bigint"))
-HEADER = ["id", "number"]
-ROWS = b"a,1\nb,2\n"
-TABLE = b"id,number\n" + ROWS
+TABLE = b"id,number\na,1\nb,2\n"
+OTHER = b"id,number\nc,3\n"
+READ = {TABLE: [("a", 1), ("b", 2)], OTHER: [("c", 3)]}
 
 
-def contents(source: Path) -> dict[str, bytes]:
-    return {name: stream.read() for name, stream in open_tables(source)}
+def rows(file: CsvFile) -> list[tuple[object, ...]]:
+    batches = file.read(COLUMNS, file=file.name)
+    return [tuple(row.values()) for batch in batches for row in batch.to_pylist()]
 
 
-def read_all(source: Path) -> None:
-    for name, stream in open_tables(source):
-        header = read_header(name, stream)
-        for _ in read_batches(name, stream, COLUMNS, header):
-            pass
+def contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    return {file.name: rows(file) for file in open_file(path, path.name)}
 
 
-def rows(text: bytes, header: list[str] = HEADER) -> list[dict[str, object]]:
-    batches = read_batches("t.csv", io.BytesIO(text), COLUMNS, header)
-    return [row for batch in batches for row in batch.to_pylist()]
-
-
-def write_zip(path: Path, files: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
     return path
 
 
-def write_tar(path: Path, files: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w:gz" if path.name.endswith("gz") else "w") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return path
+def refuses(match: str, path: Path) -> None:
+    with pytest.raises(SkipcastError, match=match):
+        contents(path)
 
 
-def test_a_plain_file_is_read_as_it_is(tmp_path):
-    (tmp_path / "t.csv").write_bytes(TABLE)
-    assert contents(tmp_path / "t.csv") == {"t.csv": TABLE}
+@pytest.mark.parametrize("name", ["t.csv", "T.CSV", "log.csv.gz", "log", "log.txt"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_file_is_read_by_its_content_whatever_its_name(tmp_path, name, pack):
+    """A browser unpacks a file and keeps its name."""
+    assert contents(write(tmp_path / name, pack(TABLE))) == {name: READ[TABLE]}
 
 
-def test_a_compressed_file_is_unpacked(tmp_path):
-    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(TABLE))
-    assert contents(tmp_path / "t.csv.gz") == {"t.csv.gz": TABLE}
+@pytest.mark.parametrize("name", ["a.tar", "a.TAR.GZ", "a.tgz", "a.zip", "a.csv"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_tar_archive_gives_each_of_its_files(tmp_path, name, compressed):
+    files = {"x/1.csv": TABLE, "x/2.CSV": OTHER}
+    path = write_tar(tmp_path / name, files, compressed=compressed)
+    assert contents(path) == {f"{name}/x/1.csv": READ[TABLE], f"{name}/x/2.CSV": READ[OTHER]}
 
 
-@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz"])
-def test_a_tar_archive_gives_each_of_its_files(tmp_path, suffix):
-    source = write_tar(tmp_path / f"a{suffix}", {"x/1.csv": TABLE, "x/2.csv": ROWS})
-    assert contents(source) == {f"a{suffix}/x/1.csv": TABLE, f"a{suffix}/x/2.csv": ROWS}
-
-
-def test_a_zip_archive_gives_each_of_its_files(tmp_path):
-    source = write_zip(tmp_path / "a.zip", {"x/2.csv": ROWS, "x/1.csv": TABLE})
-    assert contents(source) == {"a.zip/x/1.csv": TABLE, "a.zip/x/2.csv": ROWS}
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_zip_archive_gives_each_of_its_files_in_order(tmp_path, method):
+    path = write_zip(tmp_path / "a.ZIP", {"x/2.csv": OTHER, "x/1.CSV": TABLE}, method)
+    assert contents(path) == {"a.ZIP/x/1.CSV": READ[TABLE], "a.ZIP/x/2.csv": READ[OTHER]}
+    assert list(contents(path)) == ["a.ZIP/x/1.CSV", "a.ZIP/x/2.csv"]
 
 
 def test_a_compressed_file_in_an_archive_is_unpacked_twice(tmp_path):
-    source = write_zip(tmp_path / "a.zip", {"1.csv.gz": gzip.compress(TABLE)})
-    assert contents(source) == {"a.zip/1.csv.gz": TABLE}
+    files = {"1.csv.gz": gzip.compress(TABLE)}
+    assert contents(write_zip(tmp_path / "a.zip", files)) == {"a.zip/1.csv.gz": READ[TABLE]}
+    path = write_tar(tmp_path / "a.tar", files)
+    assert contents(path) == {"a.tar/1.csv.gz": READ[TABLE]}
 
 
-def test_a_folder_gives_files_and_archives_in_order(tmp_path):
-    (tmp_path / "c.csv").write_bytes(TABLE)
-    write_zip(tmp_path / "b.zip", {"1.csv": TABLE})
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "d.csv").write_bytes(TABLE)
-    assert list(contents(tmp_path)) == ["d.csv", "b.zip/1.csv", "c.csv"]
+@pytest.mark.parametrize(
+    "name", ["README.md", "._1.csv", "__MACOSX/._1.csv", ".ipynb_checkpoints/1-checkpoint.csv",
+             "x/.hidden/1.csv", "__MACOSX\\1.csv", "x.csv/"]
+)  # fmt: skip
+def test_other_files_and_hidden_ones_are_passed_over(tmp_path, name):
+    files = {name: b"" if name.endswith("/") else b"\0\1", "./1.csv": TABLE}
+    path = write_zip(tmp_path / "a.zip", files)
+    assert list(contents(path)) == ["a.zip/./1.csv"]
+    if "\\" not in name and not name.endswith("/"):
+        assert list(contents(write_tar(tmp_path / "a.tar", files))) == ["a.tar/./1.csv"]
 
 
-def test_other_files_are_passed_over(tmp_path):
-    source = write_zip(tmp_path / "a.zip", {"README.md": b"text", "1.csv": TABLE})
-    assert list(contents(source)) == ["a.zip/1.csv"]
+def test_a_name_that_is_twice_in_a_zip_archive_is_read_once(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {"1.csv": OTHER})
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("1.csv", TABLE)
+    assert contents(path) == {"a.zip/1.csv": READ[TABLE]}
 
 
-def test_the_hidden_files_of_a_mac_are_passed_over(tmp_path):
-    source = write_zip(tmp_path / "a.zip", {"__MACOSX/._1.csv": b"\0\1", "1.csv": TABLE})
-    assert list(contents(source)) == ["a.zip/1.csv"]
+def test_files_that_the_caller_passes_over_are_not_opened(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {"1.csv": TABLE, "2.csv": b"\0"})
+    skipped = []
+
+    def skip(name, size):
+        skipped.append((name, size))
+        return name == "2.csv"
+
+    assert [file.name for file in open_file(path, "a.zip", skip)] == ["a.zip/1.csv"]
+    assert skipped == [("1.csv", len(TABLE)), ("2.csv", 1)]
 
 
-def test_a_missing_source_is_an_error(tmp_path):
-    with pytest.raises(SkipcastError, match="must name files or folders but"):
-        contents(tmp_path / "nothing.csv")
-
-
-@pytest.mark.parametrize("name", ["t.csv.gz", "a.tar.gz", "a.zip"])
-def test_a_source_that_is_cut_short_is_an_error(tmp_path, name):
+@pytest.mark.parametrize("kind", ["csv.gz", "tar.gz", "tar", "zip"])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_file_that_is_cut_short_is_an_error(tmp_path, kind, share):
     many = TABLE + b"".join(b"%d,%d\n" % (i, i * i) for i in range(5000))
-    path = tmp_path / name
-    if name.endswith(".zip"):
+    path = tmp_path / f"a.{kind}"
+    if kind == "zip":
         write_zip(path, {"1.csv": many})
-    elif name.endswith(".tar.gz"):
-        write_tar(path, {"1.csv": many})
-    else:
+    elif kind == "csv.gz":
         path.write_bytes(gzip.compress(many))
+    else:
+        write_tar(path, {"1.csv": many}, compressed=kind == "tar.gz")
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(SkipcastError, match="must be a whole archive but is cut short or damaged"):
-        read_all(path)
+    path.write_bytes(whole[: int(len(whole) * share)])
+    refuses("must be a whole archive but is cut short or damaged", path)
 
 
-def test_the_header_is_read_without_a_byte_order_mark():
-    assert read_header("t.csv", io.BytesIO(b"\xef\xbb\xbf" + TABLE)) == HEADER
+def test_a_zip_archive_with_a_wrong_checksum_is_an_error(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {"1.csv": TABLE}, zipfile.ZIP_STORED)
+    path.write_bytes(path.read_bytes().replace(b"b,2", b"b,3"))
+    refuses("cut short or damaged: Bad CRC-32", path)
 
 
-def test_the_header_of_an_empty_file_is_empty():
-    assert read_header("t.csv", io.BytesIO(b"")) == []
+NESTED = {
+    "zip in zip": ("a.zip", lambda p: write_zip(p, {"1.csv": TABLE})),
+    "tar.gz in zip": ("a.tar.gz", lambda p: write_tar(p, {"1.csv": TABLE}, compressed=True)),
+    "tar in zip": ("a.tar", lambda p: write_tar(p, {"1.csv": TABLE})),
+}
 
 
-def test_reading_the_header_leaves_the_rows():
-    stream = io.BytesIO(TABLE)
-    read_header("t.csv", stream)
-    assert stream.read() == ROWS
+@pytest.mark.parametrize("kind", NESTED)
+@pytest.mark.parametrize("outer", ["zip", "tar"])
+def test_an_archive_in_an_archive_is_named_and_its_remedy_works(tmp_path, kind, outer):
+    name, make = NESTED[kind]
+    inner = make(tmp_path / name)
+    path = tmp_path / f"outer.{outer}"
+    (write_zip if outer == "zip" else write_tar)(path, {f"x/{name}": inner.read_bytes()})
+    refuses(rf"outer\.{outer}/x/{name} must be a CSV file but is an archive in another one", path)
+    shutil.unpack_archive(path, tmp_path / "out")
+    assert list(contents(tmp_path / "out/x" / name).values()) == [READ[TABLE]]
 
 
-def test_rows_have_the_types_of_the_columns():
-    batches = read_batches("t.csv", io.BytesIO(ROWS), COLUMNS, HEADER)
-    assert next(batches).schema.types == [pa.string(), pa.int64()]
+@pytest.mark.parametrize(
+    ("pack", "suffix", "kind"), [(bz2.compress, "bz2", "bzip2"), (lzma.compress, "xz", "xz")]
+)
+def test_another_packing_in_an_archive_is_named(tmp_path, pack, suffix, kind):
+    path = write_zip(tmp_path / "a.zip", {f"1.csv.{suffix}": pack(TABLE)})
+    refuses(rf"a\.zip/1\.csv\.{suffix} must be CSV, .* but is {kind}\. Unpack it", path)
 
 
-def test_columns_are_found_by_name_and_others_left_out():
-    assert rows(b"9,a,1\n", ["other", "id", "number"]) == [{"id": "a", "number": 1}]
+def test_a_zip_archive_with_a_password_is_named_and_its_remedy_works(tmp_path):
+    write(tmp_path / "1.csv", TABLE)
+    subprocess.run(["zip", "-q", "-P", "pass", "a.zip", "1.csv"], cwd=tmp_path, check=True)
+    refuses("must be packed by Deflate and without a password but is not: .*encrypted.*Unpack it",
+            tmp_path / "a.zip")  # fmt: skip
+    unzip = ["unzip", "-q", "-P", "pass", "a.zip", "-d", "out"]
+    subprocess.run(unzip, cwd=tmp_path, check=True)
+    assert contents(tmp_path / "out/1.csv") == {"1.csv": READ[TABLE]}
 
 
-def test_an_empty_field_is_null():
-    assert rows(b"a,\n") == [{"id": "a", "number": None}]
+@pytest.mark.parametrize("method", [9, 98])  # Deflate64, as Windows packs large files; PPMd
+def test_a_zip_archive_of_another_method_is_named(tmp_path, method):
+    path = write_zip(tmp_path / "a.zip", {"1.csv": TABLE})
+    content = bytearray(path.read_bytes())
+    for sign, place in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
+        content[content.index(sign) + place] = method
+    path.write_bytes(content)
+    refuses("must be packed by Deflate and without a password but is not: .*compression", path)
 
 
-def test_a_header_without_rows_gives_none():
-    assert rows(b"") == []
+def test_a_file_that_may_not_be_read_is_named(tmp_path):
+    refuses(f"{tmp_path} must be readable but is not: Is a directory", tmp_path)
 
 
-def test_a_value_of_the_wrong_type_is_an_error_that_names_its_column():
-    with pytest.raises(SkipcastError, match=r"t\.csv must hold .* in column number: .*'x'"):
-        rows(b"a,x\n")
-
-
-def test_a_row_of_too_few_fields_is_an_error():
-    with pytest.raises(SkipcastError, match=r"t\.csv must hold rows of the official columns"):
-        rows(b"a\n")
+def test_two_dots_are_not_hidden():
+    assert not is_hidden("../a.csv")

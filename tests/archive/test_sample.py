@@ -164,7 +164,7 @@ def test_refuses_a_plain_log_cut_between_rows(twin, tmp_path):
 
 def test_refuses_a_plain_log_cut_inside_a_row(twin, tmp_path):
     folder = rewrite(twin, tmp_path / "cut", log=lambda text: text[:-40])
-    refuses("log_mini.csv must hold rows of the official columns", folder)
+    refuses("log_mini.csv must hold rows of as many fields as its header", folder)
 
 
 def test_refuses_a_missing_column(twin, tmp_path):
@@ -180,7 +180,7 @@ def test_refuses_text_in_a_number_and_names_the_column(twin, tmp_path):
         return "".join([header, ",".join(fields), *others])
 
     folder = rewrite(twin, tmp_path / "c", tracks=spoil)
-    refuses("tf_mini.csv must hold .* in column tempo: .*'fast'", folder)
+    refuses("tempo must be a number .* but got 'fast' in row 1 of .*tf_mini.csv", folder)
 
 
 def edit(rows):
@@ -209,11 +209,15 @@ def test_refuses_a_session_that_is_not_whole(twin, tmp_path, rows, match):
 @pytest.mark.parametrize(
     ("column", "value", "match"),
     [
-        ("hour_of_day", "31", "hour_of_day of a play must be a whole number from 0 to 23 but"),
-        ("date", "15/07/2018", "date of a play must be"),
-        ("context_switch", "2", "context_switch of a play must be"),
-        ("session_length", "11x", "in column session_length"),
-        ("context_type", "", "context_type of a play must be given"),
+        (
+            "hour_of_day",
+            "31",
+            "hour_of_day must be a whole number from 0 to 23 but got 31 in row 1",
+        ),
+        ("date", "15/07/2018", "date must be a date like 2018-07-15 but got '15/07/2018' in row 1"),
+        ("context_switch", "2", "context_switch must be true, false, 0 or 1 but got 2 in row 1"),
+        ("session_length", "11x", "session_length must be a whole number .* but got '11x'"),
+        ("context_type", "", "context_type must be text but got null"),
         ("session_length", "99", "session_length must be the number of plays"),
     ],
 )
@@ -236,9 +240,103 @@ def test_refuses_a_log_without_track_table(twin):
 
 def test_refuses_a_track_that_comes_twice(twin, tmp_path):
     folder = rewrite(twin, tmp_path / "c", tracks=lambda t: t)
-    (folder / "track_features/tf_again.csv").write_text((twin / TRACK_CSV).read_text())
+    again = folder / "track_features/tf_again.csv"
+    again.write_text("\n".join((twin / TRACK_CSV).read_text().splitlines()[:9]) + "\n")
+    refuses(
+        r"track_id must be in one file but .* is in .*tf_again.csv and in .*tf_mini.csv", folder
+    )
+    again.unlink()
+    with (folder / TRACK_CSV).open("a") as table:
+        table.write((twin / TRACK_CSV).read_text().splitlines()[1] + "\n")
     refuses("track_id must come once in the track table", folder)
 
 
 def test_refuses_a_folder_without_plays(tmp_path):
     refuses("must hold plays but holds none", tmp_path)
+
+
+def test_refuses_a_session_in_two_files_and_names_both(twin, tmp_path):
+    folder = rewrite(twin, tmp_path / "c")
+    lines = (twin / LOG_CSV).read_text().splitlines(keepends=True)
+    first = [line for line in lines[1:] if line.split(",")[0] == lines[1].split(",")[0]]
+    (folder / "more.csv").write_text("".join([lines[0], *first]))
+    refuses(rf"session_id must be in one file but .* is in more.csv and in {LOG_CSV}", folder)
+
+
+def as_given_out_now(text):
+    """Give tracks a date in place of the year, a text with commas and quotes, and another order."""
+    header, *rows = [line.split(",") for line in text.splitlines()]
+    year = header.index("release_year")
+    header[year] = "release_date_estimate"
+    for i, row in enumerate(rows):
+        row[year] += ("-03-01", "-03", "")[i % 3]
+    texts = ["track_name", *('"A, ""B"" and\nÇ"' for _ in rows)]
+    table = [[text, *row] for text, row in zip(texts, [header, *rows], strict=True)]
+    return "\n".join(",".join(row) for row in table) + "\n"
+
+
+def test_track_files_as_they_are_given_out_now_give_the_same(twin, tmp_path):
+    folder = rewrite(twin, tmp_path / "c", tracks=as_given_out_now)
+    text = (folder / TRACK_CSV).read_text()
+    (folder / TRACK_CSV).unlink()
+    header, *rows = text.split('\n"A')
+    for part in range(4):
+        part_of_rows = "".join(f'\n"A{row.rstrip()}' for row in rows[part::4])
+        path = folder / f"track_features/tf_00000000000{part}.csv"
+        path.write_text(f"{header}{part_of_rows}\n")
+    for got, expected in zip(read(folder), read(twin), strict=True):
+        pd.testing.assert_frame_equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    ("date", "match"),
+    [
+        (
+            "1.3.1999",
+            "release_date_estimate must be a date like 2018-07-15 or a year but got '1.3.",
+        ),
+        ("", "release_year must be a whole number .* but got null"),
+    ],
+)
+def test_refuses_a_release_date_that_is_none(twin, tmp_path, date, match):
+    def spoil(text):
+        lines = as_given_out_now(text).split("\n")
+        fields = lines[2].split(",")  # the text of the first track has a line feed
+        fields[3] = date
+        return "\n".join([*lines[:2], ",".join(fields), *lines[3:]])
+
+    refuses(match, rewrite(twin, tmp_path / "c", tracks=spoil))
+
+
+def test_the_files_of_the_test_set_are_left_out_and_that_is_told(twin, tmp_path, capsys):
+    folder = rewrite(twin, tmp_path / "kit")
+    lines = (twin / LOG_CSV).read_text().splitlines()
+    few = [",".join(line.split(",")[:4]) for line in lines[:9]]
+    (folder / "test_set").mkdir()
+    name = "20180715_000000000000.csv"
+    (folder / f"test_set/log_input_{name}").write_text("\n".join(few) + "\n")
+    (folder / f"test_set/log_prehistory_{name}").write_text("\n".join(lines[:9]) + "\n")
+    for got, expected in zip(read(folder), read(twin), strict=True):
+        pd.testing.assert_frame_equal(got, expected)
+    told = capsys.readouterr().err
+    assert f"Left out: 2 files of the test set, the first test_set/log_input_{name}." in told
+    assert told.count("test set") == 1
+
+
+def test_reasons_and_contexts_that_are_new_are_told(twin, tmp_path, capsys):
+    folder = rewrite(twin, tmp_path / "c", log=lambda text: text.replace(",catalog,", ",aquarium,"))
+    expected = (twin / LOG_CSV).read_text().count(",catalog,")
+    plays, _ = read(folder)
+    assert (plays["context_type"] == "aquarium").sum() == expected
+    told = f"context_type of {expected} plays is new to the model and counts as missing: 'aquarium'"
+    assert told in capsys.readouterr().err
+
+
+def test_both_sources_are_checked_before_one_is_read(twin, tmp_path):
+    """The log has a fault, which reading it would find."""
+    folder = rewrite(twin, tmp_path / "c", log=lambda text: text.replace(",1,", ",x,"))
+    page = tmp_path / "track_features.tar.gz"
+    page.write_text("<!DOCTYPE html><title>Sign in</title>")
+    refuses("track_features.tar.gz must be CSV, .* but is a web page", folder, page)
+    refuses("nothing.zip is neither", folder, tmp_path / "nothing.zip")
+    refuses("must be a whole number", folder, twin)

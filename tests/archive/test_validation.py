@@ -5,6 +5,7 @@ import pytest
 
 from skipcast.archive.validation import check_plays, check_tracks
 from skipcast.errors import SkipcastError
+from skipcast.reading.values import display
 from skipcast.schema import LOG, TRACK, names
 
 
@@ -43,7 +44,7 @@ def test_takes_whole_sessions_and_their_tracks(plays, tracks):
 )
 def test_refuses_a_play_by_the_words_of_its_rule(plays, column, value, rule):
     message = (
-        f"{column} of a play must be {rule} but got {value} "
+        f"{column} must be {rule} but got {display(value)} "
         r"\(session_id s, session_position 2; 1 in all\)\. Correct the file\."
     )
     with pytest.raises(SkipcastError, match=message):
@@ -58,19 +59,19 @@ def test_refuses_a_play_by_the_words_of_its_rule(plays, column, value, rule):
     ],
 )
 def test_refuses_a_track_by_the_words_of_its_rule(plays, tracks, column, value, rule):
-    message = rf"{column} of a track must be {rule} but got {value} \(track_id b; 1 in all\)"
+    message = rf"{column} must be {rule} but got {display(value)} \(track_id b; 1 in all\)"
     with pytest.raises(SkipcastError, match=message):
         check_tracks(changed(tracks, column, value), plays)
 
 
 @pytest.mark.parametrize("column", ["context_type", "premium", "hour_of_day"])
 def test_refuses_a_play_without_a_value(plays, column):
-    with pytest.raises(SkipcastError, match=f"{column} of a play must be given but got null"):
+    with pytest.raises(SkipcastError, match=f"{column} must be .* but got null"):
         check_plays(changed(plays, column, None))
 
 
 def test_refuses_a_track_without_a_value(plays, tracks):
-    with pytest.raises(SkipcastError, match="tempo of a track must be given but got null"):
+    with pytest.raises(SkipcastError, match=r"tempo must be a number .* but got null"):
         check_tracks(changed(tracks, "tempo", None), plays)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 from skipcast.clients import batch
 from skipcast.errors import SkipcastError
@@ -34,6 +36,75 @@ def test_blocks_are_whole_sessions_within_the_limit_or_one_longer_session(monkey
     assert blocks([2, 3, 1, 4], per_table) == [["s0", "s1"], ["s2", "s3"]]
     assert blocks([2, 9, 2, 2, 2], per_table) == [["s0"], ["s1"], ["s2", "s3"], ["s4"]]
     assert blocks([9], per_table) == [["s0"]]
+
+
+PLAYS = pa.table(
+    {"session_id": ["a", "b"], "session_position": [1, 1], "track_id_clean": ["t", "u"]}
+)
+
+
+def read(path):
+    return pa.concat_tables(batch.read(path)).to_pylist()
+
+
+@pytest.mark.parametrize("name", ["p.csv", "P.CSV", "p.csv.gz", "p.parquet", "P.PARQUET"])
+def test_a_file_is_read_whatever_the_letters_of_its_name(tmp_path, name):
+    if name.lower().endswith(".parquet"):
+        pq.write_table(PLAYS, tmp_path / name)
+    else:
+        csv.write_csv(PLAYS, tmp_path / name)
+    assert read(tmp_path / name) == PLAYS.to_pylist()
+
+
+def test_the_index_of_pandas_in_parquet_is_no_column(tmp_path):
+    PLAYS.to_pandas().set_index(pd.Index([7, 9])).to_parquet(tmp_path / "p.parquet")
+    assert read(tmp_path / "p.parquet") == PLAYS.to_pylist()
+
+
+WRONG = {
+    "got 'moon'. docs/serving.md lists them": PLAYS.append_column("moon", [["full", "new"]]),
+    "track_id_clean must be given for each play": PLAYS.drop_columns("track_id_clean"),
+    "session_id must be text that is not empty but got 7 in row 1": PLAYS.set_column(
+        0, "session_id", pa.array([7, 8])
+    ),
+    "premium must be true, false, null, 0 or 1 but got 2 in row 2": PLAYS.append_column(
+        "premium", pa.array([1, 2], pa.int8())
+    ),
+    "tempo must be a number within 1,000,000 of 0, or null but got [1]": PLAYS.append_column(
+        "tempo", pa.array([[1], [2]])
+    ),
+}
+
+
+@pytest.mark.parametrize("match", WRONG)
+def test_a_parquet_file_is_refused_in_the_words_of_the_server(tmp_path, match):
+    pq.write_table(WRONG[match], tmp_path / "p.parquet")
+    with pytest.raises(SkipcastError, match=re.escape(match)):
+        read(tmp_path / "p.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("p.csv", b"<html>", r"p\.csv must be CSV, .* but is a web page"),
+        ("p.csv", b"", r"p\.csv must be CSV, .* but is empty"),
+        ("p.parquet", b"<html>", r"p\.parquet must be Parquet but is not"),
+        ("p.csv", b"session_id\tsession_position\n", "separated by commas but are by tabs"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(tmp_path, name, content, match):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SkipcastError, match=match):
+        read(tmp_path / name)
+
+
+def test_a_session_in_two_blocks_is_refused(monkeypatch):
+    """Each part would be scored as a session of its own."""
+    monkeypatch.setattr(batch, "BLOCK", 1)
+    again = pa.concat_tables([PLAYS, PLAYS])
+    with pytest.raises(SkipcastError, match="session_id must stand in one run of rows but 2 sess"):
+        list(batch.once(batch.blocks([again])))
+    assert len(list(batch.once(batch.blocks([PLAYS])))) == 2
 
 
 @pytest.fixture(scope="module")

@@ -50,10 +50,19 @@ def test_a_play_needs_its_keys_only():
     assert not fits(PLAY | {"moon": "full"})
 
 
-VALUES = [None, True, 0, 1, 2, -1, 24, 0.5, 1e7, "", "major", "2018-07-15", "2018-13-01", [1]]
+VALUES = [None, True, 0, 1, 2, -1, 24, 0.5, 1e7, "major", "2018-07-15", "2018-13-01", [1]]
 
 
 @pytest.mark.parametrize("name", names(INPUTS))
 def test_the_schema_and_the_server_take_the_same_values(name):
     plays = [PLAY | {name: value} for value in VALUES]
     assert [fits(play) for play in plays] == [is_taken(play) for play in plays]
+
+
+def test_the_server_also_takes_what_a_text_spells_as_in_csv():
+    """The schema names the types that a client should send."""
+    texts = {"premium": "TRUE", "hour_of_day": "3.0", "tempo": "", "date": "", "mode": "NA"}
+    assert is_taken(PLAY | texts)
+    assert not [name for name, text in texts.items() if fits(PLAY | {name: text})]
+    assert not fits(PLAY | {"session_id": ""})
+    assert not is_taken(PLAY | {"session_id": ""})

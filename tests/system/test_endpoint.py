@@ -4,9 +4,13 @@ import gzip
 import io
 import json
 import random
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import jsonschema
@@ -87,6 +91,29 @@ def parquet(request):
     return file.getvalue()
 
 
+def spelled(request):
+    """Return a request with the values of a column in many spellings, all as texts."""
+    flags = {True: ["true", "TRUE", "t", "1", "1.0"], False: ["False", "f", "0", "0.0", "FALSE"]}
+    result = request.astype(object).where(request.notna(), "")
+    for place, name in enumerate(request):
+        for row, value in enumerate(request[name]):
+            if isinstance(value, bool):
+                result.iloc[row, place] = flags[value][(row + place) % 5]
+            elif isinstance(value, int) and name != "session_position":
+                result.iloc[row, place] = f"{value}.0" if row % 2 else f" {value}"
+    return result.astype(str)
+
+
+def typed(request):
+    """Return a request as Parquet may have it: categories, small numbers, decimals and days."""
+    texts = {"session_id": "category", "context_type": "category", "track_id_clean": "string"}
+    small = {"hour_of_day": "uint8", "context_switch": "float16", "premium": "int8"}
+    other = request.astype(texts | small | dict.fromkeys(OUTCOMES, "Float32"))
+    other["date"] = pd.to_datetime(other["date"]).astype("datetime64[ns]")
+    other["session_position"] = [Decimal(n) for n in other["session_position"]]
+    return other
+
+
 def split(request):
     return json.loads(request.to_json(orient="split", index=False))
 
@@ -99,7 +126,12 @@ FORMATS = {
     "CSV": (lambda r: r.to_csv(index=False).encode(), CSV),
     "CSV in small letters": (lambda r: r.to_csv(index=False).lower().encode(), CSV),
     "CSV with 0 and 1": (numbers, CSV),
+    "CSV with mixed spellings": (lambda r: spelled(r).to_csv(index=False).encode(), CSV),
+    "CSV with a byte order mark": (lambda r: r.to_csv(index=False).encode("utf-8-sig"), CSV),
+    "rows with mixed spellings": (lambda r: json_of(spelled(r).to_dict("records")), JSON),
+    "split with mixed spellings": (lambda r: json_of(split(spelled(r)), "dataframe_split"), JSON),
     "Parquet": (parquet, PARQUET),
+    "Parquet with other types": (lambda r: parquet(typed(r)), PARQUET),
 }
 
 
@@ -156,6 +188,17 @@ def test_a_batch_answers_the_bits_of_the_stage(model, every_session, expected, t
     assert (answer["track_id_clean"] == request["track_id_clean"].to_numpy()).all()
 
 
+def test_ids_that_look_like_numbers_are_texts_in_csv(endpoint, good, request_):
+    """MLflow would read them as numbers."""
+    numbers = request_.assign(session_id=request_["session_id"].rank(method="dense").astype(int))
+    status, answer = endpoint.send(numbers.to_csv(index=False).encode(), CSV)
+    assert status == 200, answer
+    ids = [row["session_id"] for row in answer["predictions"]]
+    assert ids == numbers["session_id"].astype(str).tolist()
+    probabilities = [row["skip_probability"] for row in good[1]["predictions"]]
+    assert [row["skip_probability"] for row in answer["predictions"]] == probabilities
+
+
 def test_history_is_scored_when_asked_for(endpoint, good):
     rows, answer = good
     status, history = endpoint.post({"dataframe_records": rows, "params": {"score_history": True}})
@@ -176,6 +219,10 @@ def test_a_queue_is_ranked(endpoint, good, plays):
     assert [row["track_id_clean"] for row in ranked] == tracks
     for row, alone in zip(ranked, queue, strict=True):
         assert endpoint.post({"inputs": [*rows[:-1], alone]})[1]["predictions"][-1] == row
+
+
+def csv_of(rows, **values):
+    return pd.DataFrame(rows).assign(**values).to_csv(index=False).encode()
 
 
 MISTAKES = {
@@ -213,6 +260,16 @@ MISTAKES = {
         "10000",
     ),
     "50 MB": (lambda r: json_of([{**r[0], "date": "x" * (50 << 20)}]), JSON, "bytes"),
+    "semicolons": (
+        lambda _: b"session_id;session_position\n1;2",
+        CSV,
+        "commas but are by semicolons",
+    ),
+    "a wrong flag in CSV": (
+        lambda r: csv_of(r, premium="maybe"),
+        CSV,
+        "premium must be true, false",
+    ),
     "broken CSV": (lambda _: b'session_id,"a\n1,2,3', CSV, "CSV"),
     "no CSV": (lambda _: b"\x00\x01", CSV, ""),
     "no Parquet": (lambda _: b"PAR1", PARQUET, "Parquet"),
@@ -354,7 +411,7 @@ def test_good_and_bad_requests_at_once_get_no_wrong_answer(endpoint, good):
 
 
 WRONG_FILES = {
-    "has 'moon'": lambda r: r.assign(moon="full"),
+    "got 'moon'": lambda r: r.assign(moon="full"),
     "holds none": lambda r: r.iloc[:0],
     "hour_of_day must be a whole number": lambda r: r.assign(hour_of_day=24),
     "have all ended": lambda r: r[r[TARGET].notna()],
@@ -387,3 +444,67 @@ def test_a_batch_tells_of_a_model_that_is_not_there(plays, tmp_path):
     with pytest.raises(SkipcastError, match="nobody/1 must score the plays but does not"):
         batch.predict(source, target, "models:/nobody/1")
     assert not target.exists()
+
+
+SMALL_BLOCK = 500  # plays; so that a small file has many blocks
+
+
+@pytest.mark.parametrize("name", ["mixed.csv", "other types.parquet"])
+def test_a_batch_of_many_blocks_reads_every_spelling(
+    model, every_session, expected, tmp_path, monkeypatch, name
+):
+    monkeypatch.setattr(batch, "BLOCK", SMALL_BLOCK)
+    request, _ = every_session
+    source, target = tmp_path / name, tmp_path / "answer.parquet"
+    if name == "mixed.csv":
+        spelled(request).to_csv(source, index=False)
+    else:
+        typed(request).to_parquet(source)
+    batch.predict(source, target, model.uri)
+    answer = pd.read_parquet(target)
+    np.testing.assert_array_equal(answer["skip_probability"].to_numpy(), expected)
+
+
+FAR_DOWN = 2000
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("premium", "maybe", "premium must be true, false, null, 0 or 1 but got 'maybe'"),
+        ("skipped", True, "skipped must be what skip_2 is, if both are given, but got 1"),
+    ],
+    ids=["found by the parent", "found by the model"],
+)
+def test_a_batch_names_the_row_of_the_file(
+    model, every_session, tmp_path, monkeypatch, name, value, match
+):
+    monkeypatch.setattr(batch, "BLOCK", SMALL_BLOCK)
+    request = every_session[0].reset_index(drop=True)
+    row = int(request.index[(request.index >= FAR_DOWN) & (request[TARGET] == False)][0])  # noqa: E712
+    wrong = request.assign(**({} if name in request else {name: None})).astype({name: object})
+    wrong.loc[row, name] = value
+    wrong.to_csv(tmp_path / "plays.csv", index=False)
+    with pytest.raises(SkipcastError, match=rf"{match} in row {row + 1} \(session 'twin-"):
+        batch.predict(tmp_path / "plays.csv", tmp_path / "answer.csv", model.uri)
+    assert not (tmp_path / "answer.csv").exists()
+
+
+def test_the_command_tells_texts_that_are_new(model, request_, tmp_path):
+    shutil.copy(Path(__file__).parents[2] / "params.yaml", tmp_path)
+    request_.assign(context_type="aquarium").to_csv(tmp_path / "PLAYS.CSV", index=False)
+    program = Path(sys.executable).with_name("skipcast")
+    command = [
+        program,
+        "predict",
+        "--input",
+        "PLAYS.CSV",
+        "--output",
+        "A.CSV",
+        "--model",
+        model.uri,
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    told = f"context_type of {len(request_)} plays is new to the model and counts as missing: 'aqu"
+    assert told in done.stderr
+    assert len(pd.read_csv(tmp_path / "A.CSV")) == len(request_)

@@ -1,127 +1,149 @@
-"""CSV files as streams, whether plain, compressed, in archives or in folders.
+"""CSV files as streams, whether plain, compressed or in archives.
 
-A source is a `.csv`, `.csv.gz`, `.tar.gz`, `.tgz`, `.tar` or `.zip` file, or a folder of these.
+What a file is, its content says. In an archive, the files that end in .csv or .csv.gz are read.
 """
 
-import csv as header_reader
 import gzip
 import io
-import re
+import lzma
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Any
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, cast
 
 import pyarrow as pa
 import rich.progress
-from pyarrow import csv
 from rich.console import Console
 
+from skipcast.archive.kinds import START, check_kind, packing
 from skipcast.errors import SkipcastError
-from skipcast.files import csv_conversion
+from skipcast.reading.csv_text import BLOCK_BYTES, read_batches, read_header
 from skipcast.schema import Column
 
-BLOCK_BYTES = 8 << 20  # of CSV text; parsed at a time
-ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
-CSV_SUFFIXES = (".csv", ".csv.gz")
+SUFFIXES = (
+    *(".csv", ".csv.gz", ".tar", ".tar.gz", ".tgz", ".zip"),
+    # These are not read: `kinds` says of each what it is.
+    *(".7z", ".rar", ".tbz2", ".txz", ".tzst"),
+    *(f".{kind}.{by}" for kind in ("csv", "tar") for by in ("bz2", "xz", "zst", "lz4", "z")),
+)
+"""Of files that are opened in folders and archives, in small letters."""
+
+TAR_BYTES = 1 << 16  # that tarfile reads at a time; it copies what it has at every step
+
+Member = tuple[str, int, Callable[[], IO[bytes]]]
+"""A file in an archive: its name, its size in bytes, and what opens it."""
+Skip = Callable[[str, int], bool]
+"""Tells of a file in an archive, by its name and size, whether to pass it over."""
 
 
-def read_header(name: str, stream: IO[bytes]) -> list[str]:
-    r"""Read the names of the columns from the first line of a CSV file.
+@dataclass(frozen=True)
+class CsvFile:
+    """A CSV file whose header has been read."""
+
+    name: str
+    header: list[str]
+    stream: IO[bytes]
+
+    def read(self, columns: tuple[Column, ...], *, file: str) -> Iterator[pa.Table]:
+        """Yield its rows as `csv_text.read_batches` does.
+
+        Raises:
+            SkipcastError: as there; or the file or its archive is damaged.
+        """
+        with intact(self.name):
+            yield from read_batches(self.name, self.stream, columns, self.header, file=file)
+
+
+def open_file(path: Path, name: str, skip: Skip = lambda *_: False) -> Iterator[CsvFile]:
+    """Yield the CSV files in a file, one by one.
+
+    Each must be read before the next one is asked for. On a terminal, a bar shows progress.
 
     Args:
+        path: of a CSV file, plain or compressed, or of an archive.
         name: of the file, for messages.
-        stream: at the start of the file; afterwards at its second line.
+        skip: which files of an archive to pass over.
 
     Raises:
-        SkipcastError: the archive that holds the file is damaged.
-
-    >>> read_header("a.csv", io.BytesIO(b"one,two\n1,2"))
-    ['one', 'two']
+        SkipcastError: the file cannot be read, is damaged, or is or holds what is not read.
     """
-    with intact(name):
-        first_line = stream.readline().decode("utf-8-sig")
-    return next(header_reader.reader([first_line]), [])
-
-
-def read_batches(
-    name: str, stream: IO[bytes], columns: tuple[Column, ...], header: list[str]
-) -> Iterator[pa.Table]:
-    """Yield the rows below the header of a CSV file in tables of some megabytes.
-
-    Args:
-        name: of the file, for messages.
-        stream: at the second line of the file.
-        columns: the columns to read, each in `header`; empty fields are null.
-        header: the names of all columns of the file, as `read_header` returns them.
-
-    Raises:
-        SkipcastError: a value has the wrong type, a row has too few or too many fields, or the
-            archive that holds the file is damaged.
-    """
-    read_options = csv.ReadOptions(column_names=header, block_size=BLOCK_BYTES, use_threads=False)
-    try:
-        with intact(name):
-            for batch in csv.open_csv(
-                stream, read_options=read_options, convert_options=csv_conversion(columns)
-            ):
-                if batch.num_rows:
-                    yield pa.Table.from_batches([batch])
-    except pa.ArrowInvalid as error:
-        if "Empty CSV" in str(error):  # a header and no row
-            return
-        raise SkipcastError(type_error_message(name, str(error), header)) from error
-
-
-def type_error_message(name: str, message: str, header: list[str]) -> str:
-    """Return a message with the column's name from Arrow's message with its number.
-
-    >>> message = "In CSV column #1: CSV conversion error to int64: invalid value 'x'"
-    >>> type_error_message("a.csv", message, ["one", "two"]).split(" but ")[1][:42]
-    'does not in column two: to int64: invalid '
-    """
-    number = re.search(r"CSV column #(\d+)", message)
-    column = f" in column {header[int(number[1])]}" if number else ""
-    detail = message.split("CSV conversion error ")[-1].split("CSV parse error: ")[-1].strip()
-    return (
-        f"{name} must hold rows of the official columns and types but does not{column}: {detail}. "
-        "Correct the file, or get it again if it was cut short."
-    )
-
-
-def open_tables(source: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield the name, for messages, and the bytes of every CSV file of a source, one by one.
-
-    Each stream must be read before the next one is asked for. On a terminal, a bar shows progress.
-
-    Args:
-        source: as the module's first lines say.
-
-    Raises:
-        SkipcastError: there is no such file or folder, or an archive is damaged.
-    """
-    if source.is_dir():
-        for path in sorted(
-            p for p in source.rglob("*") if p.name.endswith(CSV_SUFFIXES + ARCHIVE_SUFFIXES)
-        ):
-            yield from open_tables(path)
-        return
-    if not source.is_file():
-        raise SkipcastError(
-            f"fetch.source and fetch.tracks must name files or folders but {source} is neither. "
-            "Correct params.yaml."
-        )
     with (
-        rich.progress.open(source, "rb", description=source.name, **progress()) as raw,
-        intact(str(source)),
+        intact(name),
+        rich.progress.open(path, "rb", description=path.name, **progress()) as raw,
     ):
-        for name, stream in _unpacker(source.name)(raw, source.name):
-            if name.endswith(CSV_SUFFIXES) and not Path(name).name.startswith("._"):
-                text = gzip.GzipFile(fileobj=stream) if name.endswith(".gz") else stream
-                yield name, io.BufferedReader(text, BLOCK_BYTES)  # type: ignore[type-var]
+        yield from _open(name, _buffered(raw), skip)
+
+
+def _buffered(stream: object) -> io.BufferedReader:
+    return io.BufferedReader(cast(io.RawIOBase, stream), BLOCK_BYTES)
+
+
+def _open(name: str, file: io.BufferedReader, skip: Skip | None) -> Iterator[CsvFile]:
+    """Yield the CSV files in a file; `skip` is None in an archive."""
+    start = file.peek(START)[:START]
+    check_kind(name, start)
+    kind = packing(start)
+    if kind is None:
+        yield CsvFile(name, read_header(name, file), file)
+    elif kind == "gzip":
+        yield from _open(name, _buffered(gzip.GzipFile(fileobj=file)), skip)
+    elif skip is None:
+        raise SkipcastError(
+            f"{name} must be a CSV file but is an archive in another one. Unpack the outer one and "
+            "name the folder that comes out."
+        )
+    else:
+        members = _zip_members(name, file) if kind == "zip" else _tar_members(file)
+        yield from _open_members(name, members, skip)
+
+
+def _open_members(name: str, members: Iterator[Member], skip: Skip) -> Iterator[CsvFile]:
+    for member, size, open_member in members:
+        is_read = member.lower().endswith(SUFFIXES) and not is_hidden(member)
+        if is_read and not skip(member, size):
+            with closing(open_member()) as stream:
+                yield from _open(f"{name}/{member}", _buffered(stream), None)
+
+
+def _zip_members(name: str, file: IO[bytes]) -> Iterator[Member]:
+    with zipfile.ZipFile(file) as archive:
+        for member in sorted(set(archive.namelist())):
+            info = archive.getinfo(member)
+            if not info.is_dir():
+                yield member, info.file_size, partial(_open_zipped, name, archive, info)
+
+
+def _open_zipped(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    try:
+        return archive.open(info)
+    except (NotImplementedError, RuntimeError) as error:
+        raise SkipcastError(
+            f"{name} must be packed by Deflate and without a password but is not: {error}. "
+            "Unpack it with the program that made it and name the folder that comes out."
+        ) from error
+
+
+def _tar_members(file: IO[bytes]) -> Iterator[Member]:
+    with tarfile.open(fileobj=file, mode="r|", bufsize=TAR_BYTES) as archive:
+        for member in archive:
+            if member.isfile():
+                extract = cast(Callable[[tarfile.TarInfo], IO[bytes]], archive.extractfile)
+                yield member.name, member.size, partial(extract, member)
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a file is hidden, by its path in a folder or archive; so are copies of editors.
+
+    >>> is_hidden("./training_set/log.csv"), is_hidden("__MACOSX/a.csv"), is_hidden("a/._log.csv")
+    (False, True, True)
+    """
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return any(part == "__MACOSX" or (part[0] == "." and part != "..") for part in parts)
 
 
 def progress() -> dict[str, Any]:
@@ -132,44 +154,26 @@ def progress() -> dict[str, Any]:
 
 @contextmanager
 def intact(name: str) -> Iterator[None]:
-    """Raise the errors of all unpackers on a damaged archive as one that users can read.
+    """Raise the errors of all unpackers and of the disk as ones that users can read.
 
     Raises:
-        SkipcastError: the archive `name` is cut short or damaged.
+        SkipcastError: the file `name` is cut short or damaged, or cannot be read.
     """
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile) as error:
+    except (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise _damaged(name, error) from error
+    except OSError as error:
+        if error.errno is None:  # of gzip and bzip2
+            raise _damaged(name, error) from error
         raise SkipcastError(
-            f"{name} must be a whole archive but is cut short or damaged: {error}. "
-            "Get it again and compare its size with the source's."
+            f"{error.filename or name} must be readable but is not: {error.strerror}. Correct its "
+            "path or its rights."
         ) from error
 
 
-Unpacker = Callable[[IO[bytes], str], Iterator[tuple[str, IO[bytes]]]]
-
-
-def _unpacker(name: str) -> Unpacker:
-    if name.endswith(".zip"):
-        return _unzip
-    return _untar if name.endswith(ARCHIVE_SUFFIXES) else _plain
-
-
-def _plain(raw: IO[bytes], name: str) -> Iterator[tuple[str, IO[bytes]]]:
-    yield name, raw
-
-
-def _unzip(raw: IO[bytes], name: str) -> Iterator[tuple[str, IO[bytes]]]:
-    with zipfile.ZipFile(raw) as archive:
-        for member in sorted(archive.namelist()):
-            if member.endswith(CSV_SUFFIXES):
-                with archive.open(member) as stream:
-                    yield f"{name}/{member}", stream
-
-
-def _untar(raw: IO[bytes], name: str) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(fileobj=raw, mode="r|*") as archive:
-        for member in archive:
-            stream = archive.extractfile(member) if member.isfile() else None
-            if stream:
-                yield f"{name}/{member.name}", stream
+def _damaged(name: str, error: Exception) -> SkipcastError:
+    return SkipcastError(
+        f"{name} must be a whole archive but is cut short or damaged: {error}. "
+        "Get it again and compare its size with the source's."
+    )

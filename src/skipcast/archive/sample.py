@@ -1,8 +1,10 @@
 """Official files to whole sessions, read as a stream: memory does not grow with the archive.
 
 The header of a CSV file says what it holds: `session_id` makes it a log, `track_id` a track table.
+Newer track tables have `release_date_estimate` in place of `release_year`.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +13,22 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skipcast.archive.csv_files import open_tables, read_batches, read_header
+from skipcast.archive.csv_files import CsvFile
+from skipcast.archive.source import Source
 from skipcast.archive.validation import check_plays, check_tracks
 from skipcast.errors import SkipcastError
+from skipcast.reading.categories import CATEGORIES, count_new, tell_new
+from skipcast.reading.values import display
 from skipcast.schema import LOG, TRACK, Column, names
 from skipcast.sessions import hash_sessions
 
+FILE = "file"  # a column: the number of the file that a row is from
+RELEASE_DATE = Column("release_date_estimate", "text")
+DATE = re.compile(r"([0-9]{4})(-[0-9]{2}){0,2}([T ].*)?")
+
 
 def read_subset(
-    source: Path, tracks: Path | None, *, rows: int, seed: int
+    source: Path | str, tracks: Path | str | None, *, rows: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read whole sessions with `rows` plays or more, and the tracks that they play.
 
@@ -40,42 +49,104 @@ def read_subset(
         SkipcastError: a file is missing, cut short or damaged, lacks a column, or holds a value of
             the wrong type, a session that is not whole or a play of an unknown track.
     """
-    plays = _read_plays(source, rows=rows, seed=seed)
+    logs = Source(source)
+    features = logs if tracks is None else Source(tracks)
+    plays = _read_plays(logs, rows=rows, seed=seed)
     check_plays(plays)
-    table = _read_tracks(tracks or source, plays)
+    for sentence in tell_new(count_new(pa.Table.from_pandas(plays[[*CATEGORIES]]))):
+        logs.tell(sentence)
+    table = _read_tracks(features, plays)
     check_tracks(table, plays)
     return plays, table.sort_values("track_id", ignore_index=True)
 
 
-def _read_plays(source: Path, *, rows: int, seed: int) -> pd.DataFrame:
+def _read_plays(source: Source, *, rows: int, seed: int) -> pd.DataFrame:
     sample = _Sample(rows, seed)
-    for name, batches in _tables(source, LOG, key="session_id"):
-        last = None
-        for batch in batches:
-            sample.add(batch)
-            last = batch
-        _check_ends_whole(name, last)
+    files: list[str] = []
+    for file in source.open():
+        if "session_id" in file.header:
+            last = None
+            for batch in _read(file, LOG):
+                sample.add(_with_file(batch, len(files)))
+                last = batch
+            _check_ends_whole(file.name, last)
+            files.append(file.name)
     plays = sample.plays()
     if plays.empty:
         raise SkipcastError(
-            f"{source} must hold plays but holds none: no CSV file in it has a row and the column "
-            "session_id. fetch.source names the official training log."
+            f"{source.path} must hold plays but holds none: no CSV file in it has a row and the "
+            "column session_id. fetch.source names the official training log."
         )
-    return plays
+    _check_in_one_file(plays, "session_id", files)
+    return plays.drop(columns=FILE)
 
 
-def _read_tracks(source: Path, plays: pd.DataFrame) -> pd.DataFrame:
+def _read_tracks(source: Source, plays: pd.DataFrame) -> pd.DataFrame:
     """Read the tracks of `plays`, in the order of the files."""
     ids = pa.array(plays["track_id_clean"].unique(), pa.string())
-    batches = [
-        batch.filter(pc.is_in(batch["track_id"], ids))
-        for _, of_file in _tables(source, TRACK, key="track_id")
-        for batch in of_file
-    ]
+    batches: list[pa.Table] = []
+    files: list[str] = []
+    for file in source.open():
+        if "track_id" in file.header:
+            for batch in _read(file, _track_columns(file.header)):
+                known = _with_year(batch.filter(pc.is_in(batch["track_id"], ids)), file.name)
+                batches.append(_with_file(known, len(files)))
+            files.append(file.name)
     if not batches:
         return pd.DataFrame(columns=names(TRACK))
     tracks: pd.DataFrame = pa.concat_tables(batches).to_pandas()
-    return tracks
+    _check_in_one_file(tracks, "track_id", files)
+    return tracks.drop(columns=FILE)
+
+
+def _read(file: CsvFile, columns: tuple[Column, ...]) -> Iterator[pa.Table]:
+    missing = [name for name in names(columns) if name not in file.header]
+    if missing:
+        raise SkipcastError(
+            f"{file.name} must have the official columns but lacks {', '.join(missing)}. "
+            "README.md says where the official files are."
+        )
+    return file.read(columns, file=file.name)
+
+
+def _track_columns(header: list[str]) -> tuple[Column, ...]:
+    has_year = "release_year" in header or RELEASE_DATE.name not in header
+    return tuple(c if has_year or c.name != "release_year" else RELEASE_DATE for c in TRACK)
+
+
+def _with_year(tracks: pa.Table, file: str) -> pa.Table:
+    """Return tracks with `release_year`, taken from a date where they have one instead."""
+    if RELEASE_DATE.name not in tracks.column_names:
+        return tracks
+    place = tracks.column_names.index(RELEASE_DATE.name)
+    years = [_year(date, file) for date in tracks[place].to_pylist()]
+    return tracks.set_column(place, "release_year", pa.array(years, pa.int64()))
+
+
+def _year(date: str | None, file: str) -> int | None:
+    match = DATE.fullmatch(date) if date else None
+    if date and not match:
+        raise SkipcastError(
+            f"{RELEASE_DATE.name} must be a date like 2018-07-15 or a year but got {display(date)} "
+            f"in {file}. Correct the file."
+        )
+    return int(match[1]) if match else None
+
+
+def _with_file(batch: pa.Table, number: int) -> pa.Table:
+    return batch.append_column(FILE, pa.repeat(pa.scalar(number, pa.int32()), batch.num_rows))
+
+
+def _check_in_one_file(table: pd.DataFrame, key: str, files: list[str]) -> None:
+    """Check that all rows of a session or track are of one file."""
+    first = table.groupby(key, sort=False)[FILE].transform("first").to_numpy()
+    numbers = table[FILE].to_numpy()
+    if (numbers != first).any():
+        row = int((numbers != first).argmax())
+        raise SkipcastError(
+            f"{key} must be in one file but {table[key].iloc[row]} is in {files[first[row]]} and "
+            f"in {files[numbers[row]]}. Name files that have nothing in common."
+        )
 
 
 class _Sample:
@@ -106,7 +177,7 @@ class _Sample:
 
     def plays(self) -> pd.DataFrame:
         if not self._batches:
-            return pd.DataFrame(columns=names(LOG))
+            return pd.DataFrame(columns=[*names(LOG), FILE])
         plays: pd.DataFrame = self._compact().drop_columns("hash").to_pandas()
         return plays.sort_values(["session_id", "session_position"], ignore_index=True)
 
@@ -134,19 +205,3 @@ def _check_ends_whole(name: str, last: pa.Table | None) -> None:
             f"{name} must end with a whole session but its last play is number {position} of "
             f"{length}: the file seems cut short. Get it again."
         )
-
-
-def _tables(
-    source: Path, columns: tuple[Column, ...], *, key: str
-) -> Iterator[tuple[str, Iterator[pa.Table]]]:
-    """Yield the name and the rows, in batches, of each CSV file whose header has `key`."""
-    for name, stream in open_tables(source):
-        header = read_header(name, stream)
-        if key in header:
-            missing = [column for column in names(columns) if column not in header]
-            if missing:
-                raise SkipcastError(
-                    f"{name} must have the official columns but lacks {', '.join(missing)}. "
-                    "README.md says where the official files are."
-                )
-            yield name, read_batches(name, stream, columns, header)

@@ -5,6 +5,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaError
 
 from skipcast.errors import SkipcastError
+from skipcast.reading.values import display
 from skipcast.schema import LOG, TRACK, Column
 from skipcast.sessions import check_positions
 
@@ -15,7 +16,7 @@ def check_plays(plays: pd.DataFrame) -> None:
     Raises:
         SkipcastError: a value is empty or out of range, or a session is not whole.
     """
-    _check_values(plays, LOG, "play", ["session_id", "session_position"])
+    _check_values(plays, LOG, ["session_id", "session_position"])
     check_positions(plays["session_id"].array, plays["session_position"].to_numpy())
     lengths = plays.groupby("session_id")["session_position"].transform("size")
     wrong = plays.loc[lengths != plays["session_length"], "session_id"]
@@ -40,7 +41,7 @@ def check_tracks(tracks: pd.DataFrame, plays: pd.DataFrame) -> None:
             f"track_id_clean must be in the track table but {unknown.nunique()} tracks are not, "
             f"the first {unknown.iloc[0]}. fetch.tracks names the archive with the track features."
         )
-    _check_values(tracks, TRACK, "track", ["track_id"])
+    _check_values(tracks, TRACK, ["track_id"])
     twice = tracks.loc[tracks["track_id"].duplicated(), "track_id"]
     if len(twice):
         raise SkipcastError(
@@ -49,32 +50,29 @@ def check_tracks(tracks: pd.DataFrame, plays: pd.DataFrame) -> None:
         )
 
 
-def _check_values(
-    table: pd.DataFrame, columns: tuple[Column, ...], thing: str, keys: list[str]
-) -> None:
+def _check_values(table: pd.DataFrame, columns: tuple[Column, ...], keys: list[str]) -> None:
     rules = pa.DataFrameSchema({c.name: pa.Column(checks=_check(c)) for c in columns})
     try:
         rules.validate(table)
     except SchemaError as error:
         first = error.failure_cases.iloc[0]
-        value = "null" if pd.isna(first["failure_case"]) else first["failure_case"]
         row = table.loc[first["index"], keys]
         where = ", ".join(f"{key} {row[key]}" for key in keys)
-        rule = "given" if value == "null" else error.check.error
+        column = next(column for column in columns if column.name == error.column_name)
         raise SkipcastError(
-            f"{error.column_name} of a {thing} must be {rule} but got {value} "
-            f"({where}; {len(error.failure_cases)} in all). Correct the file."
+            f"{column.name} must be {column.rule(nullable=False)} but got "
+            f"{display(first['failure_case'])} ({where}; {len(error.failure_cases)} in all). "
+            "Correct the file."
         ) from error
 
 
 def _check(column: Column) -> pa.Check | None:
     """Return the check of a column's values; None where the type alone is the rule."""
-    rule = column.rule(nullable=False)
     if column.type == "text":
-        return pa.Check(lambda texts: _allowed(column, texts), error=rule)
+        return pa.Check(lambda texts: _allowed(column, texts))
     if column.type == "boolean":
         return None
-    return pa.Check.in_range(column.low, column.high, error=rule)
+    return pa.Check.in_range(column.low, column.high)
 
 
 def _allowed(column: Column, texts: pd.Series) -> pd.Series:

@@ -22,14 +22,12 @@ def fetch() -> None:
 
     params = read_params().fetch
     with contextlib.ExitStack() as stack:
-        if params.source == "twin":
+        source: Path | str = params.source
+        if source == "twin":
             source = Path(stack.enter_context(tempfile.TemporaryDirectory()), "mssd")
             with console.status(f"Making {params.twin_sessions} synthetic sessions"):
                 write_twin(source, sessions=params.twin_sessions, seed=params.seed)
-        else:
-            source = Path(params.source)
-        tracks_source = Path(params.tracks) if params.tracks else None
-        plays, tracks = read_subset(source, tracks_source, rows=params.rows, seed=params.seed)
+        plays, tracks = read_subset(source, params.tracks, rows=params.rows, seed=params.seed)
     write_parquet(PLAYS, plays)
     write_parquet(TRACKS, tracks)
     fewer = "" if len(plays) >= params.rows else f", all there are: fewer than {params.rows}"

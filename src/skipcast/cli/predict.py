@@ -25,6 +25,7 @@ def predict(
     """Score the plays of a file, of any size, with the model that is served."""
     from skipcast.clients import batch, drift
     from skipcast.files import write_json
+    from skipcast.reading.categories import tell_new
 
     params = read_params()
     outcome = batch.predict(
@@ -34,6 +35,8 @@ def predict(
         history=score_history,
         summary=summary is not None,
     )
+    for sentence in tell_new(outcome.new_texts):
+        typer.echo(f"Warning: {sentence}", err=True)
     typer.echo(f"{outcome.scored} of {outcome.plays} plays scored: {output}", err=True)
     if summary is not None:
         figures = drift.summary(outcome.summaries, params.predict)

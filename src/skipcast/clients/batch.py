@@ -1,6 +1,8 @@
 """Batch prediction: files of plays, of any size, through the model that the server serves."""
 
 import gzip
+import re
+from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -12,21 +14,26 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import rich.progress
 from pyarrow import csv
 
-from skipcast.archive.csv_files import open_tables, progress, read_batches, read_header
+from skipcast.archive.csv_files import open_file, progress
 from skipcast.clients.model_process import ARROW_ANSWER, ModelProcess, Summary
 from skipcast.errors import SkipcastError
 from skipcast.files import replacing
 from skipcast.processes import cpu_count
-from skipcast.schema import INPUTS
+from skipcast.reading.categories import NewTexts, count_new
+from skipcast.reading.csv_text import read_part
+from skipcast.reading.headers import check_names
+from skipcast.schema import INPUTS, Column
 
 BLOCK = 1 << 14  # plays scored at a time, at most; whole sessions
 FORMATS = (".csv", ".csv.gz", ".parquet")
+ROW = re.compile(r"in row (\d+)")
 
 
 @dataclass
@@ -36,6 +43,7 @@ class Outcome:
     plays: int = 0
     scored: int = 0
     summaries: list[Summary] = field(default_factory=list)  # of each block, if asked for
+    new_texts: NewTexts = field(default_factory=NewTexts)
 
 
 def predict(
@@ -56,14 +64,15 @@ def predict(
             refuses the plays, or none of them is to be scored.
     """
     for path in (source, target):
-        if not path.name.endswith(FORMATS):
+        if not path.name.lower().endswith(FORMATS):
             raise SkipcastError(f"{path} must end in {', '.join(FORMATS)} but does not. Rename it.")
     if not source.is_file():
         raise SkipcastError(f"{source} must be a file but is not there. Correct --input.")
     outcome = Outcome()
     with replacing(target) as temporary, ExitStack() as stack:
         write = stack.enter_context(_writer(temporary))
-        scored = score(_read(source), model, history=history, summary=summary)
+        tables = _counted(read(source), outcome)
+        scored = score(tables, model, history=history, summary=summary)
         for answer, block_summary in stack.enter_context(closing(scored)):
             write(answer)
             outcome.plays += answer.num_rows
@@ -79,26 +88,62 @@ def predict(
     return outcome
 
 
-def _read(source: Path) -> Iterator[pa.Table]:
-    if source.name.endswith(".parquet"):
-        try:
-            file = pq.ParquetFile(source)
-            batches = file.iter_batches(batch_size=BLOCK)
-            steps = -(-file.metadata.num_rows // BLOCK)
-            for batch in rich.progress.track(batches, source.name, steps, **progress()):
-                yield pa.Table.from_batches([batch])
-        except (pa.ArrowInvalid, OSError) as error:
-            raise SkipcastError(f"{source} must be Parquet but is not: {error}.") from error
+def _counted(tables: Iterable[pa.Table], outcome: Outcome) -> Iterator[pa.Table]:
+    for table in tables:
+        outcome.new_texts += count_new(table)
+        yield table
+
+
+def read(source: Path) -> Iterator[pa.Table]:
+    """Yield the plays of a file in tables, in the types of `schema.INPUTS`.
+
+    Args:
+        source: as `predict` has it.
+
+    Raises:
+        SkipcastError: the file is of another kind or damaged, lacks a column or has an unknown one,
+            or a value breaks the rule of its column.
+    """
+    if source.suffix.lower() == ".parquet":
+        yield from _read_parquet(source)
         return
-    for name, stream in open_tables(source):
-        header = read_header(name, stream)
-        unknown = [column for column in header if column not in {c.name for c in INPUTS}]
-        if unknown:
+    header = None
+    for file in open_file(source, source.name):
+        if header not in (None, file.header):
             raise SkipcastError(
-                f"{name} must have columns of the log or of tracks but has {unknown[0]!r}. "
-                "docs/serving.md lists them."
+                f"{file.name} must have the columns of the file before it in {source} but has "
+                "others. Unpack the archive and score each file."
             )
-        yield from read_batches(name, stream, tuple(c for c in INPUTS if c.name in header), header)
+        header = file.header
+        check_names(header)
+        yield from file.read(_given(header), file="")
+
+
+def _given(header: Sequence[str]) -> tuple[Column, ...]:
+    return tuple(column for column in INPUTS if column.name in header)
+
+
+def _read_parquet(source: Path) -> Iterator[pa.Table]:
+    first = 0
+    for batch in _parquet_batches(source):
+        yield pa.table(
+            {c.name: read_part(c, batch, file="", first=first) for c in _given(batch.column_names)}
+        )
+        first += batch.num_rows
+
+
+def _parquet_batches(source: Path) -> Iterator[pa.Table]:
+    try:
+        file = pq.ParquetFile(source)
+        index = (file.schema_arrow.pandas_metadata or {}).get("index_columns", [])
+        columns = [name for name in file.schema_arrow.names if name not in index]
+        check_names(columns)
+        batches = file.iter_batches(batch_size=BLOCK, columns=columns)
+        steps = -(-file.metadata.num_rows // BLOCK)
+        for batch in rich.progress.track(batches, source.name, steps, **progress()):
+            yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError) as error:
+        raise SkipcastError(f"{source} must be Parquet but is not: {error}.") from error
 
 
 def blocks(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
@@ -152,36 +197,64 @@ def score(
     count = cpu_count()
     idle: SimpleQueue[ModelProcess] = SimpleQueue()
 
-    def score_one(block: pa.RecordBatch) -> tuple[pa.RecordBatch, Summary | None]:
+    def score_one(block: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, Summary | None]:
         process = idle.get()
         try:
             return process.score(block)
+        except SkipcastError as error:
+            raise _with_rows_of_file(error, first) from error
         finally:
             idle.put(process)
 
+    first = 0  # number of plays before a block
     with ExitStack() as stack, ThreadPoolExecutor(count) as pool:
         waiting: deque[Future[tuple[pa.RecordBatch, Summary | None]]] = deque()
-        for number, block in enumerate(blocks(tables)):
+        for number, block in enumerate(once(blocks(tables))):
             if number < count:  # a small file needs one process, a damaged one none
                 process = ModelProcess(model, "score", history=history, summary=summary)
                 idle.put(stack.enter_context(process))
-            waiting.append(pool.submit(score_one, block))
+            waiting.append(pool.submit(score_one, block, first))
+            first += block.num_rows
             if len(waiting) > 2 * count:  # what is read ahead stays in memory
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
+def once(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Pass blocks on, each session once: in two blocks it would be scored as two.
+
+    Raises:
+        SkipcastError: after the last block, if a session was in two of them.
+    """
+    hashes = array("q")  # 8 bytes a session; as Python's own objects they would be ten times that
+    for block in parts:
+        if "session_id" in block.schema.names:
+            hashes.extend(map(hash, pc.unique(block["session_id"]).to_pylist()))
+        yield block
+    again = len(hashes) - np.unique(np.frombuffer(hashes, np.int64)).size
+    if again:
+        raise SkipcastError(
+            f"session_id must stand in one run of rows but {again} sessions come back later. Sort "
+            "the plays by session, and give each session once."
+        )
+
+
+def _with_rows_of_file(error: SkipcastError, first: int) -> SkipcastError:
+    """Return the error of a block with the rows of the file: a model counts those of the block."""
+    return SkipcastError(ROW.sub(lambda row: f"in row {int(row[1]) + first}", str(error)))
+
+
 @contextmanager
 def _writer(target: Path) -> Iterator[Callable[[pa.RecordBatch], None]]:
-    if target.suffix == ".parquet":
+    if target.suffix.lower() == ".parquet":
         with pq.ParquetWriter(target, ARROW_ANSWER, compression="zstd") as parquet:
             yield parquet.write_batch
         return
     options = csv.WriteOptions(quoting_style="needed")
     with ExitStack() as stack:
         file: IO[bytes] = stack.enter_context(target.open("wb"))
-        if target.suffix == ".gz":
+        if target.suffix.lower() == ".gz":
             packed = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1)
             file = cast(IO[bytes], stack.enter_context(packed))
         yield stack.enter_context(csv.CSVWriter(file, ARROW_ANSWER, write_options=options)).write

@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast
 import pyarrow as pa
 
 from skipcast.errors import SkipcastError
-from skipcast.files import ARROW_TYPES
 from skipcast.processes import LIMIT, ProcessKilledError, killed
+from skipcast.reading.columns import ARROW_TYPES
 from skipcast.schema import ANSWER
 
 if TYPE_CHECKING:  # the parent of a batch prediction starts faster without

@@ -4,7 +4,8 @@ Three kinds of request end in HTTP 500 before MLflow calls a model: one without 
 nested a thousand deep, and a number of more than 4300 digits. CSV that cannot be parsed is answered
 with a stack trace. So a model that finds itself loaded by the scoring server wraps the one function
 that answers all requests. The model's requirements pin the version of MLflow whose function this
-is; tests/system/test_endpoint.py sends such requests to a real server.
+is; tests/system/test_endpoint.py sends such requests to a real server. For the same reason it puts
+`csv_body.parse_csv` in the place of MLflow's reading of CSV.
 """
 
 import json
@@ -18,6 +19,8 @@ from typing import Any
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
+
+from skipcast.serving.csv_body import parse_csv
 
 SERVER = "mlflow.pyfunc.scoring_server"
 MAX_BYTES = 32 << 20  # 10,000 plays with inline track features are about half of it
@@ -34,6 +37,7 @@ def prepare_server() -> None:
         server: Any = sys.modules[SERVER]
         answer = one_at_a_time(server.invocations)
         server.invocations = refuse_bad_bodies(answer, server.InvocationsResponse)
+        server.parse_csv_input = parse_csv
 
 
 def keep_texts_in_python() -> None:

@@ -45,6 +45,7 @@ SHIPPED = (
     "sessions.py",
     "features",
     "models",
+    "reading",
     "serving",
 )
 """Files and folders of this package that a model takes along; they import nothing else of it."""

@@ -1,12 +1,14 @@
 """Checks a request: what a client sends becomes columns of numbers, or one clear error.
 
 MLflow hands over a frame, a dict of columns or a list of rows, depending on the client's format.
-The rules are those of `schema.INPUTS`. A value that breaks its rule is an error that names the
+The rules are those of `schema.INPUTS`, and values are read as `reading.values` says: here in ways
+that are fast for the types that JSON has. A value that breaks its rule is an error that names the
 column; nothing is guessed, cut off or dropped.
 """
 
+import logging
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,16 +17,24 @@ import pandas as pd
 from skipcast.arrays import Array, Floats
 from skipcast.errors import SkipcastError
 from skipcast.features.columns import code
-from skipcast.schema import CODES, INPUTS, MAX_NUMBER, REQUIRED, Column
+from skipcast.reading.categories import CATEGORIES
+from skipcast.reading.columns import WrongValueError, read_values, wrong_value
+from skipcast.reading.headers import check_names
+from skipcast.reading.values import display, is_null_text
+from skipcast.schema import CODES, INPUTS, REQUIRED, Column
 
 SMALL = 1000  # plays; in so few, one table of objects is faster to make than an array per column
-NAMES = tuple(column.name for column in INPUTS)
-IDS = tuple(c.name for c in INPUTS if c.type == "text" and c.required)
+TOLD = 100  # texts that are new, at most: a client must not fill the log
+IDS = {c.name: c for c in INPUTS if c.type == "text" and c.required}
 TEXTS = {c.name: c for c in INPUTS if c.type == "text" and not c.required}
 NUMBERS = {c.name: c for c in INPUTS if c.type != "text"}
 PLACE = {name: place for place, name in enumerate(NUMBERS)}
 # A row per rule, a column per column of numbers: all values of a request are compared at once.
 BOUNDS = np.array([[c.low, c.high, c.is_whole, c.required] for c in NUMBERS.values()]).T
+
+
+_logger = logging.getLogger(__name__)
+_told: set[str] = set()
 
 
 def read_request(data: Any) -> dict[str, Array]:
@@ -48,8 +58,10 @@ def read_request(data: Any) -> dict[str, Array]:
 (session 's'). Correct the request.
     """
     columns = _columns(data)
-    _check_names(columns)
-    ids = {name: _ids(name, columns[name]) for name in IDS}
+    _check_lengths(columns)
+    ids: dict[str, Array] = {}
+    for name in IDS:
+        ids[name] = _ids(name, columns[name], ids)
     texts = {name: _codes(name, columns[name], ids) for name in TEXTS if name in columns}
     numbers = {name: columns[name] for name in NUMBERS if name in columns}
     return ids | texts | _numbers(numbers, ids)
@@ -57,16 +69,16 @@ def read_request(data: Any) -> dict[str, Array]:
 
 def _columns(data: Any) -> dict[str, Array]:
     if isinstance(data, pd.DataFrame):
-        if not data.columns.is_unique:
-            twice = data.columns[data.columns.duplicated()][0]
-            raise SkipcastError(f"Columns must come once but {display(twice)} comes again.")
+        check_names(data.columns)
         if len(data) <= SMALL:
             return dict(zip(data.columns, data.to_numpy(object).T, strict=True))
         return {name: _array(data[name]) for name in data.columns}
     if isinstance(data, list) and data and all(isinstance(row, dict) for row in data):
         names = dict.fromkeys(name for row in data for name in row)
+        check_names(names)
         return {name: _objects([_plain(row.get(name)) for row in data]) for name in names}
     if isinstance(data, dict):
+        check_names(data)
         return {name: _column(np.asarray(values)) for name, values in data.items()}
     raise SkipcastError(
         "The request must be rows with named columns, at least one, but got "
@@ -75,7 +87,7 @@ def _columns(data: Any) -> dict[str, Array]:
 
 
 def _array(column: "pd.Series[Any]") -> Array:
-    if isinstance(column.dtype, np.dtype):
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind != "M":
         return column.to_numpy()
     values: Array = column.array.to_numpy(object, na_value=None)
     return values
@@ -98,19 +110,7 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def _check_names(columns: Mapping[str, Array]) -> None:
-    unknown = [name for name in columns if name not in NAMES]
-    if unknown:
-        near = get_close_matches(str(unknown[0]), NAMES, 1)
-        hint = f"Did you mean {near[0]}?" if near else "docs/serving.md lists them."
-        raise SkipcastError(
-            f"Columns must be those of the log or of tracks but got {display(unknown[0])}. {hint}"
-        )
-    missing = [name for name in REQUIRED if name not in columns]
-    if missing:
-        raise SkipcastError(
-            f"{missing[0]} must be given for each play but the request lacks it. Add it."
-        )
+def _check_lengths(columns: Mapping[str, Array]) -> None:
     count = columns[REQUIRED[0]].size
     for name, values in columns.items():
         if values.ndim != 1 or values.size != count or not count:
@@ -121,40 +121,55 @@ def _check_names(columns: Mapping[str, Array]) -> None:
             )
 
 
-def _ids(name: str, values: Array) -> Array:
-    wrong = [i for i, v in enumerate(values.tolist()) if type(v) is not str or not v]
-    if wrong:
-        value = values.tolist()[wrong[0]]
-        raise SkipcastError(
-            f"{name} must be given for each play, as text, but got {display(value)} in row "
-            f"{wrong[0] + 1}. Correct the request."
-        )
+def _ids(name: str, values: Array, ids: Mapping[str, Array]) -> Array:
+    objects = values.tolist()
+    if [value for value in objects if type(value) is not str or not value]:
+        return _objects(_read(IDS[name], objects, ids))
     return values if values.dtype == object else values.astype(object)
 
 
+def _read(column: Column, objects: list[Any], ids: Mapping[str, Array]) -> list[Any]:
+    """Read values as `reading.values` says."""
+    try:
+        return read_values(column, objects)
+    except WrongValueError as wrong:
+        raise _refuse(column, wrong, ids) from None
+
+
+def _refuse(column: Column, wrong: WrongValueError, ids: Mapping[str, Array]) -> SkipcastError:
+    session = ids["session_id"][wrong.row] if ids else None
+    return wrong_value(column, wrong, session=session)
+
+
 def _codes(name: str, values: Array, ids: Mapping[str, Array]) -> Floats:
-    objects = values.tolist()
-    if set(map(type, objects)) <= {str, type(None)}:  # few texts, many plays: each text once
-        codes = {v: np.nan if v is None else CODE_OF[name](v) for v in set(objects)}
-        if None not in codes.values():
-            return np.fromiter(map(codes.__getitem__, objects), np.float64, len(objects))
-    return _codes_one_by_one(name, objects, ids)
+    texts = values.tolist()
+    is_text = set(map(type, texts)) <= {str, type(None)}
+    codes = _code_each(name, texts) if is_text else {}
+    if not is_text or None in codes.values():
+        texts = _read(TEXTS[name], texts, ids)
+        codes = _code_each(name, texts)
+    if name in CATEGORIES:
+        _tell_new(name, codes)
+    return np.fromiter(map(codes.__getitem__, texts), np.float64, len(texts))
 
 
-def _codes_one_by_one(name: str, objects: list[Any], ids: Mapping[str, Array]) -> Floats:
-    codes = np.empty(len(objects))
-    for i, value in enumerate(objects):
-        number = CODE_OF[name](value) if type(value) is str else _missing(value)
-        if number is None:
-            raise _wrong(TEXTS[name], value, i, ids)
-        codes[i] = number
-    return codes
+def _code_each(name: str, texts: list[str | None]) -> dict[str | None, Any]:
+    """Return the code of each text; there are many plays and few texts."""
+    code_of = CODE_OF[name]
+    return {text: np.nan if text is None else code_of(text) for text in set(texts)}
 
 
-def _missing(value: Any) -> float | None:
-    """Return NaN for a null, None for anything else."""
-    null = value is None or value is pd.NA or (isinstance(value, float) and value != value)
-    return np.nan if null else None
+def _tell_new(name: str, codes: Mapping[str | None, float]) -> None:
+    """Log texts that are new to the model, each once."""
+    new = {
+        text
+        for text, number in codes.items()
+        if number != number and text is not None and not is_null_text(TEXTS[name], text)
+    }
+    for text in sorted(new - _told):
+        if len(_told) < TOLD:
+            _told.add(text)
+            _logger.warning("%s %s is new to the model and counts as missing", name, display(text))
 
 
 def _code_of(column: Column) -> Callable[[str], float | None]:
@@ -176,7 +191,7 @@ def _numbers(columns: Mapping[str, Array], ids: Mapping[str, Array]) -> dict[str
     if wrong.any():
         place, row = (int(places[0]) for places in np.nonzero(wrong))
         name = list(columns)[place]
-        raise _wrong(NUMBERS[name], columns[name].tolist()[row], row, ids)
+        raise _refuse(NUMBERS[name], WrongValueError(row, columns[name].tolist()[row]), ids)
     return dict(zip(columns, matrix, strict=True))
 
 
@@ -184,42 +199,8 @@ def _floats(column: Column, values: Array, ids: Mapping[str, Array]) -> Floats:
     if values.dtype.kind in ("iufb" if column.is_flag else "iuf"):
         return values.astype(np.float64)
     objects = values.tolist()
-    allowed = {int, float, type(None), np.float64, np.int64}
-    if set(map(type, objects)) <= (allowed | {bool, np.bool_} if column.is_flag else allowed):
-        try:
+    types = {int, float, type(None), np.float64, np.int64}
+    if set(map(type, objects)) <= (types | {bool, np.bool_} if column.is_flag else types):
+        with suppress(OverflowError):  # a whole number beyond all floats
             return np.array(objects, np.float64)
-        except OverflowError:  # a whole number beyond all floats
-            objects = [value if value is None else _bounded(value) for value in objects]
-            return np.array(objects, np.float64)
-    wrong = next(
-        i
-        for i, value in enumerate(objects)
-        if type(value) not in allowed and not (column.is_flag and value in (0, 1))
-    )
-    raise _wrong(column, objects[wrong], wrong, ids)
-
-
-def _bounded(value: float) -> float:
-    return float(min(max(value, -2 * MAX_NUMBER), 2 * MAX_NUMBER))
-
-
-def _wrong(column: Column, value: Any, row: int, ids: Mapping[str, Array]) -> SkipcastError:
-    rule = column.rule(nullable=not column.required)
-    return SkipcastError(
-        f"{column.name} must be {rule} but got {display(value)} in row {row + 1} "
-        f"(session {display(ids['session_id'][row])}). Correct the request."
-    )
-
-
-def display(value: Any) -> str:
-    """Return a value as a message contains it: written as in JSON, at most 42 characters.
-
-    >>> display(None), display(2.0), display("x" * 99)
-    ('null', '2', "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...")
-    """
-    if _missing(value) is not None:
-        return "null"
-    if isinstance(value, float):
-        return f"{value:g}"
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 42 else f"{text[:39]}..."
+    return np.array(_read(column, objects, ids), np.float64)

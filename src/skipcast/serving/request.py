@@ -9,6 +9,7 @@ from skipcast.arrays import Array, Bools, Floats, Indices
 from skipcast.errors import SkipcastError
 from skipcast.features.build import predicted
 from skipcast.features.feature_set import FeatureSet
+from skipcast.reading.values import display
 from skipcast.schema import (
     ALIAS,
     HORIZONS,
@@ -19,7 +20,7 @@ from skipcast.schema import (
     HorizonName,
 )
 from skipcast.serving.histories import arrange, number_ids
-from skipcast.serving.parse import display, read_request
+from skipcast.serving.parse import read_request
 from skipcast.serving.tracks import Tracks
 
 READ = tuple(c.name for c in LOG if c.name not in ("session_id", "track_id_clean"))

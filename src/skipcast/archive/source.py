@@ -1,0 +1,161 @@
+"""The files that a user names as a source: a file, an archive, or a folder of both.
+
+Nothing is read twice and nothing hidden is read. What is left out is told, each once.
+"""
+
+import filecmp
+import os
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from skipcast.archive.csv_files import SUFFIXES, CsvFile, intact, is_hidden, open_file
+from skipcast.archive.kinds import START, check_kind
+from skipcast.errors import SkipcastError
+from skipcast.reading.headers import check_separator
+
+KEYS = ("session_id", "track_id")  # of a log and of a track table: one of them is in each header
+TEST_FILE = re.compile(r"(^|/)(test_set/|log_(prehistory|input)_)", re.IGNORECASE)
+"""Of the challenge's test set: half sessions, and the plays to predict without their outcomes."""
+
+
+class Source:
+    """The CSV files in what a user names.
+
+    Args:
+        path: of a file or folder; `~` and variables of the environment are replaced.
+
+    Raises:
+        SkipcastError: there is nothing, or a file is none that can be read.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = _expand(path)
+        self._told: set[str] = set()
+        with intact(str(self.path)):
+            self._files = self._find()
+        for file in self._files:
+            with intact(self._name(file)), file.open("rb") as opened:
+                check_kind(self._name(file), opened.read(START))
+        if self._files == [self.path]:  # of many, this would take long
+            next(open_file(self.path, self._name(self.path)), None)
+
+    def open(self) -> Iterator[CsvFile]:
+        """Yield the logs and track tables; each must be read before the next one is asked for.
+
+        Raises:
+            SkipcastError: a file is damaged or holds what is not read.
+        """
+        left_out: dict[str, list[str]] = {}
+        for path in self._files:
+            for file in open_file(path, self._name(path), partial(self._is_unpacked, path)):
+                if TEST_FILE.search(file.name):
+                    left_out.setdefault("of the test set", []).append(file.name)
+                elif _has_key(file):
+                    yield file
+                else:
+                    left_out.setdefault("without session_id and track_id", []).append(file.name)
+        for what, names in left_out.items():
+            self.tell(f"Left out: {len(names)} files {what}, the first {names[0]}.")
+
+    def tell(self, text: str) -> None:
+        """Write a line to standard error, the same only once."""
+        if text not in self._told:
+            self._told.add(text)
+            typer.echo(text, err=True)
+
+    def _name(self, path: Path) -> str:
+        return path.name if path == self.path else path.relative_to(self.path).as_posix()
+
+    def _find(self) -> list[Path]:
+        if not self.path.is_dir():
+            return [self.path]
+        kept: list[Path] = []
+        by_size: dict[int, list[Path]] = {}
+        for path in sorted(_walk(self.path)):
+            as_large = by_size.setdefault(path.stat().st_size, [])
+            same = next((p for p in as_large if filecmp.cmp(p, path, shallow=False)), None)
+            if same:
+                self.tell(f"Left out: {self._name(path)}, the same as {self._name(same)}.")
+            else:
+                as_large.append(path)
+                kept.append(path)
+        unpacked = {path: beside for path in kept if (beside := _unpacked(path, kept))}
+        for path, beside in unpacked.items():
+            self.tell(f"Left out: {self._name(path)}, unpacked as {self._name(beside)}.")
+        return [path for path in kept if path not in unpacked]
+
+    def _is_unpacked(self, archive: Path, member: str, size: int) -> bool:
+        """Tell whether a file of an archive is beside it, too."""
+        folder = archive.parent
+        for path in (folder / member, folder / archive.name.split(".")[0] / member):
+            if path in self._files and path.stat().st_size == size:
+                self.tell(f"Left out: {self._name(archive)} where it is unpacked beside itself.")
+                return True
+        return False
+
+
+def _expand(path: Path | str) -> Path:
+    """Return a path with `~` and variables replaced, unless it is there as it is.
+
+    The functions of `os.path`, as those of `Path` raise where they may not look.
+    """
+    for text in (os.fspath(path), os.path.expanduser(os.path.expandvars(path))):  # noqa: PTH111
+        if os.path.isfile(text) or os.path.isdir(text):  # noqa: PTH112, PTH113
+            return Path(text)
+    expanded = Path(text)
+    unset = re.search(r"\$\{?(\w+)", str(text))
+    if unset:
+        remedy = f"The variable {unset[1]} is not set: `export {unset[1]}=...` sets it."
+    elif os.path.isfile(f"{expanded}.dvc"):  # noqa: PTH113
+        remedy = f"`dvc pull {expanded}.dvc` gets it."
+    else:
+        remedy = "Correct params.yaml."
+    raise SkipcastError(
+        f"fetch.source and fetch.tracks must name files or folders but {expanded} is neither. "
+        f"{remedy}"
+    )
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder that are opened; links are followed, each folder once."""
+    seen: set[tuple[int, int]] = set()
+    for place, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+        status = Path(place).stat()
+        is_new = (status.st_dev, status.st_ino) not in seen
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if is_new and not is_hidden(name))
+        for name in files:
+            if is_new and name.lower().endswith(SUFFIXES) and not is_hidden(name):
+                yield Path(place, name)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _unpacked(path: Path, paths: list[Path]) -> Path | None:
+    """Return the CSV file of which `path` is the packed one, if it is there."""
+    packed = re.fullmatch(r"(.+\.csv)\.\w+", path.name, re.IGNORECASE)
+    beside = path.with_name(packed[1]) if packed else None
+    return beside if beside in paths else None
+
+
+def _has_key(file: CsvFile) -> bool:
+    """Tell whether a file is a log or a track table.
+
+    Raises:
+        SkipcastError: it seems to be one, but its header is not as it must be.
+    """
+    for name in file.header:
+        plain = name.strip().lower()
+        if any(key in plain for key in KEYS):
+            check_separator(name)
+        if name not in KEYS and plain in KEYS:
+            raise SkipcastError(
+                f"{file.name} must have the column {plain} but has {name!r}. Rename it."
+            )
+    return not {*KEYS}.isdisjoint(file.header)
