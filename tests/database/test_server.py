@@ -148,7 +148,7 @@ def test_a_password_of_a_service_file_is_not_printed(guarded_url, tmp_path, monk
     (tmp_path / "services").write_text(f"[prod]\n{lines}\n")
     monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
     monkeypatch.setenv("DATABASE_URL", "service=prod")
-    with pytest.raises(SkipcastError, match="service prod does not: .*authentication") as error:
+    with pytest.raises(SkipcastError, match=r"service prod does not: .*authentication") as error:
         query("SELECT 1")
     assert "secret-word" not in str(error.value)
 
@@ -166,7 +166,7 @@ def test_a_message_that_is_not_utf_8_is_read_as_far_as_it_goes():
 
         threading.Thread(target=refuse, daemon=True).start()
         url = f"postgresql://me@127.0.0.1:{listener.getsockname()[1]}/db?sslmode=disable"
-        with pytest.raises(SkipcastError, match="Passwort f.r .me. falsch"):
+        with pytest.raises(SkipcastError, match=r"Passwort f.r .me. falsch"):
             open_connection(f"{url}&gssencmode=disable")
 
 

@@ -13,19 +13,16 @@ from psycopg2.extensions import parse_dsn
 from skipcast.database.embedded import SOCKETS
 from skipcast.errors import SkipcastError
 
-URL = re.compile(
-    r"(?:jdbc:)?(?:postgres|postgresql|postgis|pgsql|psql)(?:\+\w+)?://(.*)",
-    re.DOTALL | re.IGNORECASE,
-)
+URL = re.compile(r"(?is)(?:jdbc:)?(?:postgres|postgresql|postgis|pgsql|psql)(?:\+\w+)?://(.*)")
 OF_OTHER_POOLS = frozenset(  # Prisma's own, of no meaning where no client pools
-    [
+    (
         "connection_limit",
         "pgbouncer",
         "pool_timeout",
         "schema",
         "socket_timeout",
         "statement_cache_size",
-    ]
+    )
 )
 HOST_AND_PORT = re.compile(r"([\w.-]+):(\d+)")  # SQLAlchemy's, of several hosts
 NAME = re.compile(r"[A-Za-z_]+")
