@@ -6,7 +6,7 @@ import psycopg2
 import pytest
 
 from skipcast.database import waits
-from skipcast.database.embedded import wait_until
+from skipcast.database.cluster import wait_until
 from skipcast.database.locks import Locks, open_locks
 from skipcast.database.server import connect
 from skipcast.database.tables import load_tables

@@ -18,7 +18,8 @@ import pytest
 from harness.servers import ROOT, free_port
 
 from skipcast.database import cluster
-from skipcast.database.embedded import running, wait_until
+from skipcast.database.cluster import wait_until
+from skipcast.database.embedded import running
 
 ODD_NAMES = {
     "a space": "my plays",
@@ -346,6 +347,7 @@ def as_nobody(open_folder) -> Iterator[Path]:
     if not cluster.IS_ROOT or not Path(PYTHON).exists():
         pytest.skip("only root can be somebody else, with a Python that everybody may run")
     with tempfile.TemporaryDirectory(dir=open_folder) as name:
+        Path(name).chmod(0o755)
         nobody = pwd.getpwnam("nobody")
         os.chown(name, nobody.pw_uid, nobody.pw_gid)
         yield Path(name)

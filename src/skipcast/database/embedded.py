@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from os.path import samestat
 from pathlib import Path
@@ -28,7 +28,6 @@ USERS, KEEPER = ".users", ".keeper"
 SOCKETS = "skipcast-postgres-"  # how the name of a socket's folder begins
 PORT = "5432"  # part of the socket's name
 START_SECONDS = 90
-WAIT_SECONDS = 0.05
 
 
 @contextmanager
@@ -109,7 +108,7 @@ def _start(folder: Path) -> str:
             keeper.seek(0)
             if sockets := keeper.read():
                 return sockets
-        time.sleep(WAIT_SECONDS)
+        time.sleep(cluster.WAIT_SECONDS)
     raise SkipcastError(
         f"The server of {folder} must answer in {START_SECONDS} s but got no answer: another "
         "process starts or uses it, one in another container perhaps. End that process, or set "
@@ -146,18 +145,10 @@ def _leave(folder: Path, users: IO[str]) -> None:
         return
     cluster.stop(folder)
     with open_lock(folder / KEEPER) as keeper:
-        wait_until(lambda: lock(keeper, fcntl.LOCK_SH | fcntl.LOCK_NB), cluster.STOP_SECONDS)
+        cluster.wait_until(
+            lambda: lock(keeper, fcntl.LOCK_SH | fcntl.LOCK_NB), cluster.STOP_SECONDS
+        )
 
 
 def _is_at(file: IO[str], path: Path) -> bool:
     return path.exists() and samestat(path.stat(), os.fstat(file.fileno()))
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Return whether the condition comes true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(WAIT_SECONDS)
-    return True

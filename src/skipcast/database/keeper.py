@@ -28,7 +28,6 @@ from skipcast.database.embedded import (
     lock,
     open_lock,
     unusable,
-    wait_until,
 )
 from skipcast.errors import SkipcastError
 
@@ -104,7 +103,7 @@ def _start(folder: Path, sockets: Path) -> Server:
     def answers() -> bool:
         return not subprocess.run(check, check=False, env=environment).returncode
 
-    wait_until(lambda: answers() or server.poll() is not None, START_SECONDS - 30)
+    cluster.wait_until(lambda: answers() or server.poll() is not None, START_SECONDS - 30)
     if server.poll() is None and answers():
         return server
     server.send_signal(signal.SIGQUIT)

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from skipcast.artifacts import Decision
-from skipcast.errors import SkipcastError
+from skipcast.errors import SkipcastError, hide_credentials
 
 ENTRY = "skipcast.decision"  # the tag that holds an entry as JSON
 Scores = Mapping[str, Sequence[float]]  # by the name of the score: it and its 95 % interval
@@ -44,7 +44,8 @@ def registry_errors(what: str) -> Iterator[None]:
         yield
     except MlflowException as error:
         raise SkipcastError(
-            f"The MLflow registry {mlflow.get_tracking_uri()} must {what} but did not: {error}\n"
+            f"The MLflow registry {hide_credentials(mlflow.get_tracking_uri())} must {what} but did "
+            f"not: {hide_credentials(str(error))}\n"
             "The champion was not changed. Start the server or correct MLFLOW_TRACKING_URI."
         ) from error
 
