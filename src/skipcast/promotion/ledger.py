@@ -43,9 +43,10 @@ def registry_errors(what: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
+        address = hide_credentials(mlflow.get_tracking_uri())
         raise SkipcastError(
-            f"The MLflow registry {hide_credentials(mlflow.get_tracking_uri())} must {what} but did "
-            f"not: {hide_credentials(str(error))}\n"
+            f"The MLflow registry {address} must {what} but did not: "
+            f"{hide_credentials(str(error))}\n"
             "The champion was not changed. Start the server or correct MLFLOW_TRACKING_URI."
         ) from error
 

@@ -93,10 +93,11 @@ def tracking_errors() -> Iterator[None]:
     try:
         yield
     except (MlflowException, requests.RequestException) as error:
+        address = hide_credentials(mlflow.get_tracking_uri())
         raise SkipcastError(
-            f"The MLflow tracking server {hide_credentials(mlflow.get_tracking_uri())} must do what "
-            f"it is asked but failed: {hide_credentials(str(error))}\nCorrect MLFLOW_TRACKING_URI or mend the server, then `dvc repro`: "
-            "what is finished is kept."
+            f"The MLflow tracking server {address} must do what it is asked but failed: "
+            f"{hide_credentials(str(error))}\nCorrect MLFLOW_TRACKING_URI or mend the server, "
+            "then `dvc repro`: what is finished is kept."
         ) from error
 
 
