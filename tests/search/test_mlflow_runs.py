@@ -22,9 +22,7 @@ def test_a_password_in_the_address_of_the_tracking_server_is_not_printed(readabl
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:p%40ss-word@127.0.0.1:1/mlflow")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert "p%40ss-word" in mlflow.get_tracking_uri()
-    with (
-        pytest.raises(SkipcastError, match=r"http://\*\*\*@127.0.0.1:1/mlflow must") as error,
-        readable,
-    ):
+    with pytest.raises(SkipcastError) as error, readable:
         MlflowClient().search_experiments()
+    assert "http://***@127.0.0.1:1/mlflow must" in str(error.value)
     assert "ss-word" not in str(error.value)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -234,9 +234,9 @@ def test_a_copy_of_a_project_whose_server_runs_leaves_that_server_alone(data, tm
 
 
 @pytest.mark.parametrize("content", ["", "4711", "4711\n/nowhere\n", "\0\xff nonsense", "-1\n" * 8])
-@pytest.mark.parametrize("name", ["postmaster.pid", ".handle_pids.json", ".keeper", ".users"])
-def test_files_that_were_cut_short_are_made_anew(data, name, content):
-    (data / name).write_text(content)
+def test_files_that_were_cut_short_are_made_anew(data, content):
+    for name in ("postmaster.pid", ".handle_pids.json", ".keeper", ".users"):
+        (data / name).write_text(content)
     with running(data) as url:
         assert answers(url)
     assert not servers(data)
@@ -422,11 +422,6 @@ class Project:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stderr
 
-    def obey(self, message: str) -> None:
-        """Type the commands that a message names."""
-        for command in message.split("`")[1::2]:
-            self.must("sh", "-c", command)
-
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Project:
@@ -460,9 +455,7 @@ def spoil_version(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o777)
         options = cluster.process_options(folder) | {"cwd": name}
-        with cluster._initdb() as initdb:  # noqa: SLF001 (it may need a plain path)
-            assert initdb
-        command = [old, "--pgdata", Path(name, "old"), "--auth=trust"]
+        command = [str(old), f"--pgdata={name}/old", "--auth=trust"]
         subprocess.run(command, check=True, capture_output=True, **options)
         shutil.rmtree(folder)
         copy(Path(name, "old"), folder)
@@ -488,23 +481,38 @@ def spoil_locale(folder: Path) -> None:
         settings.write("\nlc_messages = 'xx_YY.UTF-8'\n")
 
 
+def refused(project: Project, spoil: Callable[[Path], None]) -> str:
+    """Return what `skipcast load` says of data that were spoilt."""
+    spoil(project.folder / ".postgres")
+    failed = project.run("skipcast", "load")
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
+    return failed.stderr
+
+
+def test_data_of_another_version_are_told_with_what_to_type_and_that_works(project):
+    said = refused(project, spoil_version)
+    assert "must hold a database of PostgreSQL 18 but got 16." in said
+    commands = said.split("`")[1::2]
+    assert len(commands) == 2
+    for command in commands:
+        project.must("sh", "-c", command)
+    assert "up to date" in project.run("dvc", "status", "load").stdout
+
+
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "problem"),
     [
-        (spoil_version, "must hold a database of PostgreSQL 18 but got 16."),
         (spoil_half, "must hold a whole database but got a part of one"),
         (spoil_more, "must be a folder on which Postgres starts but got:"),
         (spoil_content, "must be a folder on which Postgres starts but got:"),
         (spoil_locale, 'invalid value for parameter "lc_messages": "xx_YY.UTF-8"'),
     ],
 )
-def test_data_of_no_use_are_told_with_what_to_delete_and_that_works(project, spoil, said):
-    spoil(project.folder / ".postgres")
-    failed = project.run("skipcast", "load")
-    assert failed.returncode == 1
-    assert said in failed.stderr
-    assert "Traceback" not in failed.stderr
-    project.obey(failed.stderr)
+def test_data_of_no_use_are_told_with_what_to_delete_and_that_works(project, spoil, problem):
+    said = refused(project, spoil)
+    assert problem in said
+    project.must("sh", "-c", said.split("`")[1])
     assert "embedded, schema skipcast" in project.must("skipcast", "load")
 
 

@@ -48,7 +48,7 @@ def pgbouncer(
     cluster.let_through(path)
     user = ["-u", "nobody"] if cluster.IS_ROOT else []
     process = subprocess.Popen(
-        [PROGRAM, "-q", *user, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [str(PROGRAM), "-q", *user, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     url = f"postgresql://postgres:secret-word@127.0.0.1:{port}/postgres"
     try:

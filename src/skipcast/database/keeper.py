@@ -97,7 +97,7 @@ def _start(folder: Path, sockets: Path) -> Server:
             stderr=log,
             **cluster.process_options(folder),
         )
-    check = [cluster.program("pg_isready"), "--quiet", f"--host={sockets}", f"--port={PORT}"]
+    check = [str(cluster.program("pg_isready")), "--quiet", f"--host={sockets}", f"--port={PORT}"]
     environment = cluster.process_options(folder)["env"]
 
     def answers() -> bool:

@@ -9,6 +9,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 from psycopg2 import extensions
@@ -77,10 +78,13 @@ def open_connection(url: str) -> Connection:
 
 def _open(url: str) -> Connection:
     given = parts_of(url)
-    settings = {name: value for name, value in DEFAULTS.items() if name not in given}
+    settings: dict[str, Any] = {
+        name: value for name, value in DEFAULTS.items() if name not in given
+    }
     # By this name, those whom this process keeps waiting find it.
     name = f"skipcast {os.getpid()} on {platform.node()}"
-    return psycopg2.connect(url, application_name=name, **settings)
+    opened: Connection = psycopg2.connect(url, application_name=name, **settings)
+    return opened
 
 
 def _is_shared(connection: Connection, url: str) -> bool:
