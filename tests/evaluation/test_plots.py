@@ -52,7 +52,9 @@ def test_reliability_draws_the_bins_of_calibration(curves):
 
 @pytest.fixture(scope="module")
 def bars():
-    return plots.importance(["a", "b", "c"], np.array([0.1, 0.3, 0.2]), top=2).axes[0]
+    return plots.importance(
+        ["a", "b", "c"], np.array([0.1, 0.3, 0.2]), top=2, family="LightGBM", synthetic=True
+    ).axes[0]
 
 
 def test_importance_shows_the_features_that_move_most(bars):

@@ -2,6 +2,9 @@
 
 The population stability index of a feature is the sum over bins of (share - trained) * ln(share /
 trained). By custom, 0.1 is a small and 0.25 a large shift.
+
+Like is compared with like: the shares of training are those at the positions of the plays that were
+scored. Where few sessions were, chance alone moves every figure; it is not warned of.
 """
 
 from typing import Any
@@ -12,9 +15,22 @@ from skipcast.arrays import Counts, Floats
 from skipcast.params import Predict
 
 FLOOR = 1e-4  # share taken for an empty bin: its logarithm must be finite
+# Of n independent plays like those of training, n times the index is distributed as chi-squared with
+# as many degrees of freedom as a play has other bins, 10 (Yurdakul and Naranjo 2020, "Statistical
+# properties of the population stability index"). It exceeds this once in 100,000 times: there are
+# some 90 features. The plays of one session are alike, so n is the number of sessions.
+CHANCE = 41.3
+ERRORS = 4.4  # standard errors that a mean exceeds as seldom
+
+Summary = dict[str, Any]
+UNPLACED = (
+    "The model was logged by an earlier version of skipcast, without the positions of its training "
+    "plays: it must be asked for all plays to compare them, but was asked for some. Add "
+    "--score-history, or promote a new model."
+)
 
 
-def stability(trained: Counts, seen: Counts) -> Floats:
+def stability(trained: Floats | Counts, seen: Counts) -> Floats:
     """Return the population stability index of each feature, 0 or more.
 
     >>> same, other = np.array([[5, 5]]), np.array([[9, 1]])
@@ -28,7 +44,7 @@ def stability(trained: Counts, seen: Counts) -> Floats:
     return index
 
 
-def summary(blocks: list[dict[str, Any]], limits: Predict) -> dict[str, Any]:
+def summary(blocks: list[Summary], limits: Predict) -> Summary:
     """Add up the summaries of blocks of plays, and warn of figures that are over their limit.
 
     Args:
@@ -37,53 +53,81 @@ def summary(blocks: list[dict[str, Any]], limits: Predict) -> dict[str, Any]:
 
     Returns:
         `plays` and `scored`; `unknown_tracks`, the share of plays whose track the model lacks;
-        `unseen_categories`, the share of plays by column; `mean_probability` of the scored plays;
-        `stability`, the index by feature, the largest first; `trained_mean_probability`; and
-        `warnings`, a sentence each. What needs the plays of training is null without them.
+        `unseen_categories`, the share of plays by column; of the scored plays `mean_probability`,
+        `trained_mean_probability`, that of training plays at the same positions, and `stability`,
+        the index by feature, the largest first; and `warnings`, a sentence each. What needs the
+        plays of training is null without them.
     """
-    plays, scored = (sum(block[name] for block in blocks) for name in ("plays", "scored"))
-    columns = blocks[0]["unseen_categories"]
-    trained = blocks[0]["trained"] if scored else None
-    result: dict[str, Any] = {
+    plays, scored = (_total(blocks, name) for name in ("plays", "scored"))
+    trained = _trained(blocks) if scored else None
+    result: Summary = {
         "plays": plays,
         "scored": scored,
-        "unknown_tracks": sum(block["unknown_tracks"] for block in blocks) / plays,
+        "unknown_tracks": _total(blocks, "unknown_tracks") / plays,
         "unseen_categories": {
             name: sum(block["unseen_categories"][name] for block in blocks) / plays
-            for name in columns
+            for name in blocks[0]["unseen_categories"]
         },
-        "mean_probability": sum(block["probability"] for block in blocks) / scored
-        if scored
-        else None,
-        "trained_mean_probability": trained and trained["mean_probability"],
+        "mean_probability": _total(blocks, "probability") / scored if scored else None,
+        "trained_mean_probability": trained and trained["probability"] / scored,
         "stability": trained and _stability(blocks, trained),
     }
-    return result | {"warnings": _warnings(result, limits)}
+    unplaced = scored and blocks[0].get("trained") and not trained
+    return result | {"warnings": _warnings(result, limits, blocks) + [UNPLACED] * bool(unplaced)}
 
 
-def _stability(blocks: list[dict[str, Any]], trained: dict[str, Any]) -> dict[str, float]:
+def _total(blocks: list[Summary], name: str) -> Any:
+    return sum(block[name] for block in blocks)
+
+
+def _trained(blocks: list[Summary]) -> Summary | None:
+    """Return counts and sum of probabilities of training plays like those that were scored."""
+    if blocks[0].get("expected"):
+        each = [block["expected"] for block in blocks]
+        return {
+            "counts": np.sum([one["counts"] for one in each], axis=0),
+            "probability": _total(each, "probability"),
+        }
+    earlier, plays = blocks[0].get("trained"), _total(blocks, "plays")
+    if earlier and _total(blocks, "scored") == plays:
+        mean = earlier["mean_probability"]
+        return {"counts": np.array(earlier["counts"]), "probability": mean * plays}
+    return None
+
+
+def _stability(blocks: list[Summary], trained: Summary) -> dict[str, float]:
     seen = np.sum([block["counts"] for block in blocks], axis=0)
-    index = stability(np.array(trained["counts"]), seen)
+    index = stability(trained["counts"], seen)
     order = np.argsort(-index, kind="stable")
     return {blocks[0]["features"][i]: round(float(index[i]), 6) for i in order}
 
 
-def _warnings(result: dict[str, Any], limits: Predict) -> list[str]:
-    """Say which figures are over their limit."""
-    over = [("unknown_tracks", "share of unknown tracks", result["unknown_tracks"])]
+def _warnings(result: Summary, limits: Predict, blocks: list[Summary]) -> list[str]:
+    """Say which figures are over their limit, and over what chance gives."""
+    over = [("unknown_tracks", "share of unknown tracks", result["unknown_tracks"], 0.0)]
     over += [
-        ("unseen_categories", f"share of unseen categories of {name}", share)
+        ("unseen_categories", f"share of unseen categories of {name}", share, 0.0)
         for name, share in result["unseen_categories"].items()
     ]
     if result["stability"] is not None:
+        # Models of earlier versions count no sessions: each play is taken for one.
+        sessions = sum(block.get("sessions", block["scored"]) for block in blocks)
         shift = abs(result["mean_probability"] - result["trained_mean_probability"])
-        over.append(("mean_probability", "shift of the mean probability", shift))
+        error = ERRORS * _deviation(result, blocks) / sessions**0.5
+        over.append(("mean_probability", "shift of the mean probability", shift, error))
         over += [
-            ("stability", f"population stability index of {name}", index)
+            ("stability", f"population stability index of {name}", index, CHANCE / sessions)
             for name, index in result["stability"].items()
         ]
     return [
         f"{text} must be at most {getattr(limits, limit)} (predict.{limit}) but is {value:.4f}"
-        for limit, text, value in over
-        if value > getattr(limits, limit)
+        for limit, text, value, chance in over
+        if value > max(getattr(limits, limit), chance)
     ]
+
+
+def _deviation(result: Summary, blocks: list[Summary]) -> float:
+    """Return the standard deviation of the probabilities, or for earlier models no less."""
+    squared = sum(block.get("probability_squared", block["probability"]) for block in blocks)
+    variance = squared / result["scored"] - result["mean_probability"] ** 2
+    return float(max(variance, 0.0) ** 0.5)
