@@ -14,6 +14,7 @@ from skipcast.artifacts import (
     Metrics,
     Promotion,
     SearchResult,
+    ValidationScores,
 )
 from skipcast.errors import SkipcastError
 
@@ -37,7 +38,7 @@ CONTENTS = {
 
 
 METRICS = Metrics(
-    validation={"lightgbm": {"accuracy": 0.75, "log_loss": 0.5}},
+    validation={"lightgbm": ValidationScores(accuracy=0.75, log_loss=0.5)},
     test={"candidate": SCORES, "majority": {"accuracy": 0.5}, "lightgbm": SCORES},
     test_low={"candidate": {"accuracy": 0.6}},
     test_high={"candidate": {"accuracy": 0.8}},
@@ -146,7 +147,7 @@ def test_metrics_of_a_model_that_is_no_more_are_gone(metrics):
 
 def test_missing_metrics_name_the_stage_that_makes_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SkipcastError, match="metrics must be there but is not. `dvc repro promote`"):
+    with pytest.raises(SkipcastError, match=r"metrics must be there but is not\. `dvc repro"):
         Metrics.read()
 
 

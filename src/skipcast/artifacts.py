@@ -178,9 +178,13 @@ class Metrics(Artifact):
     def read(cls, path: Path | None = None) -> Self:
         """Read the folder, as `Artifact.read` does a file."""
         path = path or cls.PATH
-        files = [file for field in cls.model_fields for file in sorted((path / field).glob("*.json"))]
+        files = [
+            file for field in cls.model_fields for file in sorted((path / field).glob("*.json"))
+        ]
         if not files:
-            raise SkipcastError(f"{path} must be there but is not. `dvc repro {cls.STAGE}` makes it.")
+            raise SkipcastError(
+                f"{path} must be there but is not. `dvc repro {cls.STAGE}` makes it."
+            )
         content: dict[str, dict[str, Any]] = {}
         for file in files:
             content.setdefault(file.parent.name, {})[file.stem] = _json(file)

@@ -17,7 +17,6 @@ from harness.servers import ROOT, SKIPCAST, champion_server, ends, free_port, ru
 from playwright.sync_api import expect
 
 from skipcast.clients.demo_session import MAX_LETTERS, parse_session
-from skipcast.errors import SkipcastError
 from skipcast.evaluation.split import split_sessions
 from skipcast.params import read_params
 from skipcast.schema import LOG, TARGET, Known, names
@@ -40,9 +39,16 @@ def test_json_requests_and_csv_are_the_same_session(three_plays):
         plays.to_csv(index=False, sep=";"),
         plays.to_csv(index=False, sep="\t"),
         plays.to_csv(index=False).replace(",", ", ").replace("True", "TRUE"),
+        f"\n{plays.to_csv(index=False, lineterminator=chr(13) + chr(10))}\n",
     ]
     for text in texts:
         pd.testing.assert_frame_equal(parse_session(text), plays, check_dtype=False)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_an_empty_field_at_the_end_is_null(delimiter):
+    text = "session_position,track_id_clean,skip_2\n1,a,\n".replace(",", delimiter)
+    assert parse_session(text)[TARGET].tolist() == [None]
 
 
 def test_ids_of_csv_may_look_like_numbers():
@@ -55,9 +61,9 @@ WRONG = {
     "spaces": (" \n ", "letters but has 0"),
     "too much": ("x" * (MAX_LETTERS + 1), "letters but has 1,000,001"),
     "a word": ("hello", "must be JSON, or CSV with a header and a row for each play"),
-    "two lines": ("dear sir\nhello\n", "Columns must be those of the log or of tracks but got 'dear"),
+    "two lines": ("dear sir\nhello\n", "Columns must be those of the log or of tracks but got"),
     "a number": ("5", "must be JSON, or CSV with a header"),
-    "a page": ("<html>\n<body>\n", "Columns must be those of the log or of tracks but got '<html>'"),
+    "a page": ("<html>\n<body>\n", "Columns must be those of the log or of tracks but got"),
     "numbers": ("[1, 2]", "JSON must be a list of plays"),
     "an empty list": ("[]", "JSON must be a list of plays"),
     "an empty play": ("[{}]", "must be given for each play"),
@@ -74,35 +80,62 @@ WRONG = {
     "a long number": (f"[{{{ONE}, \"tempo\": {'9' * 400}}}]", "tempo must be a number within"),
     "infinity": (f'[{{{ONE}, "tempo": Infinity}}]', "tempo must be a number within"),
     "1e999": (f'[{{{ONE}, "tempo": 1e999}}]', "tempo must be a number within"),
-    "a wrong outcome": (f'[{{{ONE}, "skip_2": "maybe"}}]', "skip_2 must be true.* got 'maybe' in row 1"),
-    "outcome 2": (f'[{{{ONE}, "skip_2": 2}}]', "skip_2 must be true, false, null, 0 or 1 but got 2"),
-    "outcome [1]": (f'[{{{ONE}, "skip_2": [1]}}]', "skip_2 must be one value but got several in row 1"),
+    "a wrong outcome": (
+        f'[{{{ONE}, "skip_2": "maybe"}}]',
+        "skip_2 must be true.* got 'maybe' in row 1",
+    ),
+    "outcome 2": (
+        f'[{{{ONE}, "skip_2": 2}}]',
+        "skip_2 must be true, false, null, 0 or 1 but got 2",
+    ),
+    "outcome [1]": (
+        f'[{{{ONE}, "skip_2": [1]}}]',
+        "skip_2 must be one value but got several in row 1",
+    ),
     "outcome {}": (f'[{{{ONE}, "skip_2": {{}}}}]', "skip_2 must be one value"),
     "other outcome": (f'[{{{ONE}, "skipped": "no"}}]', "skipped must be true"),
     "two outcomes": (f'[{{{ONE}, "skipped": 1, "skip_2": 0}}]', "skipped must be what skip_2 is"),
     "outcome ahead": (f'[{{{ONE}, "skip_3": true}}]', "skip_3 must be null where skip_2 is"),
     "no track": ("session_position,skip_2\n1,true\n", "track_id_clean must be given"),
     "no position": ("track_id_clean,skip_2\na,true\n", "session_position must be given"),
-    "a track that is null": ('[{"session_position": 1, "track_id_clean": null}]', "track_id_clean must"),
-    "a track that is a number": ('[{"session_position": 1, "track_id_clean": 7}]', "as text, but got 7"),
+    "a track that is null": (
+        '[{"session_position": 1, "track_id_clean": null}]',
+        "track_id_clean must",
+    ),
+    "a track that is a number": (
+        '[{"session_position": 1, "track_id_clean": 7}]',
+        "as text, but got 7",
+    ),
     "half a position": ("session_position,track_id_clean\n1.5,a\n", "a whole number .*but got 1.5"),
     "an empty position": ("session_position,track_id_clean\n,a\n", "a whole number .*but got null"),
     "position one": ("session_position,track_id_clean\none,a\n", "a whole number .*but got 'one'"),
     "position 0": ("session_position,track_id_clean\n0,a\n", "a whole number from 1"),
     "position -1": ("session_position,track_id_clean\n-1,a\n", "a whole number from 1"),
     "a wrong date": (f'[{{{ONE}, "date": "15/07/2018"}}]', "date must be a date like 2018-07-15"),
-    "a wrong hour": (f'[{{{ONE}, "hour_of_day": 24}}]', "hour_of_day must be a whole number from 0"),
+    "a wrong hour": (
+        f'[{{{ONE}, "hour_of_day": 24}}]',
+        "hour_of_day must be a whole number from 0",
+    ),
     "another column": (f'[{{{ONE}, "mood": 1}}]', "Columns must be those .* but got 'mood'"),
     "a column twice": ("skip_2,skip_2\n1,1\n", "Columns must come once but 'skip_2' comes again"),
     "a long row": ("session_position,track_id_clean\n1,a\n2,b,c\n", "row 2 has 3"),
-    "a quote": ('session_position,track_id_clean\n1,"a\n2,b\n', "row 2 has|must be given|wh"),
-    "half a letter": (f'[{{{ONE}, "context_type": "\\ud800"}}]', "text"),
+    "a quote": (
+        'session_position,track_id_clean\n1,"a\n2,b\n',
+        "is neither: unexpected end of data",
+    ),
+    "half a letter": (f'[{{{ONE}, "context_type": "\\ud800"}}]', "must be of whole letters"),
     "two sessions": ("session_id,session_position,track_id_clean\na,1,t\nb,1,t\n", "got 2 of 2"),
     "101 plays": ("session_position,track_id_clean\n" + "1,a\n" * 101, "but got 1 of 101 plays"),
-    "a gap": (f'[{{{ONE}, "skip_2": 1}}, {{"session_position": 3, "track_id_clean": "b"}}]', "but got 3 after 1"),
+    "a gap": (
+        f'[{{{ONE}, "skip_2": 1}}, {{"session_position": 3, "track_id_clean": "b"}}]',
+        "but got 3 after 1",
+    ),
     "no start": ("session_position,track_id_clean\n2,a\n", "count 1, 2, 3, .* but got 2 after 0"),
     "a play twice": ("session_position,track_id_clean,skip_2\n1,a,1\n1,a,1\n", "must come once"),
-    "a hole": (f'[{{{ONE}}}, {{"session_position": 2, "track_id_clean": "b"}}]', "null at session_position 1"),
+    "a hole": (
+        f'[{{{ONE}}}, {{"session_position": 2, "track_id_clean": "b"}}]',
+        "null at session_position 1",
+    ),
 }  # fmt: skip
 
 
@@ -116,7 +149,9 @@ def test_a_wrong_text_gets_one_clear_message(url, name):
     assert len(answer["message"]) < 500
 
 
-@pytest.mark.parametrize("body", [{}, {"text": None}, {"text": 5}, {"session_id": "nobody's"}, []])
+@pytest.mark.parametrize(
+    "body", [{}, {"text": None}, {"text": 5}, {"text": "x\ud800"}, {"session_id": "nobody's"}, []]
+)
 def test_a_wrong_request_gets_one_clear_message(url, body):
     status, answer = Endpoint(f"{url}api/session").post(body)
     assert status == 400

@@ -1,7 +1,6 @@
 """The summary of `skipcast predict`: what it counts, and when it warns."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -222,7 +221,10 @@ def earlier(model, tmp_path_factory):
     code = folder / "code/skipcast/serving/model.py"
     text = code.read_text()
     for now, before in (
-        ('"expected": self._trained and expected(self._trained, positions)', '"trained": self._trained'),
+        (
+            '"expected": self._trained and expected(self._trained, positions)',
+            '"trained": self._trained',
+        ),
         ('"sessions": int(scored["session_id"].nunique()),', ""),
         ('"probability_squared": float((probability**2).sum()),', ""),
     ):
@@ -272,9 +274,11 @@ def test_a_model_without_training_plays_tells_what_it_can(plays, logged_model):
 def test_stability_is_the_sum_of_its_formula_over_bins():
     trained, seen = np.array([[30, 70]]), np.array([[60, 40]])
     expected = 0.3 * np.log(0.6 / 0.3) - 0.3 * np.log(0.4 / 0.7)
-    assert stability(trained, seen)[0] == pytest.approx(expected)
+    assert stability(trained, seen, 100)[0] == pytest.approx(expected)
 
 
-def test_stability_takes_a_small_share_for_an_empty_bin():
-    expected = (0.5 - 1e-4) * np.log(0.5 / 1e-4) + (0.5 - 1) * np.log(0.5)
-    assert stability(np.array([[0, 10]]), np.array([[5, 5]]))[0] == pytest.approx(expected)
+@pytest.mark.parametrize(("sessions", "floor"), [(10**6, 1e-4), (50, 0.01)])
+def test_stability_takes_a_small_share_for_an_empty_bin(sessions, floor):
+    expected = (0.5 - floor) * np.log(0.5 / floor) + (0.5 - 1) * np.log(0.5)
+    index = stability(np.array([[0, 10]]), np.array([[5, 5]]), sessions)
+    assert index[0] == pytest.approx(expected)

@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+from harness.figures import is_whole
 
 from skipcast.evaluation import plots
 
@@ -35,6 +36,11 @@ def test_every_axis_has_a_label(curves, draw):
     axes = draw(curves).axes
     assert axes[-1].get_xlabel()
     assert all(axis.get_ylabel() for axis in axes)
+
+
+@pytest.mark.parametrize("draw", CURVES)
+def test_nothing_is_cut_off(curves, draw):
+    assert is_whole(draw(curves, synthetic=True))
 
 
 def test_the_roc_legend_has_the_auc():

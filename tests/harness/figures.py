@@ -1,12 +1,11 @@
 """What tests ask of any figure."""
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 
 def is_whole(figure: Figure) -> bool:
     """Tell whether all that is drawn, texts included, lies within the figure."""
-    FigureCanvasAgg(figure).draw()
+    figure.draw_without_rendering()
     box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
     return bool(min(box.x0, box.y0) >= 0 and box.x1 <= width and box.y1 <= height)

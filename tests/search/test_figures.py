@@ -5,7 +5,7 @@ import optuna
 import pytest
 from harness.figures import is_whole, title_of
 
-from skipcast.search.figures import study_figures
+from skipcast.search.figures import About, study_figures
 
 NAMES = ("colsample_bytree", "learning_rate", "min_child_samples", "num_leaves", "reg_lambda")
 VALUES = [0.6, 0.52, 0.55, 0.51]
@@ -18,20 +18,12 @@ def make_study(values, direction="minimize", names=NAMES):
     rng = np.random.default_rng(0)
     for value in values:
         params = {name: float(10 ** rng.uniform(-7, 2)) for name in names}
-        study.add_trial(
-            optuna.trial.create_trial(params=params, distributions=ranges, value=value)
-        )
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=ranges, value=value))
     return study
 
 
 def draw(study, *, synthetic=True):
-    return study_figures(
-        study,
-        study.get_trials(),
-        family="LightGBM",
-        objective="log loss, nats",
-        synthetic=synthetic,
-    )
+    return study_figures(study, study.get_trials(), About("LightGBM", "log loss, nats", synthetic))
 
 
 @pytest.fixture(scope="module")

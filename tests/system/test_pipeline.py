@@ -144,8 +144,7 @@ def test_the_first_champion_is_of_the_most_accurate_family(clone, metrics):
 @pytest.mark.parametrize("score", ["accuracy", "log_loss", "brier", "auc", "calibration_error"])
 def test_the_candidates_scores_are_within_their_intervals(metrics, score):
     low, value, high = (
-        scores["candidate"][score]
-        for scores in (metrics.test_low, metrics.test, metrics.test_high)
+        scores["candidate"][score] for scores in (metrics.test_low, metrics.test, metrics.test_high)
     )
     assert low <= value <= high
 

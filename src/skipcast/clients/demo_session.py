@@ -47,13 +47,15 @@ def parse_session(text: str) -> pd.DataFrame:
     >>> parse_session(text).values.tolist()
     [['pasted', 1, 'a', True]]
     """
-    text = text.removeprefix("\ufeff").strip()  # the mark with which some editors begin a file
-    if not text or len(text) > MAX_LETTERS:
+    text = text.removeprefix("\ufeff")  # the mark with which some editors begin a file
+    if not text.strip() or len(text) > MAX_LETTERS:
         raise SkipcastError(
-            f"A pasted text must have 1 to {MAX_LETTERS:,} letters but has {len(text):,}. Paste "
-            "the plays of one session as JSON or CSV."
+            f"A pasted text must have 1 to {MAX_LETTERS:,} letters but has {len(text.strip()):,}. "
+            "Paste the plays of one session as JSON or CSV."
         )
-    rows = _parse_json(text) if text.startswith(("[", "{")) else _parse_csv(text)
+    is_json = text.lstrip().startswith(("[", "{"))
+    rows = _parse_json(text) if is_json else _parse_csv(text.strip("\r\n "))
+    _check_letters(rows)
     if not any("session_id" in row for row in rows):
         rows = [{"session_id": PASTED, **row} for row in rows]
     sessions = len(set(read_request(rows)["session_id"].tolist()))
@@ -63,6 +65,17 @@ def parse_session(text: str) -> pd.DataFrame:
             f"{len(rows)} plays. Paste fewer rows."
         )
     return pd.DataFrame(rows, dtype=object)
+
+
+def _check_letters(rows: list[Row]) -> None:
+    """Check that the rows can be sent: the escapes of JSON can write half a letter."""
+    try:
+        json.dumps(rows, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise SkipcastError(
+            f"Texts must be of whole letters but got {half!r}, half of one. Correct the text."
+        ) from error
 
 
 def _parse_json(text: str) -> list[Row]:
@@ -103,7 +116,9 @@ def _rows(content: Any) -> Any:
 def _parse_csv(text: str) -> list[Row]:
     delimiter = max(DELIMITERS, key=text.splitlines()[0].count)
     try:
-        lines = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+        lines = csv.reader(
+            io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True
+        )
         header, *rows = [line for line in lines if line]
     except csv.Error as error:
         raise SkipcastError(
@@ -123,7 +138,9 @@ def _parse_csv(text: str) -> list[Row]:
                 f"A row of CSV must have {len(header)} values, as the header has, but row {number} "
                 f"has {len(row)}. Correct it."
             )
-    return [{name: _value(name, cell) for name, cell in zip(header, row)} for row in rows]
+    return [
+        {name: _value(name, cell) for name, cell in zip(header, row, strict=True)} for row in rows
+    ]
 
 
 def _value(name: str, cell: str) -> Any:
@@ -209,4 +226,3 @@ def readable(name: str) -> str:
 
 def _text(value: Any) -> str | None:
     return None if value is None or value != value else str(value)
-

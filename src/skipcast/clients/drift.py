@@ -14,11 +14,11 @@ import numpy as np
 from skipcast.arrays import Counts, Floats
 from skipcast.params import Predict
 
-FLOOR = 1e-4  # share taken for an empty bin: its logarithm must be finite
-# Of n independent plays like those of training, n times the index is distributed as chi-squared with
-# as many degrees of freedom as a play has other bins, 10 (Yurdakul and Naranjo 2020, "Statistical
-# properties of the population stability index"). It exceeds this once in 100,000 times: there are
-# some 90 features. The plays of one session are alike, so n is the number of sessions.
+FLOOR = 1e-4  # share taken for an empty bin, at least: its logarithm must be finite
+# Of n independent plays like those of training, n times the index is distributed as chi-squared
+# with 10 degrees of freedom, one less than there are bins (Yurdakul and Naranjo 2020, "Statistical
+# properties of the population stability index"). It exceeds this once in 100,000 times, as there
+# are 126 features. The plays of one session are alike, so n is the number of sessions.
 CHANCE = 41.3
 ERRORS = 4.4  # standard errors that a mean exceeds as seldom
 
@@ -30,15 +30,21 @@ UNPLACED = (
 )
 
 
-def stability(trained: Floats | Counts, seen: Counts) -> Floats:
+def stability(trained: Floats | Counts, seen: Counts, sessions: int) -> Floats:
     """Return the population stability index of each feature, 0 or more.
 
+    Args:
+        trained: features x bins, of the plays of training.
+        seen: the same of other plays.
+        sessions: of the other plays; for an empty bin, half a session is taken.
+
     >>> same, other = np.array([[5, 5]]), np.array([[9, 1]])
-    >>> stability(same, same), stability(same, other).round(3)
+    >>> stability(same, same, 100), stability(same, other, 100).round(3)
     (array([0.]), array([0.879]))
     """
+    floor = max(FLOOR, 0.5 / sessions)
     before, now = (
-        np.maximum(counts / counts.sum(axis=1, keepdims=True), FLOOR) for counts in (trained, seen)
+        np.maximum(counts / counts.sum(axis=1, keepdims=True), floor) for counts in (trained, seen)
     )
     index: Floats = ((now - before) * np.log(now / before)).sum(axis=1)
     return index
@@ -97,9 +103,14 @@ def _trained(blocks: list[Summary]) -> Summary | None:
 
 def _stability(blocks: list[Summary], trained: Summary) -> dict[str, float]:
     seen = np.sum([block["counts"] for block in blocks], axis=0)
-    index = stability(trained["counts"], seen)
+    index = stability(trained["counts"], seen, _sessions(blocks))
     order = np.argsort(-index, kind="stable")
     return {blocks[0]["features"][i]: round(float(index[i]), 6) for i in order}
+
+
+def _sessions(blocks: list[Summary]) -> int:
+    """Return the number of sessions; earlier models do not count them: as many as plays."""
+    return int(_total(blocks, "sessions" if "sessions" in blocks[0] else "scored"))
 
 
 def _warnings(result: Summary, limits: Predict, blocks: list[Summary]) -> list[str]:
@@ -110,10 +121,9 @@ def _warnings(result: Summary, limits: Predict, blocks: list[Summary]) -> list[s
         for name, share in result["unseen_categories"].items()
     ]
     if result["stability"] is not None:
-        # Models of earlier versions count no sessions: each play is taken for one.
-        sessions = sum(block.get("sessions", block["scored"]) for block in blocks)
+        sessions = _sessions(blocks)
         shift = abs(result["mean_probability"] - result["trained_mean_probability"])
-        error = ERRORS * _deviation(result, blocks) / sessions**0.5
+        error = ERRORS * (_variance(result, blocks) / sessions) ** 0.5
         over.append(("mean_probability", "shift of the mean probability", shift, error))
         over += [
             ("stability", f"population stability index of {name}", index, CHANCE / sessions)
@@ -126,8 +136,10 @@ def _warnings(result: Summary, limits: Predict, blocks: list[Summary]) -> list[s
     ]
 
 
-def _deviation(result: Summary, blocks: list[Summary]) -> float:
-    """Return the standard deviation of the probabilities, or for earlier models no less."""
-    squared = sum(block.get("probability_squared", block["probability"]) for block in blocks)
-    variance = squared / result["scored"] - result["mean_probability"] ** 2
-    return float(max(variance, 0.0) ** 0.5)
+def _variance(result: Summary, blocks: list[Summary]) -> float:
+    """Return the variance of the probabilities; of few sessions, or an earlier model, no less."""
+    squared = "probability_squared" if "probability_squared" in blocks[0] else "probability"
+    seen, trained = result["mean_probability"], result["trained_mean_probability"]
+    most = trained * (1 - trained)  # the variance of probabilities that are 0 or 1
+    variance = _total(blocks, squared) / result["scored"] - seen**2
+    return float(max(variance, 0.0) + most / _sessions(blocks))

@@ -111,8 +111,8 @@ class Resamples:
 
         It is the mean over the bins, weighted by their plays, of how far the mean probability of a
         bin is from its share of skipped plays. No bias is subtracted: chance alone makes it greater
-        than 0. The interval is that of `error_ends`, of the error that endless plays would show, and
-        reaches to the estimate where it would end below.
+        than 0. The interval is that of `error_ends`, for the error that endless plays would show;
+        it reaches to the estimate where it would end below.
 
         Args:
             skipped: whether each play was skipped.

@@ -81,6 +81,11 @@ def title(text: str, synthetic: bool) -> str:
     return text + SYNTHETIC_NOTE if synthetic else text
 
 
+def title_above(figure: Figure, text: str) -> None:
+    """Write a title over the whole width: beside long names, axes may be narrower than it is."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=12)
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write `figure` as PNG; the same figure gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -193,7 +198,7 @@ def bars(names: Sequence[str], values: Floats, *, xlabel: str, text: str) -> Fig
     axes.margins(x=0.15)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(xlabel)
-    figure.suptitle(text, x=0.01, ha="left", fontsize=12)
+    title_above(figure, text)
     return figure
 
 

@@ -58,21 +58,24 @@ def draw(
     table = {"rate by last outcome": (skipped, answers.others["last_outcome"])}
     own = answers.explained[judgement.family]
     booster = next((e for f, e in answers.explained.items() if FAMILIES[f].boosted), own)
-    lines = {f"candidate: {LABELS[judgement.family]}": judgement.positions["candidate"]}
+    name = LABELS[judgement.family]
+    lines = {f"candidate: {name}": judgement.positions["candidate"]}
     lines |= {LABELS[n]: judgement.positions[n] for n in ("recipe", "repeat_last", "majority")}
     return {
         SESSION: figures.session(lively_session(answers.plays), "loudness", **label),
         "distributions.png": figures.distributions(tracks, params.promote.songs, **label),
         "acoustic_correlation.png": figures.correlation(tracks, **label),
         "roc.png": plots.roc(curves | table, **label),
-        "importance.png": plots.importance(
-            own.names, own.importance, family=LABELS[judgement.family], **label
-        ),
+        "importance.png": plots.importance(own.names, own.importance, family=name, **label),
         "reliability.png": plots.reliability(curves, **label),
         "accuracy_by_position.png": figures.by_position(lines, **label),
-        "confusion.png": figures.confusion(skipped, answers.candidate, **label),
+        "confusion.png": figures.confusion(skipped, answers.candidate, family=name, **label),
         "contributions.png": figures.contributions(
-            booster.names, booster.values, booster.contributions, **label
+            booster.names,
+            booster.values,
+            booster.contributions,
+            family=LABELS[booster.family],
+            **label,
         ),
     }
 

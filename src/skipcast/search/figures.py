@@ -5,6 +5,7 @@ rest of the process, and can say neither whose trials nor whose data they are.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -22,31 +23,33 @@ from skipcast.evaluation.plots import COLOURS, QUIET, bars, canvas, styled, titl
 SMALL: Any = {"size": 10, "color": QUIET, "textcoords": "offset points", "ha": "center"}
 
 
-def study_figures(
-    study: Study, trials: Sequence[FrozenTrial], *, family: str, objective: str, synthetic: bool
-) -> dict[str, Figure]:
+@dataclass(frozen=True)
+class About:
+    """What the figures of a study say besides its numbers."""
+
+    family: str  # such as "LightGBM"
+    objective: str  # with its unit
+    synthetic: bool  # whether the data are the twin's
+
+
+def study_figures(study: Study, trials: Sequence[FrozenTrial], about: About) -> dict[str, Figure]:
     """Draw a family's trials; return the figures by name.
 
     Args:
         study: of the family.
         trials: those that are complete, one or more.
-        family: how figures name it.
-        objective: how figures name it, with its unit.
-        synthetic: whether the titles say that the data are the twin's.
+        about: what the figures say.
     """
-    text = {"family": family, "objective": objective, "synthetic": synthetic}
-    figures = {"history": history(study, trials, **text)}
+    figures = {"history": history(study, trials, about)}
     if len(trials) > 1 and len(trials[0].params) > 1:
-        figures["parallel_coordinate"] = parallel_coordinates(study, trials, **text)
-    if "parallel_coordinate" in figures and len(set(_values(trials))) > 1:  # else none is important
-        figures["importance"] = importance(study, **text)
+        figures["parallel_coordinate"] = parallel_coordinates(study, trials, about)
+        if len(set(_values(trials))) > 1:  # else no parameter matters
+            figures["importance"] = importance(study, about)
     return figures
 
 
 @styled
-def history(
-    study: Study, trials: Sequence[FrozenTrial], *, family: str, objective: str, synthetic: bool
-) -> Figure:
+def history(study: Study, trials: Sequence[FrozenTrial], about: About) -> Figure:
     """Draw the objective of each trial, and the best so far; arguments as `study_figures`."""
     numbers, values = [trial.number for trial in trials], _values(trials)
     best = (np.minimum if _is_loss(study) else np.maximum).accumulate(values)
@@ -54,30 +57,28 @@ def history(
     axes = figure.subplots()
     axes.step(numbers, best, where="post", color=COLOURS[1], label="best so far")
     axes.plot(numbers, values, "o", ms=6, color=COLOURS[0], label="trial")
-    axes.set(xlabel="number of the trial", ylabel=objective)
+    axes.set(xlabel="number of the trial", ylabel=about.objective)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(title(f"Trials of {family}", synthetic))
+    axes.set_title(title(f"Trials of {about.family}", about.synthetic))
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
 @styled
-def importance(study: Study, *, family: str, objective: str, synthetic: bool) -> Figure:
+def importance(study: Study, about: About) -> Figure:
     """Draw the share of the objective's variance that each parameter explains (fANOVA).
 
     Arguments as `study_figures`.
     """
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    xlabel = f"share of the variance of {objective.partition(',')[0]}"
-    text = title(f"What matters for {family}", synthetic)
+    xlabel = f"share of the variance of {about.objective.partition(',')[0]}"
+    text = title(f"What matters for {about.family}", about.synthetic)
     return bars(list(shares), np.array(list(shares.values())), xlabel=xlabel, text=text)
 
 
 @styled
-def parallel_coordinates(
-    study: Study, trials: Sequence[FrozenTrial], *, family: str, objective: str, synthetic: bool
-) -> Figure:
+def parallel_coordinates(study: Study, trials: Sequence[FrozenTrial], about: About) -> Figure:
     """Draw each trial as a line over its parameters, dark where it is good.
 
     Arguments as `study_figures`.
@@ -93,8 +94,8 @@ def parallel_coordinates(
     for row in np.argsort(goodness, kind="stable"):
         axes.plot(heights[:, row], color=colours[row], lw=1.6)
     _write_ends(axes, columns)
-    axes.set_xticks(range(len(columns)), [objective, *names], rotation=20, ha="right")
-    axes.set_title(title(f"Trials of {family}, the best darkest", synthetic))
+    axes.set_xticks(range(len(columns)), [about.objective, *names], rotation=20, ha="right")
+    axes.set_title(title(f"Trials of {about.family}, the best darkest", about.synthetic))
     return figure
 
 
@@ -136,4 +137,4 @@ def _values(trials: Sequence[FrozenTrial]) -> Floats:
 
 
 def _is_loss(study: Study) -> bool:
-    return study.direction == StudyDirection.MINIMIZE
+    return bool(study.direction == StudyDirection.MINIMIZE)

@@ -19,7 +19,7 @@ from skipcast.evaluation.metrics import METRICS, RANKING
 from skipcast.evaluation.ranking import Scored, best
 from skipcast.models.families import FAMILIES, Family
 from skipcast.schema import THRESHOLD
-from skipcast.search.figures import study_figures
+from skipcast.search.figures import About, study_figures
 from skipcast.search.mlflow_runs import TRIALS, Runs
 from skipcast.search.spec import Job, Plays
 from skipcast.search.studies import RUN, Studies
@@ -63,14 +63,9 @@ def _log_search(studies: Studies, runs: Runs, job: Job, result: SearchResult) ->
     params = job.params.model_dump(mode="json", by_alias=True)
     client.log_text(parent, yaml.safe_dump(params, sort_keys=False), "params.yaml")
     for family, study in studies.by_family.items():
-        drawn = study_figures(
-            study,
-            studies.complete(family),
-            family=FAMILIES[family].label,
-            objective=METRICS[job.params.search.objective].heading,
-            synthetic=_is_synthetic(job),
-        )
-        for name, figure in drawn.items():
+        objective = METRICS[job.params.search.objective].heading
+        about = About(FAMILIES[family].label, objective, _is_synthetic(job))
+        for name, figure in study_figures(study, studies.complete(family), about).items():
             client.log_figure(parent, figure, f"figures/{name}_{family}.png")
 
 
