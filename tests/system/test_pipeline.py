@@ -328,10 +328,34 @@ def test_plots_of_two_commits_are_laid_over_each_other(clone):
     assert "ROC of the candidate" in (clone.folder / "compared/index.html").read_text()
 
 
-@pytest.mark.usefixtures("two_commits")
-def test_plots_of_the_present_are_shown(clone):
-    clone.must("dvc", "plots", "show", "-o", "shown")
-    assert "Reliability of the candidate" in (clone.folder / "shown/index.html").read_text()
+@pytest.fixture(scope="module")
+def shown(clone, two_commits) -> Path:
+    """The page of `dvc plots show`."""
+    assert two_commits
+    clone.must("dvc", "plots", "show")
+    return clone.folder / "dvc_plots/index.html"
+
+
+def test_plots_of_the_present_are_shown(shown):
+    assert "Reliability of the candidate" in shown.read_text()
+
+
+def test_git_ignores_the_page_of_the_plots(clone, shown):
+    assert shown.exists()
+    assert "dvc_plots" not in clone.must("git", "status", "--porcelain")
+
+
+def test_without_network_the_page_shows_the_figures_and_says_what_the_curves_need(shown, browser):
+    context = browser.new_context(offline=True, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(shown.as_uri())
+    notes = page.locator(".unreachable").all_inner_texts()
+    assert len(notes) == 3
+    assert all("cdn.jsdelivr.net" in note for note in notes)
+    widths = "all => all.map((each) => each.naturalWidth)"
+    assert min(page.locator("img").evaluate_all(widths)) > 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    context.close()
 
 
 def refuses(clone: Clone, stage: str, *texts: str) -> None:
