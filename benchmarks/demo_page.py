@@ -1,4 +1,4 @@
-"""Takes the README's picture of the demo's page, without its table of plays: docs/figures/demo.png.
+"""Takes the documentation's pictures of the demo's page, without its table of plays.
 
 Usage: `python benchmarks/demo_page.py`, while `skipcast serve` and `skipcast demo` run. It takes
 some seconds, and measures nothing.
@@ -13,24 +13,27 @@ from playwright.sync_api import FloatRect, ViewportSize, sync_playwright
 
 from skipcast.params import read_params
 
-FIGURE = Path("docs/figures/demo.png")
-SIZE: ViewportSize = {"width": 1000, "height": 800}
+FIGURES: dict[Path, ViewportSize] = {
+    Path("docs/figures/demo.png"): {"width": 1000, "height": 800},
+    Path("docs/figures/demo_phone.png"): {"width": 390, "height": 844},
+}
 
 
 def main() -> None:
-    """Write the picture."""
+    """Write the pictures."""
     make_parser(__doc__).parse_args()
     url = f"http://127.0.0.1:{read_params().demo.port}/"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        page = browser.new_page(viewport=SIZE)
-        page.goto(url)
-        page.locator("#why .bars .point").first.wait_for()
-        if "Synthetic" not in page.locator("#data").inner_text():
-            sys.exit("Real sessions may not be passed on: no picture was taken.")
-        end = page.locator("#table-title").evaluate("each => each.parentElement.offsetTop")
-        clip: FloatRect = {"x": 0, "y": 0, "width": SIZE["width"], "height": end}
-        page.screenshot(path=FIGURE, full_page=True, clip=clip)
+        for figure, size in FIGURES.items():
+            page = browser.new_page(viewport=size)
+            page.goto(url)
+            page.locator("#why .bars .point").first.wait_for()
+            if "Synthetic" not in page.locator("#data").inner_text():
+                sys.exit("Real sessions may not be passed on: no picture was taken.")
+            end = page.locator("#table-title").evaluate("each => each.parentElement.offsetTop")
+            clip: FloatRect = {"x": 0, "y": 0, "width": size["width"], "height": end}
+            page.screenshot(path=figure, full_page=True, clip=clip)
 
 
 if __name__ == "__main__":

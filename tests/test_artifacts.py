@@ -1,7 +1,9 @@
 """The JSON files between stages: written as they are read, and clear about what is wrong."""
 
 import json
+import shutil
 
+import numpy as np
 import pytest
 
 from skipcast.artifacts import (
@@ -10,7 +12,9 @@ from skipcast.artifacts import (
     FeaturesReceipt,
     LoadReceipt,
     Metrics,
+    Promotion,
     SearchResult,
+    ValidationScores,
 )
 from skipcast.errors import SkipcastError
 
@@ -25,17 +29,20 @@ CONTENTS = {
         "hash": "ab", "tables": TABLES, "horizon": "started", "groups": ["track", "taste"],
     },
     SearchResult: {"run_id": "a", "families": {"lightgbm": BEST}, "best": "lightgbm"},
-    Metrics: {
-        "families": {"lightgbm": {"accuracy": 0.75, "log_loss": 0.5}},
+    Promotion: {
         "candidate": {"family": "lightgbm", "version": 1},
         "decision": "promoted",
         "champion": {"family": "lightgbm", "version": 1},
-        "test": {"candidate": SCORES},
-        "interval": {"candidate": {"accuracy": {"low": 0.6, "high": 0.8}}},
-        "baselines": {"majority": {"accuracy": 0.5}},
-        "best_of_family": {"lightgbm": SCORES},
     },
 }  # fmt: skip
+
+
+METRICS = Metrics(
+    validation={"lightgbm": ValidationScores(accuracy=0.75, log_loss=0.5)},
+    test={"candidate": SCORES, "majority": {"accuracy": 0.5}, "lightgbm": SCORES},
+    test_low={"candidate": {"accuracy": 0.6}},
+    test_high={"candidate": {"accuracy": 0.8}},
+)
 
 
 @pytest.fixture
@@ -103,7 +110,55 @@ def test_the_candidate_is_the_best_of_the_best_family(result):
 
 
 def test_no_champion_is_two_nulls(tmp_path):
-    path = tmp_path / "metrics.json"
+    path = tmp_path / "promotion.json"
     none = {"champion": {"family": None, "version": None}}
-    path.write_text(json.dumps(CONTENTS[Metrics] | none))
-    assert Metrics.read(path).champion == Champion(family=None, version=None)
+    path.write_text(json.dumps(CONTENTS[Promotion] | none))
+    assert Promotion.read(path).champion == Champion(family=None, version=None)
+
+
+@pytest.fixture
+def metrics(tmp_path, monkeypatch):
+    """Return the folder of the metrics of a promotion."""
+    monkeypatch.chdir(tmp_path)
+    METRICS.write()
+    return tmp_path / "metrics"
+
+
+def test_metrics_are_a_file_for_each_model(metrics):
+    assert {str(path.relative_to(metrics)) for path in metrics.rglob("*.json")} == {
+        "validation/lightgbm.json", "test/candidate.json", "test/majority.json",
+        "test/lightgbm.json", "test_low/candidate.json", "test_high/candidate.json",
+    }  # fmt: skip
+    assert json.loads((metrics / "test/majority.json").read_text()) == {"accuracy": 0.5}
+
+
+def test_metrics_are_read_as_they_were_written(metrics):
+    assert repr(Metrics.read()) == repr(Metrics.read(metrics))
+    assert Metrics.read().test["candidate"]["accuracy"] == 0.7
+    assert np.isnan(Metrics.read().test["lightgbm"]["auc"])
+
+
+def test_metrics_of_a_model_that_is_no_more_are_gone(metrics):
+    (metrics / "test/champion.json").write_text("{}")
+    METRICS.write()
+    assert not (metrics / "test/champion.json").exists()
+    assert [path.name for path in metrics.parent.iterdir()] == ["metrics"]
+
+
+def test_missing_metrics_name_the_stage_that_makes_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SkipcastError, match=r"metrics must be there but is not\. `dvc repro"):
+        Metrics.read()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"accuracy": "high"}', "\x00", "null"])
+def test_a_wrong_file_of_metrics_is_named(metrics, content):
+    (metrics / "test/majority.json").write_text(content)
+    with pytest.raises(SkipcastError, match=r"(?s)test\.majority.*`dvc repro --force promote`"):
+        Metrics.read()
+
+
+def test_metrics_of_half_a_promotion_are_refused(metrics):
+    shutil.rmtree(metrics / "test_low")
+    with pytest.raises(SkipcastError, match="test_low: Field required"):
+        Metrics.read()

@@ -1,12 +1,15 @@
 """What the stages leave each other: where each file is, and what is in those of JSON."""
 
+import json
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from skipcast.errors import SkipcastError
-from skipcast.files import existing, write_json
+from skipcast.files import existing, move_into, write_json
 from skipcast.models.families import Family
 from skipcast.records import Record, faults
 from skipcast.schema import Group, HorizonName
@@ -18,8 +21,9 @@ RECEIPT = Path("data/receipt.json")
 FEATURES = Path("data/features.parquet")
 FEATURES_RECEIPT = Path("data/features.json")
 SEARCH = Path("data/search.json")
-METRICS = Path("metrics.json")
+METRICS = Path("metrics")  # a folder
 REPORTS = Path("reports")
+PROMOTION = REPORTS / "promotion.json"
 
 Decision = Literal["promoted", "refused", "kept", "rolled back"]
 Role = Literal["candidate", "champion"]
@@ -41,8 +45,13 @@ class Artifact(Record):
                 wrong type; the message names the file, each such key and the stage that makes it.
         """
         path = path or cls.PATH
+        content = existing(path, made_by=cls.STAGE).read_bytes()
+        return cls._checked(path, cls.model_validate_json, content)
+
+    @classmethod
+    def _checked(cls, path: Path, validate: Callable[[Any], Self], content: Any) -> Self:
         try:
-            return cls.model_validate_json(existing(path, made_by=cls.STAGE).read_bytes())
+            return validate(content)
         except ValidationError as error:
             raise SkipcastError(
                 f"{path} must be as the stage {cls.STAGE} writes it but is not:\n"
@@ -139,27 +148,62 @@ class Champion(Record):
     version: int | None
 
 
-class Ends(Record):
-    """A score's 95 % interval."""
+class Promotion(Artifact):
+    """What a promotion decided."""
 
-    low: float
-    high: float
+    PATH = PROMOTION
+    STAGE = "promote"
+
+    candidate: Candidate
+    decision: Decision
+    champion: Champion
 
 
 class Metrics(Artifact):
-    """`metrics.json`: what DVC compares between commits. All but `families` are of test sessions.
+    """What DVC shows and compares between commits: `metrics/<field>/<key>.json`.
 
-    A score is NaN where it is undefined, such as the AUC of plays with one outcome.
+    DVC prints a row for each file: so each holds the scores of one model under the same names. A
+    score is NaN where it is undefined, such as the AUC of plays with one outcome.
     """
 
     PATH = METRICS
     STAGE = "promote"
 
-    families: dict[Family, ValidationScores]
-    candidate: Candidate
-    decision: Decision
-    champion: Champion
-    test: dict[Role, Scores]
-    interval: dict[Role, dict[str, Ends]]
-    baselines: dict[str, Scores]
-    best_of_family: dict[Family, Scores]
+    validation: dict[Family, ValidationScores]  # of the best trial of each family
+    test: dict[str, Scores]  # candidate, champion before, baselines and the best of each family
+    test_low: dict[Role, Scores]  # where the 95 % intervals of candidate and champion begin
+    test_high: dict[Role, Scores]  # and where they end
+
+    @classmethod
+    def read(cls, path: Path | None = None) -> Self:
+        """Read the folder, as `Artifact.read` does a file."""
+        path = path or cls.PATH
+        files = [
+            file for field in cls.model_fields for file in sorted((path / field).glob("*.json"))
+        ]
+        if not files:
+            raise SkipcastError(
+                f"{path} must be there but is not. `dvc repro {cls.STAGE}` makes it."
+            )
+        content: dict[str, dict[str, Any]] = {}
+        for file in files:
+            content.setdefault(file.parent.name, {})[file.stem] = _json(file)
+        return cls._checked(path, cls.model_validate, content)
+
+    def write(self, path: Path | None = None) -> None:
+        """Write the folder in place of what is there."""
+        path = path or self.PATH
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            for field, models in self.model_dump().items():
+                for name, scores in models.items():
+                    write_json(Path(folder, path.name, field, f"{name}.json"), scores)
+            move_into(Path(folder), path.parent)
+
+
+def _json(file: Path) -> Any:
+    """Return what a file of JSON holds, or where it is none its text, which no record allows."""
+    text = file.read_text(encoding="utf-8", errors="replace")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

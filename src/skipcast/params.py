@@ -96,7 +96,7 @@ class Promote(Record):
     tolerance: Share  # accuracy that a candidate with a better log loss may lose
     slice_tolerance: Share  # accuracy that it may lose in a slice
     slice_plays: Annotated[int, Field(gt=0)]  # smaller slices are not judged
-    max_ece: Fraction  # expected calibration error
+    max_ece: Fraction  # expected calibration error, as estimated: chance adds to it
     too_good: Fraction  # accuracy above which a leak is more likely than a good model
     samples: Annotated[int, Field(ge=100)]  # of the bootstrap
     seed: Seed

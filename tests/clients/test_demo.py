@@ -16,60 +16,156 @@ from harness.clients import Endpoint
 from harness.servers import ROOT, SKIPCAST, champion_server, ends, free_port, running
 from playwright.sync_api import expect
 
-from skipcast.clients.demo_session import UNKNOWN_BEFORE_THE_END, parse_session, prefixes
-from skipcast.errors import SkipcastError
+from skipcast.clients.demo_session import MAX_LETTERS, parse_session
 from skipcast.evaluation.split import split_sessions
 from skipcast.params import read_params
-from skipcast.schema import LOG, TARGET, names
+from skipcast.schema import LOG, TARGET, Known, names
+
+ENDED = [column.name for column in LOG if column.known >= Known.ENDED]
 
 SIZES = {"desktop": (1200, 900), "phone": (390, 844)}
 
 
-def test_prefixes_hide_what_a_play_does_not_know_of_itself(three_plays):
-    known = prefixes(three_plays[names(LOG)])
-    assert known["session_id"].tolist() == [f"s, first {n} plays" for n in (1, 2, 2, 3, 3, 3)]
-    last = ~known["session_id"].duplicated(keep="last")
-    hidden = known.columns.intersection(UNKNOWN_BEFORE_THE_END)
-    assert {"skip_2", "hist_user_behavior_reason_end"} <= set(hidden)
-    assert known.loc[last, hidden].isna().all(axis=None)
-    assert known.loc[~last, TARGET].tolist() == [True, True, False]
-    assert "session_length" not in known
-
-
-def test_json_records_split_and_csv_are_the_same_session(three_plays):
+def test_json_requests_and_csv_are_the_same_session(three_plays):
     plays = three_plays[names(LOG)]
     records = plays.to_json(orient="records")
     texts = [
         records,
+        f"\ufeff {records}",
         f'{{"dataframe_records": {records}}}',
+        f'{{"inputs": {records}}}',
         f'{{"dataframe_split": {plays.to_json(orient="split")}}}',
-        plays.sample(frac=1, random_state=3).to_csv(index=False),
+        plays.to_csv(index=False),
+        plays.to_csv(index=False, sep=";"),
+        plays.to_csv(index=False, sep="\t"),
+        plays.to_csv(index=False).replace(",", ", ").replace("True", "TRUE"),
+        f"\n{plays.to_csv(index=False, lineterminator=chr(13) + chr(10))}\n",
     ]
-    named = parse_session(plays.rename(columns={TARGET: "skipped"}).to_csv(index=False))
-    assert named[TARGET].tolist() == plays[TARGET].tolist()
     for text in texts:
         pd.testing.assert_frame_equal(parse_session(text), plays, check_dtype=False)
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_an_empty_field_at_the_end_is_null(delimiter):
+    text = "session_position,track_id_clean,skip_2\n1,a,\n".replace(",", delimiter)
+    assert parse_session(text)[TARGET].tolist() == [None]
+
+
+def test_ids_of_csv_may_look_like_numbers():
+    assert parse_session("session_position,track_id_clean\n1,007\n")["track_id_clean"][0] == "007"
+
+
+ONE = '"session_position": 1, "track_id_clean": "a"'
+WRONG = {
+    "nothing": ("", "must have 1 to 1,000,000 letters but has 0"),
+    "spaces": (" \n ", "letters but has 0"),
+    "too much": ("x" * (MAX_LETTERS + 1), "letters but has 1,000,001"),
+    "a word": ("hello", "must be JSON, or CSV with a header and a row for each play"),
+    "two lines": ("dear sir\nhello\n", "Columns must be those of the log or of tracks but got"),
+    "a number": ("5", "must be JSON, or CSV with a header"),
+    "a page": ("<html>\n<body>\n", "Columns must be those of the log or of tracks but got"),
+    "numbers": ("[1, 2]", "JSON must be a list of plays"),
+    "an empty list": ("[]", "JSON must be a list of plays"),
+    "an empty play": ("[{}]", "must be given for each play"),
+    "an object": ('{"plays": []}', "JSON must be a list of plays"),
+    "no rows": ('{"dataframe_split": {"columns": ["skip_2"]}}', "JSON must be a list of plays"),
+    "short rows": (
+        '{"dataframe_split": {"columns": ["skip_2", "date"], "data": [[1]]}}',
+        "JSON must be a list of plays",
+    ),
+    "cut short": ('[{"session_position": 1', "must be JSON but is not: Expecting"),
+    "deep": ("[" * 100_000, "must be JSON but is not"),
+    "deep values": (f"[{{{ONE}, \"skip_2\": {'[' * 300}{']' * 300}}}]", "skip_2 must be one value"),
+    "an endless number": (f"[{{{ONE}, \"tempo\": {'9' * 5000}}}]", "must be JSON but is not"),
+    "a long number": (f"[{{{ONE}, \"tempo\": {'9' * 400}}}]", "tempo must be a number within"),
+    "infinity": (f'[{{{ONE}, "tempo": Infinity}}]', "tempo must be a number within"),
+    "1e999": (f'[{{{ONE}, "tempo": 1e999}}]', "tempo must be a number within"),
+    "a wrong outcome": (
+        f'[{{{ONE}, "skip_2": "maybe"}}]',
+        "skip_2 must be true.* got 'maybe' in row 1",
+    ),
+    "outcome 2": (
+        f'[{{{ONE}, "skip_2": 2}}]',
+        "skip_2 must be true, false, null, 0 or 1 but got 2",
+    ),
+    "outcome [1]": (
+        f'[{{{ONE}, "skip_2": [1]}}]',
+        "skip_2 must be one value but got several in row 1",
+    ),
+    "outcome {}": (f'[{{{ONE}, "skip_2": {{}}}}]', "skip_2 must be one value"),
+    "other outcome": (f'[{{{ONE}, "skipped": "no"}}]', "skipped must be true"),
+    "two outcomes": (f'[{{{ONE}, "skipped": 1, "skip_2": 0}}]', "skipped must be what skip_2 is"),
+    "outcome ahead": (f'[{{{ONE}, "skip_3": true}}]', "skip_3 must be null where skip_2 is"),
+    "no track": ("session_position,skip_2\n1,true\n", "track_id_clean must be given"),
+    "no position": ("track_id_clean,skip_2\na,true\n", "session_position must be given"),
+    "a track that is null": (
+        '[{"session_position": 1, "track_id_clean": null}]',
+        "track_id_clean must",
+    ),
+    "a track that is a number": (
+        '[{"session_position": 1, "track_id_clean": 7}]',
+        "as text, but got 7",
+    ),
+    "half a position": ("session_position,track_id_clean\n1.5,a\n", "a whole number .*but got 1.5"),
+    "an empty position": ("session_position,track_id_clean\n,a\n", "a whole number .*but got null"),
+    "position one": ("session_position,track_id_clean\none,a\n", "a whole number .*but got 'one'"),
+    "position 0": ("session_position,track_id_clean\n0,a\n", "a whole number from 1"),
+    "position -1": ("session_position,track_id_clean\n-1,a\n", "a whole number from 1"),
+    "a wrong date": (f'[{{{ONE}, "date": "15/07/2018"}}]', "date must be a date like 2018-07-15"),
+    "a wrong hour": (
+        f'[{{{ONE}, "hour_of_day": 24}}]',
+        "hour_of_day must be a whole number from 0",
+    ),
+    "another column": (f'[{{{ONE}, "mood": 1}}]', "Columns must be those .* but got 'mood'"),
+    "a column twice": ("skip_2,skip_2\n1,1\n", "Columns must come once but 'skip_2' comes again"),
+    "a long row": ("session_position,track_id_clean\n1,a\n2,b,c\n", "row 2 has 3"),
+    "a quote": (
+        'session_position,track_id_clean\n1,"a\n2,b\n',
+        "is neither: unexpected end of data",
+    ),
+    "half a letter": (f'[{{{ONE}, "context_type": "\\ud800"}}]', "must be of whole letters"),
+    "two sessions": ("session_id,session_position,track_id_clean\na,1,t\nb,1,t\n", "got 2 of 2"),
+    "101 plays": ("session_position,track_id_clean\n" + "1,a\n" * 101, "but got 1 of 101 plays"),
+    "a gap": (
+        f'[{{{ONE}, "skip_2": 1}}, {{"session_position": 3, "track_id_clean": "b"}}]',
+        "but got 3 after 1",
+    ),
+    "no start": ("session_position,track_id_clean\n2,a\n", "count 1, 2, 3, .* but got 2 after 0"),
+    "a play twice": ("session_position,track_id_clean,skip_2\n1,a,1\n1,a,1\n", "must come once"),
+    "a hole": (
+        f'[{{{ONE}}}, {{"session_position": 2, "track_id_clean": "b"}}]',
+        "null at session_position 1",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_text_gets_one_clear_message(url, name):
+    text, words = WRONG[name]
+    status, answer = Endpoint(f"{url}api/session").post({"text": text})
+    assert status == 400, answer
+    assert re.search(words, answer["message"]), answer["message"]
+    assert "Traceback" not in answer["message"]
+    assert len(answer["message"]) < 500
+
+
 @pytest.mark.parametrize(
-    ("text", "match"),
-    [
-        ("", "must be JSON or CSV with a header"),
-        ("[1, 2]", "JSON must be a list of plays"),
-        ('{"plays": []}', "JSON must be a list of plays"),
-        ('[{"session_position": 1', "JSON must be a list of plays"),
-        ("[]", "session_position must be given"),
-        ("session_position,skip_2\n1,true\n", "track_id_clean must be given"),
-        ("session_position,track_id_clean\n1.5,a\n", "must be a whole number but got 1.5"),
-        ("session_position,track_id_clean\n,a\n", "must be a whole number but got nan"),
-        ('[{"session_position": null, "track_id_clean": "a"}]', "must be a whole number"),
-        ("session_id,session_position,track_id_clean\na,1,t\nb,1,t\n", "but got 2 of 2 plays"),
-        ("session_position,track_id_clean\n" + "1,a\n" * 101, "but got 1 of 101 plays"),
-    ],
+    "body", [{}, {"text": None}, {"text": 5}, {"text": "x\ud800"}, {"session_id": "nobody's"}, []]
 )
-def test_refuses_a_wrong_text(text, match):
-    with pytest.raises(SkipcastError, match=match):
-        parse_session(text)
+def test_a_wrong_request_gets_one_clear_message(url, body):
+    status, answer = Endpoint(f"{url}api/session").post(body)
+    assert status == 400
+    assert answer["message"].endswith((".", "page."))
+
+
+def test_rows_in_any_order_and_a_track_that_is_unknown_are_shown(url, three_plays):
+    shuffled = three_plays[names(LOG)].iloc[[2, 0, 1]].to_csv(index=False)
+    status, view = Endpoint(f"{url}api/session").post({"text": shuffled})
+    assert status == 200, view
+    assert [play["position"] for play in view["plays"]] == [1, 2, 3]
+    assert [play["skipped"] for play in view["plays"]] == three_plays[TARGET].tolist()
+    assert [play["track_known"] for play in view["plays"]] == [False] * 3
+    assert view["same_model"]
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +227,7 @@ def expected(folder, scoring, plays):
     chances = []
     for count in range(1, len(session) + 1):
         records = json.loads(session.head(count).to_json(orient="records"))
-        records[-1] |= dict.fromkeys(UNKNOWN_BEFORE_THE_END)
+        records[-1] |= dict.fromkeys(ENDED)
         records = [{k: v for k, v in r.items() if k != "session_length"} for r in records]
         status, answer = Endpoint(f"{scoring}/invocations").post({"dataframe_records": records})
         assert status == 200, answer
@@ -231,8 +327,11 @@ def test_shows_a_pasted_session_up_to_the_play_that_has_not_ended(page, url):
 
 def test_tells_what_is_wrong_with_a_pasted_session(page, url):
     is_open(page, url)
-    paste(page, "hello")
-    expect(page.locator("#message")).to_contain_text("session_position must be given")
+    paste(page, "session_position,track_id_clean,skip_2\n1,a,maybe\n")
+    expect(page.locator("#message")).to_have_text(
+        "skip_2 must be true, false, null, 0 or 1 but got 'maybe' in row 1 (session 'pasted'). "
+        "Correct the request."
+    )
     expect(page.locator("#view")).to_be_hidden()
     gap = "session_position,track_id_clean,skip_2\n1,a,true\n3,b,true\n"
     paste(page, gap)

@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+from harness.figures import is_whole
 
 from skipcast.evaluation import plots
 
@@ -37,6 +38,11 @@ def test_every_axis_has_a_label(curves, draw):
     assert all(axis.get_ylabel() for axis in axes)
 
 
+@pytest.mark.parametrize("draw", CURVES)
+def test_nothing_is_cut_off(curves, draw):
+    assert is_whole(draw(curves, synthetic=True))
+
+
 def test_the_roc_legend_has_the_auc():
     perfect = {"perfect": (np.array([True, False]), np.array([0.9, 0.1]))}
     labels = [text.get_text() for text in plots.roc(perfect).axes[0].get_legend().get_texts()]
@@ -52,7 +58,9 @@ def test_reliability_draws_the_bins_of_calibration(curves):
 
 @pytest.fixture(scope="module")
 def bars():
-    return plots.importance(["a", "b", "c"], np.array([0.1, 0.3, 0.2]), top=2).axes[0]
+    return plots.importance(
+        ["a", "b", "c"], np.array([0.1, 0.3, 0.2]), top=2, family="LightGBM", synthetic=True
+    ).axes[0]
 
 
 def test_importance_shows_the_features_that_move_most(bars):

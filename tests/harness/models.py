@@ -119,7 +119,12 @@ class ModelMaker:
     ) -> LoggedModel:
         rows = predicted(self.plays, horizon)
         features = build_features(self.plays, horizon)[rows].to_numpy()
-        part = dataset(features, self.plays[TARGET].to_numpy()[rows] ^ opposite)
+        part = Dataset(
+            features,
+            self.plays[TARGET].to_numpy()[rows] ^ opposite,
+            sessions=pd.factorize(self.plays["session_id"])[0][rows],
+            positions=self.plays["session_position"].to_numpy()[rows],
+        )
         fitted = fit(family, part.features, part.skipped, **QUICK[family])
         train = part if with_training else None
         info = log(fitted, self.tracks, family=family, horizon=horizon, train=train)

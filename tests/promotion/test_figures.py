@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from harness.figures import is_whole, title_of
 
+from skipcast.evaluation import plots
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.params import Song
 from skipcast.promotion import figures
@@ -63,7 +65,7 @@ def test_accuracy_by_position_shows_the_first_models_interval():
 
 def test_confusion_counts_what_was_by_what_was_called():
     skipped = np.array([True, True, True, False])
-    axes = figures.confusion(skipped, np.array([0.9, 0.5, 0.1, 0.6])).axes[0]
+    axes = figures.confusion(skipped, np.array([0.9, 0.5, 0.1, 0.6]), family="LightGBM").axes[0]
     texts = [text.get_text().splitlines()[1] for text in axes.texts]
     assert texts == ["0 plays", "1 plays", "1 plays", "2 plays"]
     assert axes.images[0].get_array()[1, 1] == 0.5
@@ -74,10 +76,53 @@ def test_contributions_show_the_strongest_features_and_missing_values():
     given = rng.normal(0, (0.1, 2.0, 1.0), (200, 3))
     values = rng.random((200, 3), dtype=np.float32)
     values[:50, 1] = np.nan
-    axes = figures.contributions(("a", "b", "c"), values, given, top=2).axes[0]
+    axes = figures.contributions(("a", "b", "c"), values, given, top=2, family="LightGBM").axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "c"]
     missing, known = axes.collections[:2]
     assert (len(missing.get_offsets()), len(known.get_offsets())) == (50, 150)
     assert sorted(known.get_offsets()[:, 0]) == pytest.approx(sorted(given[50:, 1]))
     heights = np.concatenate([dots.get_offsets()[:, 1] for dots in (missing, known)])
     assert np.abs(heights).max() <= 0.5
+
+
+LONG = tuple(f"a_feature_with_a_name_of_{i}_words" for i in range(10))
+
+
+@pytest.fixture(scope="module")
+def drawn(plays, plays_and_tracks):
+    """Return each figure of a promotion, with the longest words that may be in it."""
+    tracks, intervals = plays_and_tracks[1], {p: Interval(0.6, 0.5, 0.7) for p in range(1, 21)}
+    answers = np.array([True, False] * 50), np.linspace(0.0, 1.0, 100)
+    values = np.random.default_rng(0).random((100, 10), np.float32)
+    names = ("candidate: logistic regression", "the article's recipe", "same as the last play")
+    words = {"family": "logistic regression", "synthetic": True}
+    return {
+        "session": figures.session(lively_session(plays), "loudness", synthetic=True),
+        "distributions": figures.distributions(tracks, SONGS, synthetic=True),
+        "correlation": figures.correlation(tracks, synthetic=True),
+        "by_position": figures.by_position(dict.fromkeys(names, intervals), synthetic=True),
+        "confusion": figures.confusion(*answers, **words),
+        "contributions": figures.contributions(LONG, values, values - 0.5, **words),
+        "importance": plots.importance(LONG, np.linspace(10, 1, 10), **words),
+    }
+
+
+FIGURES = (
+    "session", "distributions", "correlation", "by_position", "confusion", "contributions",
+    "importance",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_is_cut_off(drawn, name):
+    assert is_whole(drawn[name])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_title_says_that_the_data_are_synthetic(drawn, name):
+    assert "synthetic" in title_of(drawn[name])
+
+
+@pytest.mark.parametrize("name", ["confusion", "contributions", "importance"])
+def test_the_title_of_one_models_figure_names_its_family(drawn, name):
+    assert "logistic regression" in title_of(drawn[name])

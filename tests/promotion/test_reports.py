@@ -7,7 +7,8 @@ import pytest
 from judgements import RESULT, SCORE, judgement
 from matplotlib import pyplot
 
-from skipcast.artifacts import Candidate, Champion, Ends
+from skipcast.artifacts import Candidate, Champion
+from skipcast.evaluation.baselines import BASELINES
 from skipcast.promotion import reports
 from skipcast.promotion.ledger import Entry
 
@@ -16,32 +17,39 @@ NOBODY = Champion(family=None, version=None)
 
 
 def metrics(champion=None):
-    return reports.metrics(judgement(champion), ENTRY, NOBODY, RESULT)
+    return reports.metrics(judgement(champion), RESULT)
 
 
-def test_metrics_name_candidate_decision_and_champion():
-    made = metrics()
+def test_a_promotion_names_candidate_decision_and_champion():
+    made = reports.promotion(judgement(), ENTRY, NOBODY)
     assert made.candidate == Candidate(family="lightgbm", version=4)
     assert (made.decision, made.champion) == ("promoted", NOBODY)
 
 
 def test_metrics_hold_the_search_on_validation_and_the_rest_on_test():
     made = metrics()
-    assert made.families["lightgbm"].accuracy == RESULT.candidate.accuracy
-    assert made.test["candidate"]["auc"] == SCORE.value
-    assert made.interval["candidate"]["auc"] == Ends(low=SCORE.low, high=SCORE.high)
-    assert made.best_of_family["lightgbm"]["auc"] == SCORE.value
+    assert made.validation["lightgbm"].accuracy == RESULT.candidate.accuracy
+    assert set(made.test) == {"candidate", "lightgbm", *BASELINES}
+    assert made.test["candidate"]["auc"] == made.test["lightgbm"]["auc"] == SCORE.value
+
+
+def test_metrics_hold_the_ends_of_the_candidates_intervals():
+    made = metrics()
+    assert made.test_low["candidate"]["auc"] == SCORE.low
+    assert made.test_high["candidate"]["auc"] == SCORE.high
 
 
 @pytest.mark.parametrize(
     ("champion", "roles"), [(None, ["candidate"]), (3, ["candidate", "champion"])]
 )
 def test_metrics_have_the_champion_before_where_it_was_scored(champion, roles):
-    assert list(metrics(champion).test) == list(metrics(champion).interval) == roles
+    made = metrics(champion)
+    assert [name for name in made.test if name in ("candidate", "champion")] == roles
+    assert list(made.test_low) == list(made.test_high) == roles
 
 
 def test_a_baseline_without_probabilities_has_its_accuracy_alone():
-    assert list(metrics().baselines["repeat_last"]) == ["accuracy"]
+    assert list(metrics().test["repeat_last"]) == ["accuracy"]
 
 
 def test_curves_start_and_end_at_the_corners():

@@ -18,6 +18,7 @@ from skipcast.artifacts import (
     Champion,
     LoadReceipt,
     Metrics,
+    Promotion,
     SearchResult,
     TableFingerprint,
 )
@@ -85,13 +86,14 @@ def families(models, plays_and_tracks, tracking):
 
 
 @dataclass(frozen=True)
-class Promotion:
+class Step:
     """A promotion, and what there was right after it."""
 
     judgement: Judgement
     entry: Entry
     champion: int | None
     metrics: Metrics
+    promotion: Promotion
     card: str
     figures: set[str]
 
@@ -106,11 +108,12 @@ def promote(families, features, plays, plays_and_tracks, params):
         judgement = judge(plays, features, result, params, registry)
         tracks = plays_and_tracks[1]
         entry = conclude(judgement, registry, params, tracks, result=result, receipt=RECEIPT)
-        return Promotion(
+        return Step(
             judgement,
             entry,
             registry.champion(),
             Metrics.read(),
+            Promotion.read(),
             (REPORTS / "model_card.md").read_text(),
             {path.name for path in (REPORTS / "figures").glob("*.png")},
         )
@@ -271,7 +274,7 @@ def test_a_worse_candidate_is_refused(worse):
 
 
 def test_the_metrics_name_the_champion_that_stays(worse):
-    assert worse.metrics.champion == Champion(family="lightgbm", version=2)
+    assert worse.promotion.champion == Champion(family="lightgbm", version=2)
 
 
 @pytest.mark.usefixtures("worse")
@@ -331,7 +334,7 @@ def test_a_candidate_that_is_too_good_is_refused_with_what_may_leak(too_good):
 
 def test_a_candidate_that_is_too_good_makes_no_champion(too_good):
     assert too_good.champion is None
-    assert too_good.metrics.champion == Champion(family=None, version=None)
+    assert too_good.promotion.champion == Champion(family=None, version=None)
 
 
 @pytest.fixture

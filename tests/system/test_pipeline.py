@@ -16,8 +16,10 @@ from harness.clients import records
 from harness.servers import ROOT, environment, model_server
 from mlflow import MlflowClient
 
-from skipcast.artifacts import LoadReceipt, Metrics
+from skipcast.artifacts import LoadReceipt, Metrics, Promotion
 from skipcast.schema import LOG, OUTCOMES, names
+
+WIDE = 100  # columns of a terminal
 
 
 class Clone:
@@ -48,8 +50,8 @@ class Clone:
         path.write_text(yaml.safe_dump(content))
 
     def outputs(self) -> dict[str, bytes]:
-        files = [*self.folder.glob("data/*.*"), self.folder / "metrics.json"]
-        return {path.name: path.read_bytes() for path in files}
+        files = [*self.folder.glob("data/*.*"), *self.folder.glob("metrics/*/*.json")]
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +65,8 @@ def new_clone(tmp_path_factory) -> Clone:
         text=True,
         check=True,
     )
-    made = {"", "dvc.lock", "metrics.json"}  # by runs in this working tree
-    for name in sorted({*listed.stdout.split("\0")} - made):
+    made = ("dvc.lock", "metrics/")  # by runs in this working tree
+    for name in sorted(n for n in listed.stdout.split("\0") if n and not n.startswith(made)):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_file():
@@ -100,7 +102,7 @@ def clone(new_clone, printed) -> Clone:
 @pytest.fixture(scope="module")
 def metrics(clone) -> Metrics:
     """What the first run says of its models."""
-    return Metrics.read(clone.folder / "metrics.json")
+    return Metrics.read(clone.folder / "metrics")
 
 
 @pytest.fixture(scope="module")
@@ -115,38 +117,47 @@ def plays(clone) -> pd.DataFrame:
     return pd.read_parquet(clone.folder / "data/plays.parquet")
 
 
+BASELINES = {"majority", "repeat_last", "last_outcome", "recipe"}
+FAMILIES = {"logistic", "lightgbm", "xgboost"}
+
+
 def test_metrics_have_the_documented_keys(metrics):
-    content = metrics.model_dump()
-    assert set(content) == {
-        "families", "candidate", "decision", "champion", "test", "interval", "baselines",
-        "best_of_family",
-    }  # fmt: skip
-    assert set(content["families"]) == {"logistic", "lightgbm", "xgboost"}
+    assert set(metrics.validation) == FAMILIES
+    assert set(metrics.test) == {"candidate"} | BASELINES | FAMILIES
     scores = {"accuracy", "log_loss", "brier", "auc", "calibration_error"}
-    assert set(content["test"]["candidate"]) == scores
-    assert set(content["baselines"]) == {"majority", "repeat_last", "last_outcome", "recipe"}
+    assert set(metrics.test["candidate"]) == scores
+    assert set(metrics.test_low["candidate"]) == set(metrics.test_high["candidate"]) == scores
 
 
 def test_every_family_has_learned_something(metrics):
-    accuracies = [scores.accuracy for scores in metrics.families.values()]
+    accuracies = [scores.accuracy for scores in metrics.validation.values()]
     assert all(0.5 < accuracy < 0.9 for accuracy in accuracies), accuracies
 
 
-def test_the_first_champion_is_of_the_most_accurate_family(metrics):
-    best = max(metrics.families.values(), key=lambda scores: scores.accuracy)
-    champion = metrics.champion
-    assert (metrics.decision, champion.version) == ("promoted", 1)
-    assert metrics.families[champion.family].accuracy == best.accuracy
+def test_the_first_champion_is_of_the_most_accurate_family(clone, metrics):
+    best = max(metrics.validation.values(), key=lambda scores: scores.accuracy)
+    promotion = Promotion.read(clone.folder / "reports/promotion.json")
+    assert (promotion.decision, promotion.champion.version) == ("promoted", 1)
+    assert metrics.validation[promotion.champion.family].accuracy == best.accuracy
 
 
-def test_the_candidates_accuracy_is_within_its_interval(metrics):
-    ends = metrics.interval["candidate"]["accuracy"]
-    assert ends.low < metrics.test["candidate"]["accuracy"] < ends.high
+@pytest.mark.parametrize("score", ["accuracy", "log_loss", "brier", "auc", "calibration_error"])
+def test_the_candidates_scores_are_within_their_intervals(metrics, score):
+    low, value, high = (
+        scores["candidate"][score] for scores in (metrics.test_low, metrics.test, metrics.test_high)
+    )
+    assert low <= value <= high
 
 
 def test_repeating_the_last_outcome_beats_the_majority(metrics):
-    rules = metrics.baselines
-    assert rules["majority"]["accuracy"] < rules["repeat_last"]["accuracy"]
+    assert metrics.test["majority"]["accuracy"] < metrics.test["repeat_last"]["accuracy"]
+
+
+def test_dvc_shows_a_row_of_metrics_for_each_model(clone):
+    head, *rows = clone.must("dvc", "metrics", "show").splitlines()
+    assert head.split() == ["Path", "accuracy", "auc", "brier", "calibration_error", "log_loss"]
+    assert len(rows) == len({"candidate"} | BASELINES | FAMILIES) + len(FAMILIES) + 2
+    assert max(map(len, (head, *rows))) <= WIDE
 
 
 def test_a_run_on_the_twin_says_that_it_is_synthetic(printed, receipt):
@@ -285,7 +296,7 @@ def test_the_champion_refuses_plays_without_their_track(endpoint, session):
 @pytest.fixture(scope="module")
 def two_commits(clone) -> str:
     """Do as a user of DVC does: commit, change a value, run again, compare; commit that, too."""
-    clone.must("git", "add", "dvc.lock", "metrics.json", "params.yaml")
+    clone.must("git", "add", "dvc.lock", "metrics", "params.yaml")
     clone.must("git", "commit", "--quiet", "-m", "one")
     clone.set_params(promote={"seed": 1})
     clone.must("dvc", "repro", "promote")
@@ -294,15 +305,19 @@ def two_commits(clone) -> str:
     return changed
 
 
+CHANGED = Path("metrics/test_low/candidate.json")
+
+
 def test_metrics_differ_from_the_last_commit(two_commits):
-    assert "interval.candidate.accuracy.low" in two_commits
+    assert f"{CHANGED}" in two_commits
+    assert max(map(len, two_commits.splitlines())) <= WIDE
 
 
 @pytest.mark.usefixtures("two_commits")
 def test_metrics_differ_between_commits_in_what_has_changed_alone(clone):
     changed = clone.must("dvc", "metrics", "diff", "HEAD~1", "HEAD")
-    assert "interval.candidate.accuracy.low" in changed
-    assert "test.candidate.accuracy " not in changed
+    assert f"{CHANGED}" in changed
+    assert "metrics/test/candidate.json" not in changed
 
 
 @pytest.mark.usefixtures("two_commits")
@@ -313,10 +328,34 @@ def test_plots_of_two_commits_are_laid_over_each_other(clone):
     assert "ROC of the candidate" in (clone.folder / "compared/index.html").read_text()
 
 
-@pytest.mark.usefixtures("two_commits")
-def test_plots_of_the_present_are_shown(clone):
-    clone.must("dvc", "plots", "show", "-o", "shown")
-    assert "Reliability of the candidate" in (clone.folder / "shown/index.html").read_text()
+@pytest.fixture(scope="module")
+def shown(clone, two_commits) -> Path:
+    """The page of `dvc plots show`."""
+    assert two_commits
+    clone.must("dvc", "plots", "show")
+    return clone.folder / "dvc_plots/index.html"
+
+
+def test_plots_of_the_present_are_shown(shown):
+    assert "Reliability of the candidate" in shown.read_text()
+
+
+def test_git_ignores_the_page_of_the_plots(clone, shown):
+    assert shown.exists()
+    assert "dvc_plots" not in clone.must("git", "status", "--porcelain")
+
+
+def test_without_network_the_page_shows_the_figures_and_says_what_the_curves_need(shown, browser):
+    context = browser.new_context(offline=True, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(shown.as_uri())
+    notes = page.locator(".unreachable").all_inner_texts()
+    assert len(notes) == 3
+    assert all("cdn.jsdelivr.net" in note for note in notes)
+    widths = "all => all.map((each) => each.naturalWidth)"
+    assert min(page.locator("img").evaluate_all(widths)) > 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    context.close()
 
 
 def refuses(clone: Clone, stage: str, *texts: str) -> None:

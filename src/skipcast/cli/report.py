@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from skipcast.artifacts import PLAYS, REPORTS, TRACKS, Ends, LoadReceipt, Metrics
+from skipcast.artifacts import PLAYS, REPORTS, TRACKS, LoadReceipt, Metrics, Promotion, Role
 from skipcast.cli.serve import serve_command
 from skipcast.errors import SkipcastError
 from skipcast.files import read_parquet
@@ -52,9 +52,9 @@ def figure(
 
 def report() -> None:
     """Print the accuracy of families, baselines and champion, and what to type next."""
-    metrics, receipt = Metrics.read(), LoadReceipt.read()
+    note = SYNTHETIC_NOTE if LoadReceipt.read().synthetic else ""
     output = Console(soft_wrap=True)
-    output.print(_accuracy_table(metrics, SYNTHETIC_NOTE if receipt.synthetic else ""))
+    output.print(_accuracy_table(Metrics.read(), Promotion.read(), note))
     params = read_params()
     output.print("Next, here in the root of the project:", highlight=False)
     for command in (
@@ -65,38 +65,38 @@ def report() -> None:
         output.print(f"  {command}", highlight=False)
 
 
-def _accuracy_table(metrics: Metrics, note: str) -> Table:
+def _accuracy_table(metrics: Metrics, promotion: Promotion, note: str) -> Table:
     from skipcast.evaluation.baselines import BASELINES
+    from skipcast.models.families import FAMILIES
 
     table = Table(title=f"Accuracy{note}", title_justify="left")
     for heading in ("", "sessions", "accuracy", "95 %", "log loss"):
         table.add_column(heading, justify="left" if heading in ("", "sessions") else "right")
-    for family, scores in metrics.families.items():
-        _add_row(table, family, "validation", scores.model_dump())
+    for family in FAMILIES:
+        if family in metrics.validation:
+            _add_row(table, family, "validation", metrics.validation[family].model_dump())
     table.add_section()
-    candidate, champion, refused = (
-        metrics.candidate,
-        metrics.champion,
-        metrics.decision == "refused",
-    )
+    candidate, champion = promotion.candidate, promotion.champion
+    refused = promotion.decision == "refused"
     role = "candidate" if refused else "champion"
-    name = f"{role}: {candidate.family}, version {candidate.version}, {metrics.decision}"
-    _add_row(table, name, "test", metrics.test["candidate"], metrics.interval["candidate"])
+    name = f"{role}: {candidate.family}, version {candidate.version}, {promotion.decision}"
+    _add_row(table, name, "test", metrics.test["candidate"], _ends(metrics, "candidate"))
     if "champion" in metrics.test and refused:
         name = f"champion: {champion.family}, version {champion.version}"
-        _add_row(table, name, "test", metrics.test["champion"], metrics.interval["champion"])
+        _add_row(table, name, "test", metrics.test["champion"], _ends(metrics, "champion"))
     for baseline, text in BASELINES.items():
-        _add_row(table, text, "test", metrics.baselines[baseline])
+        _add_row(table, text, "test", metrics.test[baseline])
     return table
 
 
+def _ends(metrics: Metrics, role: Role) -> str:
+    """Write the 95 % interval of a model's accuracy."""
+    low, high = (ends[role]["accuracy"] for ends in (metrics.test_low, metrics.test_high))
+    return f"{low:.4f}..{high:.4f}"
+
+
 def _add_row(
-    table: Table,
-    name: str,
-    sessions: str,
-    scores: Mapping[str, float],
-    ends: Mapping[str, Ends] | None = None,
+    table: Table, name: str, sessions: str, scores: Mapping[str, float], interval: str = ""
 ) -> None:
     log_loss = f"{scores['log_loss']:.4f}" if "log_loss" in scores else ""
-    interval = f"{ends['accuracy'].low:.4f}..{ends['accuracy'].high:.4f}" if ends else ""
     table.add_row(name, sessions, f"{scores['accuracy']:.4f}", interval, log_loss)

@@ -1,23 +1,24 @@
 """The page of `skipcast demo`: a small FastAPI app beside the scoring server, and its client."""
 
+import json
 from collections.abc import Awaitable, Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import urllib3
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from skipcast.arrays import Floats
-from skipcast.clients.demo_session import parse_session, prefixes, view
+from skipcast.clients.demo_session import Row, parse_session, view
 from skipcast.errors import SkipcastError
 from skipcast.schema import TARGET, is_synthetic
+from skipcast.serving.parse import display
 
 PAGE = Path(__file__).with_name("demo_page")
 OFFERED = 300  # sessions to pick from
@@ -35,33 +36,48 @@ class ScoringServer:
         self._url = url.rstrip("/")
         self._pool = urllib3.PoolManager(timeout=SECONDS, retries=False)
 
-    def score(self, plays: pd.DataFrame) -> Floats:
-        """Return the skip probability of each play of one session, with the history it then had.
+    def score(self, plays: pd.DataFrame) -> list[Row]:
+        """Return the answer for each play of one session, with the history that it then had.
 
         Raises:
-            SkipcastError: the server does not answer, or refuses the plays; the message says why.
+            SkipcastError: the server does not answer, refuses the plays or does not score each of
+                them; the message says why.
         """
-        histories = prefixes(plays)
-        rows = self._post(histories.dropna(axis=1, how="all"))
-        last = np.cumsum(np.arange(1, len(plays) + 1)) - 1
-        return np.array([rows[row]["skip_probability"] for row in last], np.float64)
+        table = plays.astype(object).where(plays.notna(), None).to_dict("split", index=False)
+        body = {"dataframe_split": table, "params": {"score_history": True}}
+        answer = self._post(json.dumps(body))
+        if answer.status != 200:
+            raise SkipcastError(
+                f"The scoring server refuses the session (HTTP {answer.status}): {_reason(answer)}"
+            )
+        rows = _predictions(answer)
+        if None in [row["skip_probability"] for row in rows]:
+            raise SkipcastError(
+                "The scoring server must score every play of a session but scores some alone. "
+                "Serve a model whose features.horizon is started or queued."
+            )
+        return rows
 
-    def _post(self, plays: pd.DataFrame) -> list[dict[str, Any]]:
-        body = f'{{"dataframe_split": {plays.to_json(orient="split", index=False)}}}'
+    def _post(self, body: str) -> urllib3.BaseHTTPResponse:
         kind = {"Content-Type": "application/json"}
         try:
-            answer = self._pool.request("POST", f"{self._url}/invocations", body=body, headers=kind)
+            return self._pool.request("POST", f"{self._url}/invocations", body=body, headers=kind)
         except urllib3.exceptions.HTTPError as error:
             raise SkipcastError(
                 f"The scoring server must answer at {self._url} but does not. "
                 "Start it with `skipcast serve`, then try again."
             ) from error
-        if answer.status != 200:
-            raise SkipcastError(
-                f"The scoring server refuses the session (HTTP {answer.status}): {_reason(answer)}"
-            )
-        predictions: list[dict[str, Any]] = answer.json()["predictions"]
-        return predictions
+
+
+def _predictions(answer: urllib3.BaseHTTPResponse) -> list[Row]:
+    names = ("skip_probability", "track_known")
+    try:
+        return [{name: row[name] for name in names} for row in answer.json()["predictions"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise SkipcastError(
+            "The scoring server must answer with predictions but answers otherwise: it serves "
+            "another model, or is none. Give --server the address of `skipcast serve`."
+        ) from error
 
 
 def _reason(answer: urllib3.BaseHTTPResponse) -> str:
@@ -131,6 +147,12 @@ def _add_protection(app: FastAPI) -> None:
     async def answer_error(_: Request, error: SkipcastError) -> JSONResponse:
         return JSONResponse({"message": str(error)}, status_code=400)
 
+    @app.exception_handler(RequestValidationError)
+    async def answer_fault(_: Request, error: RequestValidationError) -> JSONResponse:
+        faults = "; ".join(str(fault["msg"]) for fault in error.errors())
+        message = f"The page must ask for a session_id or a text but does not: {faults}."
+        return JSONResponse({"message": f"{message} Reload it."}, status_code=400)
+
 
 def _session(request: SessionRequest, sessions: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the plays that a request of the page asks for."""
@@ -138,7 +160,7 @@ def _session(request: SessionRequest, sessions: dict[str, pd.DataFrame]) -> pd.D
         return parse_session(request.text or "")
     if request.session_id not in sessions:
         raise SkipcastError(
-            f"session_id must be one of those offered but got {request.session_id}. Reload the "
-            "page."
+            f"session_id must be one of those offered but got {display(request.session_id)}. "
+            "Reload the page."
         )
     return sessions[request.session_id].reset_index(drop=True)

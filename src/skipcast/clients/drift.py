@@ -2,6 +2,9 @@
 
 The population stability index of a feature is the sum over bins of (share - trained) * ln(share /
 trained). By custom, 0.1 is a small and 0.25 a large shift.
+
+Like is compared with like: the shares of training are those at the positions of the plays that were
+scored. Where few sessions were, chance alone moves every figure; it is not warned of.
 """
 
 from typing import Any
@@ -11,24 +14,43 @@ import numpy as np
 from skipcast.arrays import Counts, Floats
 from skipcast.params import Predict
 
-FLOOR = 1e-4  # share taken for an empty bin: its logarithm must be finite
+FLOOR = 1e-4  # share taken for an empty bin, at least: its logarithm must be finite
+# Of n independent plays like those of training, n times the index is distributed as chi-squared
+# with 10 degrees of freedom, one less than there are bins (Yurdakul and Naranjo 2020, "Statistical
+# properties of the population stability index"). It exceeds this once in 100,000 times, as there
+# are 126 features. The plays of one session are alike, so n is the number of sessions.
+CHANCE = 41.3
+ERRORS = 4.4  # standard errors that a mean exceeds as seldom
+
+Summary = dict[str, Any]
+UNPLACED = (
+    "The model was logged by an earlier version of skipcast, without the positions of its training "
+    "plays: it must be asked for all plays to compare them, but was asked for some. Add "
+    "--score-history, or promote a new model."
+)
 
 
-def stability(trained: Counts, seen: Counts) -> Floats:
+def stability(trained: Floats | Counts, seen: Counts, sessions: int) -> Floats:
     """Return the population stability index of each feature, 0 or more.
 
+    Args:
+        trained: features x bins, of the plays of training.
+        seen: the same of other plays.
+        sessions: of the other plays; for an empty bin, half a session is taken.
+
     >>> same, other = np.array([[5, 5]]), np.array([[9, 1]])
-    >>> stability(same, same), stability(same, other).round(3)
+    >>> stability(same, same, 100), stability(same, other, 100).round(3)
     (array([0.]), array([0.879]))
     """
+    floor = max(FLOOR, 0.5 / sessions)
     before, now = (
-        np.maximum(counts / counts.sum(axis=1, keepdims=True), FLOOR) for counts in (trained, seen)
+        np.maximum(counts / counts.sum(axis=1, keepdims=True), floor) for counts in (trained, seen)
     )
     index: Floats = ((now - before) * np.log(now / before)).sum(axis=1)
     return index
 
 
-def summary(blocks: list[dict[str, Any]], limits: Predict) -> dict[str, Any]:
+def summary(blocks: list[Summary], limits: Predict) -> Summary:
     """Add up the summaries of blocks of plays, and warn of figures that are over their limit.
 
     Args:
@@ -37,53 +59,87 @@ def summary(blocks: list[dict[str, Any]], limits: Predict) -> dict[str, Any]:
 
     Returns:
         `plays` and `scored`; `unknown_tracks`, the share of plays whose track the model lacks;
-        `unseen_categories`, the share of plays by column; `mean_probability` of the scored plays;
-        `stability`, the index by feature, the largest first; `trained_mean_probability`; and
-        `warnings`, a sentence each. What needs the plays of training is null without them.
+        `unseen_categories`, the share of plays by column; of the scored plays `mean_probability`,
+        `trained_mean_probability`, that of training plays at the same positions, and `stability`,
+        the index by feature, the largest first; and `warnings`, a sentence each. What needs the
+        plays of training is null without them.
     """
-    plays, scored = (sum(block[name] for block in blocks) for name in ("plays", "scored"))
-    columns = blocks[0]["unseen_categories"]
-    trained = blocks[0]["trained"] if scored else None
-    result: dict[str, Any] = {
+    plays, scored = (_total(blocks, name) for name in ("plays", "scored"))
+    trained = _trained(blocks) if scored else None
+    result: Summary = {
         "plays": plays,
         "scored": scored,
-        "unknown_tracks": sum(block["unknown_tracks"] for block in blocks) / plays,
+        "unknown_tracks": _total(blocks, "unknown_tracks") / plays,
         "unseen_categories": {
             name: sum(block["unseen_categories"][name] for block in blocks) / plays
-            for name in columns
+            for name in blocks[0]["unseen_categories"]
         },
-        "mean_probability": sum(block["probability"] for block in blocks) / scored
-        if scored
-        else None,
-        "trained_mean_probability": trained and trained["mean_probability"],
+        "mean_probability": _total(blocks, "probability") / scored if scored else None,
+        "trained_mean_probability": trained and trained["probability"] / scored,
         "stability": trained and _stability(blocks, trained),
     }
-    return result | {"warnings": _warnings(result, limits)}
+    unplaced = scored and blocks[0].get("trained") and not trained
+    return result | {"warnings": _warnings(result, limits, blocks) + [UNPLACED] * bool(unplaced)}
 
 
-def _stability(blocks: list[dict[str, Any]], trained: dict[str, Any]) -> dict[str, float]:
+def _total(blocks: list[Summary], name: str) -> Any:
+    return sum(block[name] for block in blocks)
+
+
+def _trained(blocks: list[Summary]) -> Summary | None:
+    """Return counts and sum of probabilities of training plays like those that were scored."""
+    if blocks[0].get("expected"):
+        each = [block["expected"] for block in blocks]
+        return {
+            "counts": np.sum([one["counts"] for one in each], axis=0),
+            "probability": _total(each, "probability"),
+        }
+    earlier, plays = blocks[0].get("trained"), _total(blocks, "plays")
+    if earlier and _total(blocks, "scored") == plays:
+        mean = earlier["mean_probability"]
+        return {"counts": np.array(earlier["counts"]), "probability": mean * plays}
+    return None
+
+
+def _stability(blocks: list[Summary], trained: Summary) -> dict[str, float]:
     seen = np.sum([block["counts"] for block in blocks], axis=0)
-    index = stability(np.array(trained["counts"]), seen)
+    index = stability(trained["counts"], seen, _sessions(blocks))
     order = np.argsort(-index, kind="stable")
     return {blocks[0]["features"][i]: round(float(index[i]), 6) for i in order}
 
 
-def _warnings(result: dict[str, Any], limits: Predict) -> list[str]:
-    """Say which figures are over their limit."""
-    over = [("unknown_tracks", "share of unknown tracks", result["unknown_tracks"])]
+def _sessions(blocks: list[Summary]) -> int:
+    """Return the number of sessions; earlier models do not count them: as many as plays."""
+    return int(_total(blocks, "sessions" if "sessions" in blocks[0] else "scored"))
+
+
+def _warnings(result: Summary, limits: Predict, blocks: list[Summary]) -> list[str]:
+    """Say which figures are over their limit, and over what chance gives."""
+    over = [("unknown_tracks", "share of unknown tracks", result["unknown_tracks"], 0.0)]
     over += [
-        ("unseen_categories", f"share of unseen categories of {name}", share)
+        ("unseen_categories", f"share of unseen categories of {name}", share, 0.0)
         for name, share in result["unseen_categories"].items()
     ]
     if result["stability"] is not None:
+        sessions = _sessions(blocks)
         shift = abs(result["mean_probability"] - result["trained_mean_probability"])
-        over.append(("mean_probability", "shift of the mean probability", shift))
+        error = ERRORS * (_variance(result, blocks) / sessions) ** 0.5
+        over.append(("mean_probability", "shift of the mean probability", shift, error))
         over += [
-            ("stability", f"population stability index of {name}", index)
+            ("stability", f"population stability index of {name}", index, CHANCE / sessions)
             for name, index in result["stability"].items()
         ]
     return [
         f"{text} must be at most {getattr(limits, limit)} (predict.{limit}) but is {value:.4f}"
-        for limit, text, value in over
-        if value > getattr(limits, limit)
+        for limit, text, value, chance in over
+        if value > max(getattr(limits, limit), chance)
     ]
+
+
+def _variance(result: Summary, blocks: list[Summary]) -> float:
+    """Return the variance of the probabilities; of few sessions, or an earlier model, no less."""
+    squared = "probability_squared" if "probability_squared" in blocks[0] else "probability"
+    seen, trained = result["mean_probability"], result["trained_mean_probability"]
+    most = trained * (1 - trained)  # the variance of probabilities that are 0 or 1
+    variance = _total(blocks, squared) / result["scored"] - seen**2
+    return float(max(variance, 0.0) + most / _sessions(blocks))

@@ -10,6 +10,7 @@ import numpy as np
 
 from skipcast.arrays import Bools, Floats, Indices
 from skipcast.errors import SkipcastError
+from skipcast.evaluation.calibration import error_ends
 
 FEWEST_SESSIONS = 30  # with fewer, the intervals are known to be too narrow
 CHUNK = 32  # samples whose plays are weighted at a time: they stay in the cache
@@ -109,7 +110,9 @@ class Resamples:
         """Return the expected calibration error, 0..1.
 
         It is the mean over the bins, weighted by their plays, of how far the mean probability of a
-        bin is from its share of skipped plays.
+        bin is from its share of skipped plays. No bias is subtracted: chance alone makes it greater
+        than 0. The interval is that of `error_ends`, for the error that endless plays would show;
+        it reaches to the estimate where it would end below.
 
         Args:
             skipped: whether each play was skipped.
@@ -123,9 +126,11 @@ class Resamples:
         """
         excess = np.zeros((len(bins), int(bins.max()) + 1))
         excess[np.arange(len(bins)), bins] = probability - skipped
-        plays = self.sums(np.ones(len(bins)))[:, 0]
-        estimates = np.abs(self.sums(excess)).sum(axis=1) / plays
-        return Interval.of(np.abs(excess.sum(axis=0)).sum() / len(bins), estimates)
+        gaps = excess.sum(axis=0) / len(bins)
+        noise = self.sums(excess) / self.sums(np.ones(len(bins))) - gaps
+        value = float(np.abs(excess.sum(axis=0)).sum() / len(bins))
+        low, high = error_ends(gaps, noise)
+        return Interval(value, min(low, value), max(high, value))
 
 
 def _auc(weights: Floats, skipped: Bools, starts: Indices) -> Floats:

@@ -81,6 +81,11 @@ def title(text: str, synthetic: bool) -> str:
     return text + SYNTHETIC_NOTE if synthetic else text
 
 
+def title_above(figure: Figure, text: str) -> None:
+    """Write a title over the whole width: beside long names, axes may be narrower than it is."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=12)
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write `figure` as PNG; the same figure gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,6 +160,7 @@ def importance(
     values: Floats,
     top: int = 10,
     *,
+    family: str,
     synthetic: bool = False,
 ) -> Figure:
     """Draw the `top` features that move the predictions most, the strongest above.
@@ -163,18 +169,36 @@ def importance(
         names: of the features.
         values: the mean absolute contribution of each feature, in log-odds, 0 or more.
         top: how many features to draw.
+        family: of the model, as the title names it.
         synthetic: as in `roc`.
     """
     order = np.argsort(-np.asarray(values), kind="stable")[:top]
+    return bars(
+        [names[i] for i in order],
+        np.asarray(values)[order],
+        xlabel="mean absolute contribution, log-odds",
+        text=title(f"Top {len(order)} features of {family}", synthetic),
+    )
+
+
+@styled
+def bars(names: Sequence[str], values: Floats, *, xlabel: str, text: str) -> Figure:
+    """Draw a bar for each name, the first above, with its value beside it.
+
+    Args:
+        names: of the bars.
+        values: their lengths, 0 or more.
+        xlabel: what the lengths are, with their unit.
+        text: the title.
+    """
     figure = canvas()
     axes = figure.subplots()
-    bars = axes.barh([names[i] for i in order], np.asarray(values)[order], color=COLOURS[0])
-    axes.bar_label(bars, fmt="%.3f", padding=3)
+    axes.bar_label(axes.barh(names, values, color=COLOURS[0]), fmt="%.3f", padding=3)
     axes.invert_yaxis()
-    axes.margins(x=0.12)
+    axes.margins(x=0.15)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("mean absolute contribution, log-odds")
-    axes.set_title(title(f"Top {len(order)} features", synthetic))
+    axes.set_xlabel(xlabel)
+    title_above(figure, text)
     return figure
 
 

@@ -19,6 +19,7 @@ from skipcast.evaluation.plots import (
     canvas,
     styled,
     title,
+    title_above,
 )
 from skipcast.params import Song
 from skipcast.schema import ACOUSTIC_VECTORS, TARGET, THRESHOLD, names
@@ -49,13 +50,22 @@ def by_position(
     axes.set(xlabel="position in the session", ylabel="share of plays answered right")
     axes.set_xticks(POSITION_TICKS)
     axes.set_title(title("Accuracy by position", synthetic))
-    figure.legend(loc="outside lower center", ncols=3)
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
 @styled
-def confusion(skipped: Bools, probability: Floats, *, synthetic: bool = False) -> Figure:
-    """Draw how many plays were skipped or not, and were called so or not."""
+def confusion(
+    skipped: Bools, probability: Floats, *, family: str, synthetic: bool = False
+) -> Figure:
+    """Draw how many plays were skipped or not, and were called so or not.
+
+    Args:
+        skipped: whether each play was skipped.
+        probability: the predicted probability of that, 0..1.
+        family: of the model, as the title names it.
+        synthetic: as in `by_position`.
+    """
     called = probability >= THRESHOLD
     counts = np.array([[np.sum((skipped == y) & (called == x)) for x in (0, 1)] for y in (0, 1)])
     share = counts / counts.sum()
@@ -71,7 +81,7 @@ def confusion(skipped: Bools, probability: Floats, *, synthetic: bool = False) -
     axes.grid(visible=False)
     axes.set(xlabel="called", ylabel="was")
     figure.colorbar(image, label="share of plays")
-    axes.set_title(title("Confusion", synthetic))
+    axes.set_title(title(f"Confusion of {family}", synthetic))
     return figure
 
 
@@ -82,6 +92,7 @@ def contributions(
     added: Floats,
     top: int = 10,
     *,
+    family: str,
     synthetic: bool = False,
 ) -> Figure:
     """Draw what each play's feature adds to its log-odds (SHAP): a point per play.
@@ -91,6 +102,7 @@ def contributions(
         values: plays x features, NaN where missing.
         added: contributions, plays x features, log-odds.
         top: how many features to show, those that move predictions most.
+        family: of the model, as the title names it.
         synthetic: as in `by_position`.
     """
     order = np.argsort(-np.abs(added).mean(axis=0), kind="stable")[:top]
@@ -110,7 +122,7 @@ def contributions(
     axes.invert_yaxis()
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel("contribution, log-odds (right: towards a skip)")
-    axes.set_title(title("Contributions", synthetic))
+    title_above(figure, title(f"Contributions of {family}", synthetic))
     if points is not None:
         bar = figure.colorbar(points, ticks=[0, 1], label="value of the feature (grey: missing)")
         bar.ax.set_yticklabels(["low", "high"])
@@ -202,7 +214,7 @@ def distributions(
             style = {"color": COLOURS[i % len(COLOURS)], "ls": LINES[i % len(LINES)]}
             axes.axvline(getattr(song, feature), lw=2.2, **style, label=song.name)
         axes.set(xlabel=label(feature), ylabel="% of tracks")
-    figure.suptitle(title("Track features, and where some songs lie", synthetic), fontsize=12)
+    title_above(figure, title("Track features, and where some songs lie", synthetic))
     handles, texts = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=2)
     return figure

@@ -56,7 +56,8 @@ def conclude(
         entry = registry.carry_out(entry, folder)
         plots.save(session, folder / "figures" / reports.SESSION)
         move_into(folder, REPORTS)
-    reports.metrics(judgement, entry, _champion(entry, registry), result).write()
+    reports.promotion(judgement, entry, _champion(entry, registry)).write()
+    reports.metrics(judgement, result).write()
     return entry
 
 

@@ -12,8 +12,8 @@ from sklearn.metrics import roc_curve
 from skipcast.artifacts import (
     Candidate,
     Champion,
-    Ends,
     Metrics,
+    Promotion,
     Role,
     SearchResult,
     ValidationScores,
@@ -58,19 +58,24 @@ def draw(
     table = {"rate by last outcome": (skipped, answers.others["last_outcome"])}
     own = answers.explained[judgement.family]
     booster = next((e for f, e in answers.explained.items() if FAMILIES[f].boosted), own)
-    lines = {f"candidate: {LABELS[judgement.family]}": judgement.positions["candidate"]}
+    name = LABELS[judgement.family]
+    lines = {f"candidate: {name}": judgement.positions["candidate"]}
     lines |= {LABELS[n]: judgement.positions[n] for n in ("recipe", "repeat_last", "majority")}
     return {
         SESSION: figures.session(lively_session(answers.plays), "loudness", **label),
         "distributions.png": figures.distributions(tracks, params.promote.songs, **label),
         "acoustic_correlation.png": figures.correlation(tracks, **label),
         "roc.png": plots.roc(curves | table, **label),
-        "importance.png": plots.importance(own.names, own.importance, **label),
+        "importance.png": plots.importance(own.names, own.importance, family=name, **label),
         "reliability.png": plots.reliability(curves, **label),
         "accuracy_by_position.png": figures.by_position(lines, **label),
-        "confusion.png": figures.confusion(skipped, answers.candidate, **label),
+        "confusion.png": figures.confusion(skipped, answers.candidate, family=name, **label),
         "contributions.png": figures.contributions(
-            booster.names, booster.values, booster.contributions, **label
+            booster.names,
+            booster.values,
+            booster.contributions,
+            family=LABELS[booster.family],
+            **label,
         ),
     }
 
@@ -103,40 +108,40 @@ def curves(judgement: Judgement) -> dict[str, pd.DataFrame]:
     }
 
 
-def metrics(
-    judgement: Judgement, entry: Entry, champion: Champion, result: SearchResult
-) -> Metrics:
-    """Return what `metrics.json` holds.
+def promotion(judgement: Judgement, entry: Entry, champion: Champion) -> Promotion:
+    """Return what `promotion.json` holds.
 
     Args:
         judgement: on the candidate.
         entry: the decision.
         champion: after the decision.
+    """
+    candidate = Candidate(family=judgement.family, version=entry.version)
+    return Promotion(candidate=candidate, decision=entry.decision, champion=champion)
+
+
+def metrics(judgement: Judgement, result: SearchResult) -> Metrics:
+    """Return what `metrics/` holds.
+
+    Args:
+        judgement: on the candidate.
         result: of the search.
     """
     scores = judgement.scores
-    roles: list[Role] = [role for role in ROLES if role in scores]
+    rivals: dict[Role, Scores] = {role: scores[role] for role in ROLES if role in scores}
     return Metrics(
-        families={
+        validation={
             family: ValidationScores(accuracy=best.accuracy, log_loss=best.log_loss)
             for family, best in result.families.items()
         },
-        candidate=Candidate(family=judgement.family, version=entry.version),
-        decision=entry.decision,
-        champion=champion,
-        test={role: _values(scores[role]) for role in roles},
-        interval={role: _ends(scores[role]) for role in roles},
-        baselines={name: _values(scores[name]) for name in BASELINES},
-        best_of_family={family: _values(scores[family]) for family in result.families},
+        test={name: _values(scores[name]) for name in (*rivals, *BASELINES, *result.families)},
+        test_low={role: {n: i.low for n, i in own.items()} for role, own in rivals.items()},
+        test_high={role: {n: i.high for n, i in own.items()} for role, own in rivals.items()},
     )
 
 
 def _values(scores: Scores) -> dict[str, float]:
     return {name: interval.value for name, interval in scores.items()}
-
-
-def _ends(scores: Scores) -> dict[str, Ends]:
-    return {name: Ends(low=i.low, high=i.high) for name, i in scores.items()}
 
 
 def evaluation(judgement: Judgement) -> dict[str, object]:

@@ -1,27 +1,25 @@
 """The end of a search: the best trial of each family becomes a model with its figures."""
 
 import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
-import optuna
 import pandas as pd
 import yaml
-from matplotlib import pyplot
 from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial
 
 from skipcast.arrays import Floats
 from skipcast.artifacts import BestOfFamily, SearchResult
 from skipcast.evaluation import plots
-from skipcast.evaluation.metrics import RANKING
+from skipcast.evaluation.metrics import METRICS, RANKING
 from skipcast.evaluation.ranking import Scored, best
 from skipcast.models.families import FAMILIES, Family
 from skipcast.processes import cpu_count
 from skipcast.schema import THRESHOLD
+from skipcast.search.figures import About, study_figures
 from skipcast.search.mlflow_runs import TRIALS, Runs
 from skipcast.search.spec import Job, Plays
 from skipcast.search.studies import RUN, Studies
@@ -64,9 +62,11 @@ def _log_search(studies: Studies, runs: Runs, job: Job, result: SearchResult) ->
     runs.log(parent, scores, [], {})
     params = job.params.model_dump(mode="json", by_alias=True)
     client.log_text(parent, yaml.safe_dump(params, sort_keys=False), "params.yaml")
-    for name, figure in _study_figures(studies).items():
-        client.log_figure(parent, figure, f"figures/{name}.png")
-        pyplot.close(figure)
+    for family, study in studies.by_family.items():
+        objective = METRICS[job.params.search.objective].heading
+        about = About(FAMILIES[family].label, objective, _is_synthetic(job))
+        for name, figure in study_figures(study, studies.complete(family), about).items():
+            client.log_figure(parent, figure, f"figures/{name}_{family}.png")
 
 
 def _choose(studies: Studies, job: Job, plays: Plays) -> tuple[dict[Family, Scored], Family]:
@@ -147,8 +147,8 @@ def _log_model(runs: Runs, family: Family, run_id: str, job: Job, plays: Plays) 
             train=plays.train,
         )
     client.set_terminated(run_id, end_time=ended)  # the trial took no longer for being the best
-    synthetic = job.tags["data.synthetic"] == "True"
-    for name, figure in _model_figures(model, family, run_id, plays, synthetic=synthetic).items():
+    figures = _model_figures(model, family, run_id, plays, synthetic=_is_synthetic(job))
+    for name, figure in figures.items():
         client.log_figure(run_id, figure, f"figures/{name}.png")
     client.set_logged_model_tags(str(info.model_id), {WHOLE: "true"})
     return str(info.model_uri)
@@ -157,26 +157,17 @@ def _log_model(runs: Runs, family: Family, run_id: str, job: Job, plays: Plays) 
 def _model_figures(
     model: Any, family: Family, run_id: str, plays: Plays, *, synthetic: bool
 ) -> dict[str, Figure]:
-    curves: plots.Curves = {family: (plays.validation.skipped, _probability(run_id))}
+    label = FAMILIES[family].label
+    curves: plots.Curves = {label: (plays.validation.skipped, _probability(run_id))}
     contributions = FAMILIES[family].contributions(model, plays.validation.features)
     weights = np.abs(contributions[:, :-1]).mean(axis=0)
     return {
         "roc": plots.roc(curves, synthetic=synthetic),
         "precision_recall": plots.precision_recall(curves, synthetic=synthetic),
         "calibration": plots.reliability(curves, synthetic=synthetic),
-        "importance": plots.importance(plays.columns, weights, synthetic=synthetic),
+        "importance": plots.importance(plays.columns, weights, family=label, synthetic=synthetic),
     }
 
 
-def _study_figures(studies: Studies) -> dict[str, Figure]:
-    """Draw how each study went, with Optuna's own figures."""
-    draw = optuna.visualization.matplotlib
-    axes = {}
-    with warnings.catch_warnings():  # that these functions may change; their version is pinned
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        for family, study in studies.by_family.items():
-            axes[f"history_{family}"] = draw.plot_optimization_history(study)
-            if len(studies.complete(family)) > 1 and len(study.best_trial.params) > 1:
-                axes[f"parallel_coordinate_{family}"] = draw.plot_parallel_coordinate(study)
-                axes[f"importance_{family}"] = draw.plot_param_importances(study)
-    return {name: ax.figure for name, ax in axes.items()}
+def _is_synthetic(job: Job) -> bool:
+    return job.tags["data.synthetic"] == "True"

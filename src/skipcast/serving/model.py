@@ -17,7 +17,7 @@ from skipcast.features.build import feature_set
 from skipcast.models.families import FAMILIES
 from skipcast.schema import ANSWER, CODES, THRESHOLD, names
 from skipcast.serving.guard import prepare_server
-from skipcast.serving.histogram import count
+from skipcast.serving.histogram import count, expected
 from skipcast.serving.request import Plays
 from skipcast.serving.tracks import read_tracks
 
@@ -125,13 +125,17 @@ class SkipModel(PythonModel):
 
         Returns:
             `plays` and `scored`, their numbers; `unknown_tracks`, plays whose track the model
-            lacks; `unseen_categories`, by column, plays with a text that no model has seen;
-            `probability`, the sum over the scored plays; `counts`, features x bins of the scored
-            plays, empty without `trained`; `features`, their names; `trained`, what
-            `histogram.reference` returned for the training plays, or None.
+            lacks; `unseen_categories`, by column, plays with a text that no model has seen; of the
+            scored plays `sessions`, their number, `probability` and `probability_squared`, the
+            sums, and `counts`, features x bins; `features`, their names; `expected`, what
+            `histogram.expected` returns for the scored plays. The model must have been logged with
+            its training plays for `counts`, else empty, and `expected`, else None.
         """
         is_scored = answer["skip_probability"].notna().to_numpy()
+        scored = answer[is_scored]
         features = self._read(plays).features(self._features)[is_scored]
+        probability = scored["skip_probability"].to_numpy(np.float64)
+        positions = scored["session_position"].to_numpy(np.intp)
         unseen = {
             name: int((plays[name].notna() & ~plays[name].isin(texts)).sum())
             for name, texts in CODES.items()
@@ -139,13 +143,15 @@ class SkipModel(PythonModel):
         }
         return {
             "plays": len(plays),
-            "scored": int(is_scored.sum()),
+            "scored": len(scored),
             "unknown_tracks": int((~answer["track_known"].astype(bool)).sum()),
             "unseen_categories": unseen,
-            "probability": float(answer["skip_probability"][is_scored].sum()),
+            "sessions": int(scored["session_id"].nunique()),
+            "probability": float(probability.sum()),
+            "probability_squared": float((probability**2).sum()),
             "counts": count(features, self._trained["edges"]).tolist() if self._trained else [],
             "features": [*self._features.names],
-            "trained": self._trained,
+            "expected": self._trained and expected(self._trained, positions),
         }
 
     def _read(self, data: Any) -> Plays:

@@ -146,7 +146,9 @@ def _write_artifacts(
     files = {name: folder / name for name in names}
     methods = FAMILIES[about["family"]]
     files["model.json"].write_text(json.dumps(about, indent=2), encoding="utf-8")
-    trained = train and reference(train.features, methods.predict(model, train.features))
+    trained = train and reference(
+        train.features, methods.predict(model, train.features), train.positions
+    )
     files["trained.json"].write_text(json.dumps(trained), encoding="utf-8")
     methods.save(model, files["classifier"])
     tracks.to_parquet(files["tracks.parquet"], index=False)

@@ -31,8 +31,8 @@ async function ask(path, body) {
   } catch {
     throw new Error("The server of this page must answer but does not. Start `skipcast demo` again.");
   }
-  const content = await answer.json();
-  if (!answer.ok) throw new Error(content.message);
+  const content = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(content.message ?? `The server of this page failed (HTTP ${answer.status}): its terminal says why.`);
   return content;
 }
 
@@ -256,7 +256,7 @@ function drawTable() {
       element("td", ended ? (isRight(play) ? "\u2713 right" : "\u2717 wrong") : `says ${saysSkip(play) ? "skip" : "listen"}`),
       element("td", play.started_by ?? ""),
       element("td", (play.context ?? "").replaceAll("_", " ")),
-      element("td", play.track ?? ""),
+      element("td", play.track + (play.track_known ? "" : " (unknown to the model)")),
     );
     return row;
   }));
