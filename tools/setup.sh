@@ -56,6 +56,13 @@ make_venv() {
 python=${1-}
 [ -z "$python" ] || check_given "$python"
 has=$(.venv/bin/python -c 'import pip' 2> /dev/null && version_of .venv/bin/python) || has=
+# Its scripts name the folder in which it was made: that of a project before it was moved or copied.
+made=$(sed -n 's/^command = .* -m venv //p' .venv/pyvenv.cfg 2> /dev/null) || made=
+if [ -n "$has" ] && [ "${made:-$(pwd -P)/.venv}" != "$(pwd -P)/.venv" ]; then
+  echo ".venv was made in $made: it is made anew."
+  rm -rf .venv
+  has=
+fi
 [ -n "$python$has" ] || python=$(find_python)
 python=${python:-.venv/bin/python}
 version=$(version_of "$python")

@@ -52,7 +52,7 @@ def test_ctrl_c_ends_all_of_it(tmp_path):
 
 @pytest.mark.usefixtures("tracking")
 def test_no_champion_is_told():
-    match = r"models:/nobody@champion must be registered but is not: .* `dvc repro` makes it"
+    match = r"models:/nobody@champion must be registered in .* but is not: .* `dvc repro` makes it"
     with pytest.raises(SkipcastError, match=match):
         Registry("nobody").require_champion()
 

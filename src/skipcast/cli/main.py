@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from skipcast.cli import data, demo, predict, promote, report, search, serve, twin
+from skipcast.cli import data, demo, predict, promote, report, run, search, serve, twin
 from skipcast.errors import SkipcastError
 from skipcast.files import disk_errors
 
@@ -16,6 +16,7 @@ COMMANDS = (
     search.search,
     promote.promote,
     promote.rollback,
+    run.run,
     report.figure,
     report.report,
     predict.predict,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from skipcast.errors import SkipcastError
 from skipcast.params import read_params
 from skipcast.promotion.alias import champion_uri
 
@@ -25,18 +26,35 @@ def predict(
     """Score the plays of a file, of any size, with the model that is served."""
     from skipcast.clients import batch, drift
     from skipcast.files import write_json
+    from skipcast.mlflow_store.place import choose_store
 
     params = read_params()
-    outcome = batch.predict(
-        source,
-        output,
-        model or champion_uri(params.promote.model),
-        history=score_history,
-        summary=summary is not None,
-    )
+    choose_store()
+    try:
+        outcome = batch.predict(
+            source,
+            output,
+            model or champion_uri(params.promote.model),
+            history=score_history,
+            summary=summary is not None,
+        )
+    except SkipcastError:
+        if model is None:
+            _check_champion(params.promote.model)
+        raise
     typer.echo(f"{outcome.scored} of {outcome.plays} plays scored: {output}", err=True)
     if summary is not None:
         figures = drift.summary(outcome.summaries, params.predict)
         write_json(summary, figures)
         for warning in figures["warnings"]:
             typer.echo(f"Warning: {warning}", err=True)
+
+
+def _check_champion(model: str) -> None:
+    """Say so where there is no champion to score the plays, or its files are gone.
+
+    Only after a failure: it takes longer than to score a small file.
+    """
+    from skipcast.promotion.registry import Registry
+
+    Registry(model).require_champion()

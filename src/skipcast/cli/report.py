@@ -52,15 +52,21 @@ def figure(
 
 def report() -> None:
     """Print the accuracy of families, baselines and champion, and what to type next."""
+    from skipcast.mlflow_store.place import typed
+    from skipcast.promotion.registry import Registry
+
     metrics, receipt = Metrics.read(), LoadReceipt.read()
     output = Console(soft_wrap=True)
     output.print(_accuracy_table(metrics, SYNTHETIC_NOTE if receipt.synthetic else ""))
     params = read_params()
+    registry = Registry(params.promote.model)
+    if metrics.champion.version is not None:
+        registry.require_champion()
     output.print("Next, here in the root of the project:", highlight=False)
     for command in (
         ". .venv/bin/activate",
         "mlflow ui",
-        shlex.join(serve_command(params.promote.model, params.serve)),
+        typed(shlex.join(serve_command(params.promote.model, params.serve))),
     ):
         output.print(f"  {command}", highlight=False)
 
