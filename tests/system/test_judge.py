@@ -154,7 +154,7 @@ def rolled_back(worse, registry, plays):
 def unfit(promote, rolled_back, families):
     """The good model comes when a file of the champion's model is damaged."""
     assert rolled_back[0].version == 1
-    file = folder_of(families["logistic"]) / "artifacts/classifier"
+    file = folder_of(families["logistic"]) / "artifacts/model.json"
     with without(file):
         file.write_text("damaged")
         return promote("lightgbm")

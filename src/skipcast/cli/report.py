@@ -52,7 +52,9 @@ def figure(
 
 def report() -> None:
     """Print the accuracy of families, baselines and champion, and what to type next."""
+    from skipcast.mlflow_store.client import find_experiment
     from skipcast.mlflow_store.place import typed
+    from skipcast.mlflow_store.screen import runs_page
     from skipcast.promotion.registry import Registry
 
     metrics, receipt = Metrics.read(), LoadReceipt.read()
@@ -62,6 +64,7 @@ def report() -> None:
     registry = Registry(params.promote.model)
     if metrics.champion.version is not None:
         registry.require_champion()
+    searches = find_experiment(registry.client, params.search.experiment)
     output.print("Next, here in the root of the project:", highlight=False)
     for command in (
         ". .venv/bin/activate",
@@ -69,6 +72,9 @@ def report() -> None:
         typed(shlex.join(serve_command(params.promote.model, params.serve))),
     ):
         output.print(f"  {command}", highlight=False)
+    if searches is not None:
+        page = f"http://localhost:5000/{runs_page(searches.experiment_id)}"
+        output.print(f"The MLflow UI shows the trials by accuracy at {page}", highlight=False)
 
 
 def _accuracy_table(metrics: Metrics, note: str) -> Table:

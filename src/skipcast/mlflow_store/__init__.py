@@ -2,5 +2,6 @@
 
 - place: where a store and its artifacts are; a project that was moved or copied keeps its own
 - client: opens a store, makes experiments in it, and says in whose words what went wrong
+- screen: addresses in MLflow's UI
 - files: whether the files of a run or a model are all there
 """

@@ -176,8 +176,16 @@ class Registry:
         }
         if entry.scores:
             tags |= {f"test_{name}": str(score) for name, (score, *_) in entry.scores.items()}
+        if entry.scores:
+            self._describe(entry)
         for key, value in tags.items():
             self.client.set_model_version_tag(self.name, str(entry.version), key, value)
+
+    def _describe(self, entry: Entry) -> None:
+        """Give the version the description that the UI's list of versions shows."""
+        value, low, high = (entry.scores or {})["accuracy"]
+        about = f"Accuracy {value:.4f} ({low:.4f} to {high:.4f}) on the test sessions"
+        self.client.update_model_version(self.name, str(entry.version), description=about)
 
     def _move(self, entry: Entry) -> None:
         present = self.champion()

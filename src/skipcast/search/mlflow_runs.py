@@ -93,13 +93,14 @@ class Runs:
                 return runs
 
 
-def open_runs(experiment: str, tags: Mapping[str, str], *, data: str) -> Runs:
+def open_runs(experiment: str, tags: Mapping[str, str], *, data: str, model: str) -> Runs:
     """Find or make the experiment; its runs will carry `tags`, the git commit and DVC's hashes.
 
     Args:
         experiment: its name.
         tags: of every run.
         data: the fingerprint of the data, which every run names as its input.
+        model: under which name champions are registered.
 
     Raises:
         SkipcastError: the store does not answer, or the experiment was deleted.
@@ -107,7 +108,7 @@ def open_runs(experiment: str, tags: Mapping[str, str], *, data: str) -> Runs:
     client = open_client()
     experiment_id = make_experiment(client, experiment)
     mlflow.set_experiment(experiment_id=experiment_id)
-    describe(client, experiment_id)
+    describe(client, experiment_id, model)
     origin = {
         "mlflow.source.name": "skipcast search",
         "mlflow.source.git.commit": str(get_git_commit(str(Path.cwd()))),

@@ -1,29 +1,34 @@
-"""What the MLflow UI shows of a search to who opens it for the first time."""
+"""What the MLflow UI shows of searches to who opens it for the first time."""
 
 import json
 
 from mlflow import MlflowClient
 
-NOTE = "mlflow.note.content"  # shown as the description of an experiment, a run or a model
-KIND = "mlflow.experimentKind"  # which of its views the UI opens
-VIEW = "accuracy"  # the key of the shared view
+from skipcast.mlflow_store.screen import NOTE, VIEW, champion_page, runs_page
+
+KIND = "mlflow.experimentKind"  # which pages the UI offers for an experiment
+SHOWN = ("metrics.`accuracy`", "metrics.`log_loss`", "metrics.`auc`", "attributes.`Models`")
 
 
-def describe(client: MlflowClient, experiment_id: str) -> None:
-    """Give an experiment a description, and a view of its runs that shows their accuracy."""
-    link = f"#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}"
-    tags = {KIND: "custom_model_development", NOTE: link}
-    tags[f"mlflow.sharedViewState.{VIEW}"] = json.dumps(view())
+def describe(client: MlflowClient, experiment_id: str, model: str) -> None:
+    """Give an experiment a description, and the view of its runs to which it leads.
+
+    Args:
+        client: of the store.
+        experiment_id: of the searches.
+        model: under which name champions are registered.
+    """
+    view = {
+        "orderByKey": SHOWN[0],
+        "orderByAsc": False,
+        "selectedColumns": SHOWN,
+    }
+    tags = {
+        KIND: "custom_model_development",
+        f"mlflow.sharedViewState.{VIEW}": json.dumps(view),
+        # One line: the page hides the others.
+        NOTE: f"A run for each trial. See [the trials by accuracy]({runs_page(experiment_id)}) "
+        f"and [the champion]({champion_page(model)}).",
+    }
     for key, value in tags.items():
         client.set_experiment_tag(experiment_id, key, value)
-
-
-def view() -> dict[str, object]:
-    """Return the state of the runs table: the most accurate first, with their scores."""
-    shown = ["metrics.`accuracy`", "metrics.`log_loss`", "metrics.`auc`", "tags.`family`"]
-    return {
-        "searchFilter": "",
-        "orderByKey": "metrics.`accuracy`",
-        "orderByAsc": False,
-        "selectedColumns": [*shown, "attributes.`Models`"],
-    }

@@ -129,7 +129,8 @@ def _joined(job: Job, url: str) -> Iterator[_Joined]:
         connection.autocommit = True
         locks = Locks(connection)
         params = job.params.search
-        runs = open_runs(params.experiment, job.tags, data=job.data)
+        model = job.params.promote.model
+        runs = open_runs(params.experiment, job.tags, data=job.data, model=model)
         with locks.exclusive(TABLES):
             storage = open_storage(partial(open_in_schema, url, schema))
         studies = Studies(storage, job.fingerprint, params)
