@@ -310,3 +310,17 @@ def test_who_tells_uv_where_packages_are_is_left_alone(tool, name):
     settings = {"index-url": "https://a.example", "find-links": "/x", "cert": "/a.pem"}
     environment = {name: "own", "UV_SYSTEM_CERTS": "false"}
     assert tool.uv_environment(settings, environment) == environment | {"SSL_CERT_FILE": "/a.pem"}
+
+
+@pytest.mark.parametrize("name", ["project", "my projects & [others]"])
+def test_an_environment_that_was_made_in_another_folder_is_made_anew(project, pythons, name):
+    """Its programs would be those of the project that was copied, or of none."""
+    fake(pythons / "python3.13", "3.13")
+    fake(project / ".venv/bin/python", "3.13")
+    folder = project.rename(project.with_name(name))
+    config = folder / ".venv/pyvenv.cfg"
+    for place, printed in ((folder, ""), (folder.with_name("before"), "it is made anew")):
+        config.write_text(f"home = /usr/bin\ncommand = /usr/bin/python -m venv {place}/.venv\n")
+        done = set_up(folder, "", {"PATH": f"{pythons}:{os.environ['PATH']}"})
+        assert ("made in" in done.stdout) == bool(printed)
+    assert f".venv was made in {folder.with_name('before')}/.venv: it is made anew." in done.stdout

@@ -56,12 +56,10 @@ make_venv() {
 python=${1-}
 [ -z "$python" ] || check_given "$python"
 has=$(.venv/bin/python -c 'import pip' 2> /dev/null && version_of .venv/bin/python) || has=
-# Its scripts name the folder in which it was made: that of a project before it was moved or copied.
-made=$(sed -n 's/^command = .* -m venv //p' .venv/pyvenv.cfg 2> /dev/null) || made=
-if [ -n "$has" ] && [ "${made:-$(pwd -P)/.venv}" != "$(pwd -P)/.venv" ]; then
-  echo ".venv was made in $made: it is made anew."
-  rm -rf .venv
-  has=
+# The scripts of .venv name the folder in which it was made: that of a project before a move or a copy.
+made=
+if [[ -n "$has" && "$(cat .venv/pyvenv.cfg 2> /dev/null)" =~ " -m venv "([^$'\n']+) ]]; then
+  [ "${BASH_REMATCH[1]}" = "$(pwd -P)/.venv" ] || made=${BASH_REMATCH[1]} has=
 fi
 [ -n "$python$has" ] || python=$(find_python)
 python=${python:-.venv/bin/python}
@@ -72,6 +70,8 @@ if [ "$version" != "$has" ]; then
   check_modules "$python" "$version"
   if [ -n "$has" ]; then
     echo ".venv has Python $has: it is made anew."
+  elif [ -n "$made" ]; then
+    echo ".venv was made in $made: it is made anew."
   elif [ -e .venv ]; then
     echo ".venv does not run: it is made anew."
   fi

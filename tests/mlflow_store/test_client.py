@@ -1,8 +1,10 @@
 """Tracking servers that are away, not MLflow's, too old, or let nobody in: in their own words."""
 
 import json
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -121,4 +123,15 @@ def test_no_message_about_a_server_that_is_away_has_the_password(monkeypatch):
 def test_a_folder_that_cannot_hold_a_store_is_told(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////dev/null/mlflow.db")
     with pytest.raises(SkipcastError, match="must answer but failed"):
+        open_client()
+
+
+def test_a_store_of_another_version_of_mlflow_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/new.db")
+    open_client()
+    with closing(sqlite3.connect(tmp_path / "new.db")) as store, store:
+        store.execute("UPDATE alembic_version SET version_num = 'later'")
+    copied = shutil.copy(tmp_path / "new.db", tmp_path / "later.db")  # MLflow knows the first
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copied}")
+    with pytest.raises(SkipcastError, match=r"later.db must answer but failed: .*later"):
         open_client()

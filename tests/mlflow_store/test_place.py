@@ -188,7 +188,22 @@ def test_artifacts_of_another_folder_are_out_of_reach(project, monkeypatch, tmp_
     assert out_of_reach(f"{tmp_path}/mlruns/1") is None
 
 
-def test_artifacts_on_the_machine_of_a_server_are_out_of_reach(project, monkeypatch):
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("/nowhere/mlruns/1", "are files where the server runs, /nowhere/mlruns/1"),
+        ("file:///nowhere/mlruns/1", "are files where the server runs, /nowhere/mlruns/1"),
+        ("mlruns/1", "are files where the server runs, mlruns/1"),
+        ("mlflow-artifacts:/1", None),
+        ("s3://bucket/1", None),
+    ],
+)
+def test_artifacts_on_the_machine_of_a_server_are_out_of_reach(project, monkeypatch, place, why):
     monkeypatch.setenv(VARIABLE, "http://127.0.0.1:5000")
-    assert out_of_reach("/nowhere/mlruns/1") is not None
-    assert out_of_reach("mlflow-artifacts:/1") is None
+    (project / "mlruns/1").mkdir(parents=True)
+    assert out_of_reach(place) == why
+
+
+def test_artifacts_of_a_server_on_this_machine_are_in_reach(project, monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, "http://127.0.0.1:5000")
+    assert out_of_reach(f"{tmp_path}/artifacts/1") is None

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import mlflow
 import requests
+from alembic.util import CommandError
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
@@ -69,7 +70,8 @@ def open_client() -> MlflowClient:
     """
     choose_store()
     uri = mlflow.get_tracking_uri()
-    with store_errors("answer", SQLAlchemyError, OSError):  # of a database that cannot be opened
+    # Where a database cannot be opened, its errors come as they are.
+    with store_errors("answer", SQLAlchemyError, CommandError, OSError):
         if urlsplit(uri).scheme in ("http", "https"):
             _check_server(uri)
         client = MlflowClient()
@@ -166,7 +168,7 @@ def check_in_reach(what: str, place: str) -> None:
     if why is not None:
         raise SkipcastError(
             f"The artifacts of {what} must be in reach of this folder but {why}. Type the command "
-            f"there; or name another store in {VARIABLE}, for example "
+            f"there, without {VARIABLE}; or name another store by it, for example "
             f"`export {VARIABLE}={SQLITE}$HOME/skipcast.db`."
         )
 

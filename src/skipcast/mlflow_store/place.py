@@ -128,13 +128,16 @@ def out_of_reach(place: str) -> str | None:
     Args:
         place: of an experiment or a model, as the store has it.
     """
-    if re.match(r"[a-z0-9+-]+:", place):
+    path = Path(_local(place))
+    if re.match(r"[a-z0-9+-]+:", str(path)):
         return None
     store = sqlite_file(os.environ[VARIABLE])
     if store is not None:
-        here = place.startswith("/") or store.parent.resolve() == Path.cwd().resolve()
-        return None if here else f"are known by their place in {store.parent}, {place}"
-    return None if Path(place).is_dir() else f"are files in {place} where the server runs"
+        here = path.is_absolute() or store.parent.resolve() == Path.cwd().resolve()
+        return None if here else f"are known by their place in {store.parent}, {path}"
+    # Of a machine that is not the server's: it lacks what holds the folder of all artifacts.
+    here = path.is_absolute() and path.parent.parent.is_dir()
+    return None if here else f"are files where the server runs, {path}"
 
 
 def make_relative(path: Path, name: str | None = None) -> None:
