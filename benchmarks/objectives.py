@@ -33,8 +33,8 @@ from skipcast.evaluation.split import split_sessions
 from skipcast.features.table import SKIPPED, feature_columns
 from skipcast.models.families import FAMILIES
 from skipcast.params import Params, read_params
+from skipcast.search.mlflow_runs import MODEL_FILE, TRIAL_FOLDER
 from skipcast.search.trials import search
-from skipcast.search.winners import MODEL_FILE, TRIAL_FOLDER
 
 OBJECTIVES = ("accuracy", "log_loss")
 HEADS = ("seed", "objective", "test accuracy", "change", "test log loss", "change")

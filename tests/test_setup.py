@@ -250,3 +250,17 @@ def test_uv_keeps_its_cache_where_it_can_be_written(tool, tmp_path):
 @pytest.mark.parametrize("variables", [{"HOME": "/proc"}, {"XDG_CACHE_HOME": "/proc"}])
 def test_uv_gets_a_cache_in_the_environment_where_its_own_cannot_be_written(tool, variables):
     assert tool.cache(variables) == {"UV_CACHE_DIR": str(Path(sys.prefix, "cache"))}
+
+
+@pytest.mark.parametrize("name", ["project", "my projects & [others]"])
+def test_an_environment_that_was_made_in_another_folder_is_made_anew(project, pythons, name):
+    """Its programs would be those of the project that was copied, or of none."""
+    fake(pythons / "python3.13", "3.13")
+    fake(project / ".venv/bin/python", "3.13")
+    folder = project.rename(project.with_name(name))
+    config = folder / ".venv/pyvenv.cfg"
+    for place, printed in ((folder, ""), (folder.with_name("before"), "it is made anew")):
+        config.write_text(f"home = /usr/bin\ncommand = /usr/bin/python -m venv {place}/.venv\n")
+        done = set_up(folder, "", {"PATH": f"{pythons}:{os.environ['PATH']}"})
+        assert ("made in" in done.stdout) == bool(printed)
+    assert f".venv was made in {folder.with_name('before')}/.venv: it is made anew." in done.stdout

@@ -56,6 +56,11 @@ make_venv() {
 python=${1-}
 [ -z "$python" ] || check_given "$python"
 has=$(.venv/bin/python -c 'import pip' 2> /dev/null && version_of .venv/bin/python) || has=
+# The scripts of .venv name the folder in which it was made: that of a project before a move or a copy.
+made=
+if [[ -n "$has" && "$(cat .venv/pyvenv.cfg 2> /dev/null)" =~ " -m venv "([^$'\n']+) ]]; then
+  [ "${BASH_REMATCH[1]}" = "$(pwd -P)/.venv" ] || made=${BASH_REMATCH[1]} has=
+fi
 [ -n "$python$has" ] || python=$(find_python)
 python=${python:-.venv/bin/python}
 version=$(version_of "$python")
@@ -66,6 +71,8 @@ if [ "$version" != "$has" ]; then
   "$python" tools/folder.py
   if [ -n "$has" ]; then
     echo ".venv has Python $has: it is made anew."
+  elif [ -n "$made" ]; then
+    echo ".venv was made in $made: it is made anew."
   elif [ -e .venv ]; then
     echo ".venv does not run: it is made anew."
   fi

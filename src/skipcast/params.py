@@ -1,7 +1,10 @@
 """`params.yaml`, read and checked: one frozen model per stage, named like the stage."""
 
+import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -140,8 +143,48 @@ class Params(Record):
     predict: Predict
 
 
+CHANGES = "SKIPCAST_PARAMS"  # variable: values instead of those in the file, as JSON by key
+
+
+def change(values: Sequence[str]) -> None:
+    """Let this process and those that it starts read other values than the file has.
+
+    Args:
+        values: such as `fetch.rows=20000`; without a value, that of the file stays.
+
+    Raises:
+        SkipcastError: one is no KEY=VALUE.
+    """
+    changes: dict[str, str] = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise SkipcastError(f"--set must be KEY=VALUE but got {text}. Write fetch.rows=20000.")
+        if value:
+            changes[key] = value
+    os.environ[CHANGES] = json.dumps(changes)
+
+
+def is_changed() -> bool:
+    """Tell whether `change` was called, here or in the process that started this one."""
+    return CHANGES in os.environ
+
+
+def _with_changes(content: Any) -> Any:
+    """Put the values of `change` into what the file holds."""
+    for key, value in json.loads(os.environ.get(CHANGES, "{}")).items():
+        *sections, name = key.split(".")
+        place = content
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if not isinstance(place, dict):
+            raise SkipcastError(f"--set must name a key of params.yaml but got {key}. Correct it.")
+        place[name] = yaml.safe_load(value)
+    return content
+
+
 def read_params(path: Path = Path("params.yaml")) -> Params:
-    """Read `path`.
+    """Read `path`, with the values of `change` instead of its own.
 
     Raises:
         SkipcastError: the file is not there or not YAML, or a key is unknown, of a wrong type or
@@ -156,7 +199,7 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
     except yaml.YAMLError as error:
         raise SkipcastError(f"{path} must be YAML but is not: {error}") from error
     try:
-        return Params.model_validate(content)
+        return Params.model_validate(_with_changes(content))
     except ValidationError as error:
         raise SkipcastError(
             f"{path} must hold what each stage expects but does not:\n"

@@ -11,23 +11,33 @@ from pathlib import Path
 from playwright.sync_api import Page, ViewportSize, expect
 
 from harness.servers import tracking_server
+from skipcast.mlflow_store.screen import champion_page
 
 SECONDS = 120
 SIZE: ViewportSize = {"width": 1400, "height": 860}
 
 
-def sort_by_accuracy(page: Page, address: str, experiment_id: str) -> None:
-    """Open the experiment, find the search, sort by accuracy."""
+def open_trials(page: Page, address: str, experiment: str) -> Page:
+    """Do as a first visitor does: find the experiment, follow its description to the trials.
+
+    Returns:
+        The page that opens, where the most accurate trial is the first.
+    """
     page.set_default_timeout(SECONDS * 1000)
-    page.goto(f"{address}/#/experiments/{experiment_id}/runs")
-    page.get_by_role("link", name="search", exact=True).wait_for()
-    assistant = page.get_by_role("button", name="Close")
-    if assistant.is_visible():
-        assistant.click()
-    page.get_by_role("button", name="Sort:").click()
-    page.get_by_placeholder("Search").last.fill("accuracy")
-    page.get_by_text("accuracy", exact=True).click()
-    expect(page.get_by_role("button", name="Sort: accuracy")).to_be_visible()
+    tour = page.get_by_role("button", name="Got it")
+    page.add_locator_handler(tour, tour.click)
+    page.goto(f"{address}/#/experiments")
+    page.get_by_placeholder("Search experiments").fill(experiment)
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name=experiment, exact=True).click()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="the trials by accuracy").click()
+    trials: Page = opened.value
+    trials.set_default_timeout(SECONDS * 1000)
+    trials.set_viewport_size(SIZE)
+    expect(trials.get_by_role("button", name="Sort: accuracy")).to_be_visible()
+    trials.get_by_role("button", name="Close").last.click()  # the assistant, which hides columns
+    return trials
 
 
 def trials_in_order(page: Page) -> list[str]:
@@ -55,14 +65,14 @@ def compare(page: Page, names: list[str]) -> None:
     page.get_by_text("train_accuracy", exact=True).wait_for()
 
 
-def open_model(page: Page, address: str, model: str) -> None:
+def open_champion(page: Page, address: str, model: str) -> None:
     """Open a registered model."""
-    page.goto(f"{address}/#/models/{model}")
+    page.goto(f"{address}/{champion_page(model)}")
     page.get_by_text("champion").first.wait_for()
 
 
 def main() -> None:
-    """Take the README's two pictures of the runs of `make run`."""
+    """Take the README's three pictures of the runs of `make run`."""
     import json
     import tempfile
 
@@ -73,15 +83,18 @@ def main() -> None:
     client = MlflowClient()
     names = [client.get_run(best["run_id"]).info.run_name for best in result["families"].values()]
     experiment_id = client.get_run(result["run_id"]).info.experiment_id
+    experiment = client.get_experiment(experiment_id).name
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         page = browser.new_page(viewport=SIZE)
         with tracking_server(Path(folder)) as address:
-            sort_by_accuracy(page, address, experiment_id)
-            compare(page, names)
-            page.screenshot(path="docs/figures/mlflow_compare.png")
-            open_model(page, address, "skipcast")
-            page.screenshot(path="docs/figures/mlflow_champion.png")
+            trials = open_trials(page, address, experiment)
+            trials_in_order(trials)
+            trials.screenshot(path="docs/figures/mlflow_trials.png")
+            compare(trials, names)
+            trials.screenshot(path="docs/figures/mlflow_compare.png")
+            open_champion(trials, address, "skipcast")
+            trials.screenshot(path="docs/figures/mlflow_champion.png")
         browser.close()
 
 

@@ -86,13 +86,17 @@ def model_server(
 
 
 @contextmanager
-def champion_server(folder: Path, *options: str) -> Iterator[tuple[Process, str]]:
+def champion_server(
+    folder: Path, *options: str, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[Process, str]]:
     """Run `skipcast serve` in `folder`; yield the process and the server's address."""
-    shutil.copy(ROOT / "params.yaml", folder)
+    if not (folder / "params.yaml").exists():
+        shutil.copy(ROOT / "params.yaml", folder)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command: Command = [SKIPCAST, "serve", "--port", str(port), *options]
-    with running(command, f"{url}/ping", folder / f"{port}.log", cwd=folder) as server:
+    log = folder / f"{port}.log"
+    with running(command, f"{url}/ping", log, cwd=folder, env=env) as server:
         yield server, url
 
 

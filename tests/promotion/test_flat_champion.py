@@ -51,6 +51,7 @@ def test_a_candidate_is_compared_with_it(judgement):
 
 
 def test_it_is_rolled_back_to(registry, tmp_path):
+    (tmp_path / "MLmodel").write_text("flavors: {python_function: {}}")
     registry.client.create_model_version(registry.name, str(tmp_path))
     registry.carry_out(Entry("promoted", 2, 1, "better", "7"))
     assert registry.roll_back().version == 1

@@ -1,5 +1,7 @@
 """The ledger and the alias, on a real MLflow store; the versions hold no model."""
 
+import shutil
+
 import pytest
 
 from skipcast.errors import SkipcastError
@@ -11,12 +13,13 @@ SCORES = {"accuracy": (0.75, 0.74, 0.76)}
 
 @pytest.fixture
 def registry(tracking, request, tmp_path):
-    """A model with three versions and no champion."""
+    """A model with three versions and no champion; of their files there is what says so."""
     made = Registry(f"model-{request.node.name[:40].replace('[', '-').replace(']', '')}")
     made.client.create_registered_model(made.name)
     for number in (1, 2, 3):
         folder = tmp_path / str(number)
         folder.mkdir()
+        (folder / "MLmodel").write_text("flavors: {python_function: {}}")
         made.client.create_model_version(made.name, str(folder), tags={"family": "lightgbm"})
     return made
 
@@ -96,10 +99,41 @@ def test_a_registry_that_fails_half_way_leaves_the_champion(registry):
 def test_a_registry_that_does_not_answer_is_told(tracking, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    registry = Registry("model")
-    for ask in (registry.champion, registry.history, registry.roll_back):
-        with pytest.raises(SkipcastError, match=r"(?s)http://127.0.0.1:9 must .* was not changed"):
-            ask()
+    with pytest.raises(SkipcastError, match=r"(?s)http://127.0.0.1:9 must .* was not changed"):
+        Registry("model")
+
+
+def lose(registry, version):
+    """Delete the files of a version."""
+    place = registry.client.get_model_version_download_uri(registry.name, str(version))
+    shutil.rmtree(place)
+
+
+def test_roll_back_refuses_a_version_whose_files_are_gone(registry):
+    for version in (1, 2, 3):
+        promoted(registry, version)
+    lose(registry, 2)
+    with pytest.raises(SkipcastError, match=r"MLmodel is gone. Name another .* by --to: 1\."):
+        registry.roll_back()
+    assert registry.champion() == 3
+    assert registry.roll_back(1).version == 1
+
+
+def test_a_champion_whose_files_are_gone_is_told(registry):
+    promoted(registry, 1)
+    lose(registry, 1)
+    with pytest.raises(SkipcastError, match=r"version 1 of .* must be there but MLmodel is gone"):
+        registry.require_champion()
+
+
+def test_a_deleted_ledger_is_told(registry):
+    promoted(registry, 1)
+    ledger = registry.client.get_experiment_by_name(f"{registry.name}-promotions")
+    registry.client.delete_experiment(ledger.experiment_id)
+    with pytest.raises(SkipcastError, match="mlflow experiments restore -x"):
+        registry.history()
+    registry.client.restore_experiment(ledger.experiment_id)
+    assert registry.history()[0].version == 1
 
 
 def test_a_champion_that_is_required_is_returned(registry):
@@ -108,5 +142,5 @@ def test_a_champion_that_is_required_is_returned(registry):
 
 
 def test_a_champion_that_is_required_and_missing_names_the_remedy(registry):
-    with pytest.raises(SkipcastError, match=r"@champion must be registered but is not.*dvc repro"):
+    with pytest.raises(SkipcastError, match=r"@champion must be registered in .*dvc repro"):
         registry.require_champion()

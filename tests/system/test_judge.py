@@ -156,9 +156,11 @@ def rolled_back(worse, registry, plays):
 
 @pytest.fixture(scope="module")
 def unfit(promote, rolled_back, families):
-    """The good model comes when the champion's model has lost a file."""
+    """The good model comes when a file of the champion's model is damaged."""
     assert rolled_back[0].version == 1
-    with without(folder_of(families["logistic"]) / "MLmodel"):
+    file = folder_of(families["logistic"]) / "artifacts/model.json"
+    with without(file):
+        file.write_text("damaged")
         return promote("lightgbm")
 
 
@@ -192,7 +194,7 @@ def without(path):
     try:
         yield
     finally:
-        hidden.rename(path)
+        hidden.replace(path)
 
 
 def test_the_first_candidate_is_promoted_as_there_is_no_champion(first):
@@ -319,6 +321,41 @@ def test_the_ledger_holds_all_steps_the_last_first(unfit, registry):
     assert history[0] == unfit.entry
 
 
+@pytest.fixture(params=["MLmodel", "artifacts/classifier", "code", "."])
+def champion_without_file(request, unfit, families):
+    """The champion, the good model, has lost a file, or all."""
+    assert unfit.champion == 2
+    with without((folder_of(families["lightgbm"]) / request.param).resolve()):
+        yield
+
+
+@pytest.mark.usefixtures("champion_without_file")
+def test_a_champion_whose_files_are_gone_is_not_passed_over(judge_plays, registry):
+    with pytest.raises(SkipcastError, match=r"champion, .* is gone.*`skipcast promote --without"):
+        judge_plays(best="logistic", registry=registry)
+
+
+@pytest.mark.usefixtures("champion_without_file")
+def test_a_champion_whose_files_are_gone_gives_way_by_hand(judge_plays, registry):
+    judgement = judge_plays(best="logistic", registry=registry, with_champion=False)
+    assert (judgement.champion, judgement.comparison) == (2, None)
+    assert judgement.answers.unfit == "its files are gone"
+
+
+@pytest.mark.usefixtures("unfit")
+def test_a_champion_whose_files_are_there_does_not_give_way_by_hand(judge_plays, registry):
+    with pytest.raises(SkipcastError, match=r"those of version 2 are there\. Leave it out"):
+        judge_plays(best="logistic", registry=registry, with_champion=False)
+
+
+def test_a_candidate_that_is_not_in_the_store_is_told(judge_plays, families):
+    with (
+        without(folder_of(families["logistic"]) / "MLmodel"),
+        pytest.raises(SkipcastError, match=r"best logistic model of data/search\.json must be in"),
+    ):
+        judge_plays()
+
+
 @pytest.fixture(scope="module")
 def too_good(promote, params):
     """A candidate whose accuracy is above `promote.too_good`, in a registry of its own."""
@@ -339,11 +376,13 @@ def test_a_candidate_that_is_too_good_makes_no_champion(too_good):
 
 @pytest.fixture
 def judge_plays(families, features, plays, params):
-    """Return a function that judges what it gets of plays and features for a new registry."""
-    result = SearchResult(run_id="parent", families=families, best="lightgbm")
+    """Return a function that judges what it gets of plays and features, for a new registry."""
 
-    def run(plays=plays, features=features):
-        return judge(plays, features, result, params, Registry("nobody"))
+    def run(plays=plays, features=features, *, best="lightgbm", registry=None, with_champion=True):
+        searched = families if registry is None else {best: families[best]}
+        result = SearchResult(run_id="parent", families=searched, best=best)
+        registry = registry or Registry("nobody")
+        return judge(plays, features, result, params, registry, with_champion=with_champion)
 
     return run
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from harness.clients import records
-from harness.servers import ROOT, environment, model_server
+from harness.clones import Clone, make_clone
+from harness.servers import model_server
 from mlflow import MlflowClient
 
 from skipcast.artifacts import LoadReceipt, Metrics, Promotion
@@ -22,61 +22,10 @@ from skipcast.schema import LOG, OUTCOMES, names
 WIDE = 100  # columns of a terminal
 
 
-class Clone:
-    """A clone of the project as a new user has it, and its command line."""
-
-    def __init__(self, folder: Path, home: Path) -> None:
-        self.folder = folder
-        unset = ("DATABASE_URL", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")
-        self.env = {name: value for name, value in environment().items() if name not in unset}
-        self.env["HOME"] = str(home)
-
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False
-        )
-
-    def must(self, *command: str) -> str:
-        """Run a command that must succeed; return what it printed."""
-        done = self.run(*command)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def set_params(self, **sections) -> None:
-        path = self.folder / "params.yaml"
-        content = yaml.safe_load(path.read_text())
-        for section, changes in sections.items():
-            content[section] |= changes
-        path.write_text(yaml.safe_dump(content))
-
-    def outputs(self) -> dict[str, bytes]:
-        files = [*self.folder.glob("data/*.*"), *self.folder.glob("metrics/*/*.json")]
-        return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
-
-
 @pytest.fixture(scope="module")
 def new_clone(tmp_path_factory) -> Clone:
     """A clone in which nothing has run."""
-    folder, home = tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("home")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    made = ("dvc.lock", "metrics/")  # by runs in this working tree
-    for name in sorted(n for n in listed.stdout.split("\0") if n and not n.startswith(made)):
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_file():
-            shutil.copyfile(ROOT / name, target)
-    clone = Clone(folder, home)
-    clone.must("git", "init", "--quiet")
-    clone.must("git", "add", ".")
-    clone.must("git", "config", "user.name", "test")
-    clone.must("git", "config", "user.email", "test@example.org")
-    clone.must("git", "commit", "--quiet", "-m", "clone")
+    clone = make_clone(tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("home"))
     clone.set_params(
         fetch={"twin_sessions": 300, "rows": 4000},
         search={"families": {"logistic": 2, "lightgbm": 2, "xgboost": 2}},

@@ -1,5 +1,6 @@
 """A search on a real Postgres server and a real MLflow store: what it logs, what it does again."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,6 +168,26 @@ def test_runs_that_were_deleted_are_made_again(make_job, postgres):
     assert second.run_id != first.run_id
     assert scores(second) == scores(first)
     check_complete(job, postgres, second, parents=2)
+
+
+GONE = {
+    "a file of a trial": lambda result: f"{result.families['logistic'].run_id}/artifacts/trial",
+    "what was found": lambda result: f"{result.run_id}/artifacts/search.json",
+    "the models": lambda _: "models",
+}
+
+
+@pytest.mark.parametrize("gone", GONE)
+def test_a_search_whose_artifacts_are_gone_is_done_again(make_job, postgres, gone):
+    job = make_job(f"gone {gone}", families={"logistic": 2})
+    first = search(job, postgres)
+    experiment = MlflowClient().get_run(first.run_id).info.experiment_id
+    path = Path("mlruns", experiment, GONE[gone](first))
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    second = search(job, postgres)
+    assert scores(second) == scores(first)
+    assert mlflow.pyfunc.load_model(second.candidate.model_uri).metadata.run_id
+    assert search(job, postgres) == second
 
 
 def fail(*_, **__):

@@ -56,9 +56,7 @@ def test_mlflow_goes_away(mine, tmp_path, postgres, monkeypatch):
         address = stack.enter_context(tracking_server(tmp_path, *store))
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         at_second_log(patch, stack.close)
-        with pytest.raises(
-            SkipcastError, match=rf"MLflow tracking server {address} must .* failed"
-        ):
+        with pytest.raises(SkipcastError, match=rf"MLflow store {address} must .* failed"):
             search(mine, postgres)
     with tracking_server(tmp_path, *store, port=int(address.rpartition(":")[2])):
         check_complete(mine, postgres, search(mine, postgres))

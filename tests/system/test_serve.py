@@ -75,7 +75,7 @@ def test_a_port_that_is_taken_ends_in_one_message(tmp_path):
 
 @pytest.mark.usefixtures("tracking")
 def test_no_champion_is_told():
-    match = r"models:/nobody@champion must be registered but is not: .* `dvc repro` makes it"
+    match = r"models:/nobody@champion must be registered in .* but is not: .* `dvc repro` makes it"
     with pytest.raises(SkipcastError, match=match):
         Registry("nobody").require_champion()
 

@@ -2,7 +2,7 @@
 
 import mlflow
 import pytest
-from harness.mlflow_ui import SIZE, compare, open_model, sort_by_accuracy, trials_in_order
+from harness.mlflow_ui import SIZE, compare, open_champion, open_trials, trials_in_order
 from harness.servers import tracking_server
 from mlflow import MlflowClient
 from playwright.sync_api import expect
@@ -24,21 +24,26 @@ def test_a_person_compares_accuracy_and_finds_the_champion(browser, compared, tm
     )
     expected = [round(run.data.metrics["accuracy"], 6) for run in runs]
     accuracy = {run.info.run_name: round(run.data.metrics["accuracy"], 6) for run in runs}
-    page = browser.new_page(viewport=SIZE)
+    context = browser.new_context(viewport=SIZE)
     with tracking_server(tmp_path) as address:
-        sort_by_accuracy(page, address, runs[0].info.experiment_id)
+        page = open_trials(context.new_page(), address, "searched")
         for _ in range(30):
             shown = trials_in_order(page)
             if [accuracy[name] for name in shown] == expected:
                 break
             page.wait_for_timeout(1000)
         assert [accuracy[name] for name in shown] == expected
+        # The table shows the accuracy without a column to be picked, and where the models are.
+        best = page.locator(".ag-row", has_text=f"{expected[0]:.6f}"[:-1])
+        expect(best.first).to_be_visible()
+        expect(page.get_by_role("link", name="compared").first).to_be_visible()
         compare(page, shown[:2])
         for name in shown[:2]:
             expect(page.get_by_text(name).first).to_be_visible()
         for name in shown[:2]:
             expect(page.get_by_text(f"{accuracy[name]:.3f}"[:-1]).first).to_be_visible()
-        open_model(page, address, "compared")
+        open_champion(page, address, "compared")
+        expect(page.get_by_role("link", name="Model registry")).to_be_visible()
         expect(page.get_by_text("Version 1")).to_be_visible()
         expect(page.get_by_text("@ champion")).to_be_visible()
-    page.close()
+    context.close()

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from skipcast.errors import SkipcastError
 from skipcast.params import read_params
 from skipcast.promotion.alias import champion_uri
 
@@ -25,16 +26,23 @@ def predict(
     """Score the plays of a file, of any size, with the model that is served."""
     from skipcast.clients import batch, drift
     from skipcast.files import write_json
+    from skipcast.mlflow_store.place import choose_store
     from skipcast.reading.categories import tell_new
 
     params = read_params()
-    outcome = batch.predict(
-        source,
-        output,
-        model or champion_uri(params.promote.model),
-        history=score_history,
-        summary=summary is not None,
-    )
+    choose_store()
+    try:
+        outcome = batch.predict(
+            source,
+            output,
+            model or champion_uri(params.promote.model),
+            history=score_history,
+            summary=summary is not None,
+        )
+    except SkipcastError:
+        if model is None:
+            _check_champion(params.promote.model)
+        raise
     for sentence in tell_new(outcome.new_texts):
         typer.echo(f"Warning: {sentence}", err=True)
     typer.echo(f"{outcome.scored} of {outcome.plays} plays scored: {output}", err=True)
@@ -43,3 +51,13 @@ def predict(
         write_json(summary, figures)
         for warning in figures["warnings"]:
             typer.echo(f"Warning: {warning}", err=True)
+
+
+def _check_champion(model: str) -> None:
+    """Say so where there is no champion to score the plays, or its files are gone.
+
+    Only after a failure: it takes longer than to score a small file.
+    """
+    from skipcast.promotion.registry import Registry
+
+    Registry(model).require_champion()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from skipcast.artifacts import FEATURES, TRACKS, LoadReceipt, SearchResult
 from skipcast.cli.report import _plays_with_tracks
 from skipcast.commits import MISSING
 from skipcast.files import read_parquet
+from skipcast.mlflow_store.place import MAKE_AGAIN
 from skipcast.params import read_params
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ def promote(
     ] = False,
     history: Annotated[
         bool, typer.Option("--history", help="Print all decisions, the latest first.")
+    ] = False,
+    without_champion: Annotated[
+        bool,
+        typer.Option("--without-champion", help="Judge without a champion whose files are gone."),
     ] = False,
 ) -> None:
     """Score the best model on the test sessions; make it champion if it is better."""
@@ -42,12 +48,14 @@ def promote(
         read_parquet(FEATURES, made_by="features"),
     )
     plays = _plays_with_tracks(tracks)
+    arguments = plays, features, result, params, registry
+    judged = partial(judge, *arguments, with_champion=not without_champion)
     if dry_run:
-        entry = publish.entry_of(judge(plays, features, result, params, registry), 0)
+        entry = publish.entry_of(judged(), 0)
         _print_verdict(entry, "would be ")
         return
     with _one_at_a_time(registry), Console(stderr=True).status("Scoring on the test sessions"):
-        judgement = judge(plays, features, result, params, registry)
+        judgement = judged()
         entry = publish.conclude(
             judgement, registry, params, tracks, result=result, receipt=receipt
         )
@@ -106,7 +114,10 @@ def _score_lines(entry: "Entry") -> Iterator[str]:
 
 def _print_history(entries: "list[Entry]") -> None:
     if not entries:
-        typer.echo("No decision yet. `dvc repro promote` makes the first.")
+        typer.echo(
+            "No decision yet. `dvc repro` makes the first. If DVC finds all up to date, this is "
+            f"another MLflow store than then, or it was emptied: {MAKE_AGAIN} makes it anew."
+        )
     for entry in entries:
         before = f"version {entry.champion}" if entry.champion else "none"
         failed = "" if entry.status == "FINISHED" else f" [{entry.status}: not carried out]"

@@ -52,17 +52,30 @@ def figure(
 
 def report() -> None:
     """Print the accuracy of families, baselines and champion, and what to type next."""
+    from skipcast.mlflow_store.client import find_experiment
+    from skipcast.mlflow_store.place import typed
+    from skipcast.mlflow_store.screen import runs_page
+    from skipcast.promotion.registry import Registry
+
     note = SYNTHETIC_NOTE if LoadReceipt.read().synthetic else ""
+    metrics, promotion = Metrics.read(), Promotion.read()
     output = Console(soft_wrap=True)
-    output.print(_accuracy_table(Metrics.read(), Promotion.read(), note))
+    output.print(_accuracy_table(metrics, promotion, note))
     params = read_params()
+    registry = Registry(params.promote.model)
+    if promotion.champion.version is not None:
+        registry.require_champion()
+    searches = find_experiment(registry.client, params.search.experiment)
     output.print("Next, here in the root of the project:", highlight=False)
     for command in (
         ". .venv/bin/activate",
         "mlflow ui",
-        shlex.join(serve_command(params.promote.model, params.serve)),
+        typed(shlex.join(serve_command(params.promote.model, params.serve))),
     ):
         output.print(f"  {command}", highlight=False)
+    if searches is not None:
+        page = f"http://localhost:5000/{runs_page(searches.experiment_id)}"
+        output.print(f"The MLflow UI shows the trials by accuracy at {page}", highlight=False)
 
 
 def _accuracy_table(metrics: Metrics, promotion: Promotion, note: str) -> Table:

@@ -17,8 +17,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from skipcast.clients.demo_session import Row, parse_session, view
 from skipcast.errors import SkipcastError
+from skipcast.reading.values import display
 from skipcast.schema import TARGET, is_synthetic
-from skipcast.serving.parse import display
 
 PAGE = Path(__file__).with_name("demo_page")
 OFFERED = 300  # sessions to pick from

@@ -11,8 +11,9 @@ import pandas as pd
 from skipcast.arrays import Floats
 from skipcast.errors import SkipcastError
 from skipcast.features.build import GROUPS
+from skipcast.reading.values import display
 from skipcast.schema import ALIAS, INPUTS, REASON_START, TARGET, is_synthetic
-from skipcast.serving.parse import display, read_request
+from skipcast.serving.parse import read_request
 
 MAX_PLAYS = 100  # of a pasted session: more do not fit the page
 MAX_LETTERS = 1_000_000  # of a pasted text: as many plays with all columns have fewer

@@ -22,10 +22,10 @@ from skipcast.evaluation.explain import Explained, explain
 from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import predicted
 from skipcast.features.table import KEY_COLUMNS, feature_columns
+from skipcast.mlflow_store.client import store_errors
 from skipcast.models.families import FAMILIES, Family
 from skipcast.params import Params
 from skipcast.processes import ProcessKilledError, cpu_count
-from skipcast.promotion.ledger import registry_errors
 from skipcast.schema import TARGET
 
 
@@ -130,7 +130,7 @@ def _best_booster(result: SearchResult) -> list[Family]:
 
 def _classifier(family: Family, model_uri: str) -> Any:
     model_id = model_uri.removeprefix("models:/")
-    with registry_errors(f"give the best {family} model"), tempfile.TemporaryDirectory() as folder:
+    with store_errors(f"give the best {family} model"), tempfile.TemporaryDirectory() as folder:
         place = MlflowClient().get_logged_model(model_id).artifact_location
         path = mlflow.artifacts.download_artifacts(f"{place}/artifacts/classifier", dst_path=folder)
         return FAMILIES[family].load(Path(path), threads=cpu_count())

@@ -3,13 +3,14 @@
 `judge` only reads; `publish.py` does what follows from it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 
 from skipcast.artifacts import SearchResult
+from skipcast.errors import SkipcastError
 from skipcast.evaluation.baselines import BASELINES, RULES
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.scores import (
@@ -54,6 +55,8 @@ def judge(
     result: SearchResult,
     params: Params,
     registry: Registry,
+    *,
+    with_champion: bool = True,
 ) -> Judgement:
     """Score the candidate, the baselines and the champion on the test sessions; decide.
 
@@ -63,15 +66,20 @@ def judge(
         result: of the search, `data/search.json`.
         params: all of them.
         registry: of the model; only read.
+        with_champion: compare with the champion; False for one whose files are gone.
 
     Raises:
         SkipcastError: there are too few test sessions or outcomes, the registry does not answer,
-            or the candidate cannot be scored.
+            the candidate cannot be scored, or files of a champion to compare with are gone.
     """
+    registry.check_candidate(result)
     champion = registry.champion()
-    kept = champion is not None and champion == registry.find(result.candidate.run_id)
-    rival = None if champion is None or kept else f"models:/{registry.name}/{champion}"
+    kept = champion is not None and champion == registry.find(result.candidate.model_uri)
+    to_ask = None if kept else champion
+    rival = None if to_ask is None else _rival(registry, to_ask, is_asked=with_champion)
     answers = ask(plays, features, result, params, rival)
+    if to_ask is not None and not with_champion:
+        answers = replace(answers, unfit="its files are gone")
     test = HeldOut.of(
         answers.plays,
         params.features.horizon,
@@ -88,6 +96,19 @@ def judge(
         result.best, champion, kept, answers, scores_of, **_details(test, answers),
         comparison=comparison, verdict=verdict,
     )  # fmt: skip
+
+
+def _rival(registry: Registry, champion: int, *, is_asked: bool) -> str | None:
+    """Return MLflow's name of the champion, None where it is not to be asked."""
+    if is_asked:
+        registry.check_comparable(champion)
+        return f"models:/{registry.name}/{champion}"
+    if registry.missing_file(champion) is None:
+        raise SkipcastError(
+            "--without-champion must be for a champion whose files are gone but those of version "
+            f"{champion} are there. Leave it out."
+        )
+    return None
 
 
 class _Details(TypedDict):

@@ -12,10 +12,15 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
+from mlflow.entities import Experiment
 
 from skipcast.artifacts import Decision
-from skipcast.errors import SkipcastError, hide_credentials
+from skipcast.mlflow_store.client import (
+    find_experiment,
+    make_experiment,
+    promotions_of,
+    store_errors,
+)
 
 ENTRY = "skipcast.decision"  # the tag that holds an entry as JSON
 Scores = Mapping[str, Sequence[float]]  # by the name of the score: it and its 95 % interval
@@ -37,20 +42,6 @@ class Entry:
     status: str = "FINISHED"  # FAILED where the registry did not do what was decided
 
 
-@contextmanager
-def registry_errors(what: str) -> Iterator[None]:
-    """Raise an error of MLflow as one that a user can mend; `what` is what MLflow was to do."""
-    try:
-        yield
-    except MlflowException as error:
-        address = hide_credentials(mlflow.get_tracking_uri())
-        raise SkipcastError(
-            f"The MLflow registry {address} must {what} but did not: "
-            f"{hide_credentials(str(error))}\n"
-            "The champion was not changed. Start the server or correct MLFLOW_TRACKING_URI."
-        ) from error
-
-
 class Ledger:
     """The decisions on the versions of one registered model."""
 
@@ -58,7 +49,7 @@ class Ledger:
         """Open the ledger of `model`, which may have no decision yet."""
         self._model = model
         self._client = client
-        self._experiment = f"{model}-promotions"
+        self._experiment = promotions_of(model)
 
     @contextmanager
     def write(self, entry: Entry, files: Path | None = None) -> Iterator[str]:
@@ -66,10 +57,7 @@ class Ledger:
 
         If that fails, the entry's status is FAILED.
         """
-        existing = self._client.get_experiment_by_name(self._experiment)
-        experiment_id = (
-            existing.experiment_id if existing else self._client.create_experiment(self._experiment)
-        )
+        experiment_id = make_experiment(self._client, self._experiment)
         text = json.dumps({k: v for k, v in asdict(entry).items() if k != "status"})
         run = self._client.create_run(
             experiment_id, run_name=f"{entry.decision} {entry.version}", tags={ENTRY: text}
@@ -83,16 +71,24 @@ class Ledger:
             raise
         self._client.set_terminated(run.info.run_id, "FINISHED")
 
+    def check(self) -> Experiment | None:
+        """Return the experiment if there is one: a promotion must not fail at its end.
+
+        Raises:
+            SkipcastError: it was deleted, or the store does not answer.
+        """
+        return find_experiment(self._client, self._experiment)
+
     def history(self) -> list[Entry]:
         """Return all entries, the latest first.
 
         Raises:
-            SkipcastError: the registry does not answer.
+            SkipcastError: the registry does not answer, or the experiment was deleted.
         """
-        with registry_errors(f"list the decisions on {self._model}"):
-            experiment = self._client.get_experiment_by_name(self._experiment)
-            if experiment is None:
-                return []
+        experiment = self.check()
+        if experiment is None:
+            return []
+        with store_errors(f"list the decisions on {self._model}"):
             runs = mlflow.search_runs(
                 [experiment.experiment_id],
                 filter_string=f"tags.`{ENTRY}` != ''",

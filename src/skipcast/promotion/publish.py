@@ -66,7 +66,7 @@ def _register(
 ) -> Entry:
     """Register the candidate; return the entry for the ledger."""
     best = result.candidate
-    version = registry.register(best.model_uri, best.run_id, judgement.family)
+    version = registry.register(best.model_uri, judgement.family)
     return entry_of(judgement, version, data=receipt.tables["training_set"].hash)
 
 

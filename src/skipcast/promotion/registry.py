@@ -8,22 +8,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from skipcast.artifacts import SearchResult
 from skipcast.commits import git_commit
-from skipcast.errors import SkipcastError
+from skipcast.errors import SkipcastError, hide_credentials
+from skipcast.mlflow_store.client import check_in_reach, open_client, store_errors
+from skipcast.mlflow_store.files import missing_of_logged_model, missing_of_model
+from skipcast.mlflow_store.place import MAKE_AGAIN, VARIABLE
 from skipcast.promotion.alias import ALIAS, champion_uri
-from skipcast.promotion.ledger import Entry, Ledger, registry_errors
+from skipcast.promotion.ledger import Entry, Ledger
 
 
 class Registry:
     """The versions of one registered model."""
 
     def __init__(self, name: str) -> None:
-        """Open the registry of the current tracking URI; `name` may be new."""
+        """Open the registry of the current tracking URI; `name` may be new.
+
+        Raises:
+            SkipcastError: the registry does not answer.
+        """
         self.name = name
-        self.client = MlflowClient()
+        self.client = open_client()
         self._ledger = Ledger(name, self.client)
 
     def champion(self) -> int | None:
@@ -32,60 +39,114 @@ class Registry:
         Raises:
             SkipcastError: the registry does not answer.
         """
-        with registry_errors(f"tell the champion of {self.name}"):
+        with store_errors(f"tell the champion of {self.name}"):
             try:
-                version = self.client.get_model_version_by_alias(self.name, ALIAS).version
+                model = self.client.get_registered_model(self.name)
             except MlflowException as error:
-                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                    return None  # no such model, or no such alias
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return None
                 raise
-        return int(version)
+        version = model.aliases.get(ALIAS)
+        return None if version is None else int(version)
 
     def require_champion(self) -> int:
         """Return the version that has the alias.
 
         Raises:
-            SkipcastError: none has it, or the registry does not answer.
+            SkipcastError: none has it, its files are gone, or the registry does not answer.
         """
         version = self.champion()
         if version is None:
+            decided = "; `skipcast promote --history` tells why" if self.history() else ""
             raise SkipcastError(
-                f"{champion_uri(self.name)} must be registered but is not: {self.name} has no "
-                f"version with the alias {ALIAS}. `dvc repro` makes it."
+                f"{champion_uri(self.name)} must be registered in {_store()} but is not: "
+                f"{self.name} has no version with the alias {ALIAS}{decided}. `dvc repro` makes "
+                "it. If DVC finds all up to date, this is not the store in which it did so, or "
+                f"that was emptied: correct {VARIABLE}, or type {MAKE_AGAIN}."
+            )
+        gone = self.missing_file(version)
+        if gone is not None:
+            raise SkipcastError(
+                f"{self._files_of(version)} must be there but {gone} is gone. Bring them back from "
+                "a backup, go back to an earlier champion by `skipcast rollback`, or make another "
+                f"one: {MAKE_AGAIN}."
             )
         return version
 
-    def find(self, run_id: str) -> int | None:
-        """Return the version that holds the model of a run, or None."""
-        with registry_errors(f"list the versions of {self.name}"):
-            versions = self.client.search_model_versions(
-                f"name = '{self.name}' and run_id = '{run_id}'"
-            )
-        return int(versions[0].version) if versions else None
+    def missing_file(self, version: int) -> str | None:
+        """Return the first file that the model of a version needs and does not have, or None."""
+        with store_errors(f"list the files of version {version} of {self.name}"):
+            place = self.client.get_model_version_download_uri(self.name, str(version))
+        check_in_reach(f"version {version} of {self.name}", place)
+        with store_errors(f"list the files of version {version} of {self.name}"):
+            return missing_of_model(place)
 
-    def register(self, model_uri: str, run_id: str, family: str) -> int:
-        """Register the model of a run, once however often it is promoted."""
-        version = self.find(run_id)
+    def _files_of(self, version: int) -> str:
+        return f"The files of version {version} of {self.name} in {_store()}"
+
+    def check_comparable(self, version: int) -> None:
+        """Refuse to judge a candidate against a champion of which only the name is left.
+
+        Raises:
+            SkipcastError: files of the version are gone.
+        """
+        gone = self.missing_file(version)
+        if gone is not None:
+            raise SkipcastError(
+                f"{self._files_of(version)}, the champion, must be there to compare with but "
+                f"{gone} is gone. Bring them back from a backup; or go back to an earlier champion "
+                "by `skipcast rollback`; or type `skipcast promote --without-champion` to judge "
+                "the candidate as if it were the first."
+            )
+
+    def check_candidate(self, result: SearchResult) -> None:
+        """Find out before the work that models or the ledger are not there.
+
+        Raises:
+            SkipcastError: a model of the search is not in this store, or not whole; the ledger was
+                deleted; or the registry does not answer.
+        """
+        self._ledger.check()
+        for family, best in result.families.items():
+            with store_errors(f"tell about the best {family} model"):
+                gone = missing_of_logged_model(self.client, best.model_uri)
+            if gone is not None:
+                raise SkipcastError(
+                    f"The best {family} model of data/search.json must be in {_store()} but "
+                    f"{gone} is not there. Correct {VARIABLE} if it is in another store, or make "
+                    f"it again: {MAKE_AGAIN}."
+                )
+
+    def find(self, model_uri: str) -> int | None:
+        """Return the version that holds a logged model, or None."""
+        with store_errors(f"list the versions of {self.name}"):
+            versions = self.client.search_model_versions(f"name = '{self.name}'")
+        id_ = model_uri.removeprefix("models:/")  # a server may note the place of its files instead
+        return next((int(v.version) for v in versions if id_ in str(v.source)), None)
+
+    def register(self, model_uri: str, family: str) -> int:
+        """Register a logged model, once however often it is promoted."""
+        version = self.find(model_uri)
         if version is not None:
             return version
-        with registry_errors(f"register a version of {self.name}"):
+        with store_errors(f"register a version of {self.name}"):
             registered = mlflow.register_model(model_uri, self.name, tags={"family": family})
         return int(registered.version)
 
     def family(self, version: int) -> str:
         """Return the family of a version, as `register` noted it."""
-        with registry_errors(f"tell about version {version} of {self.name}"):
+        with store_errors(f"tell about version {version} of {self.name}"):
             tags = self.client.get_model_version(self.name, str(version)).tags
         return tags.get("family", "unknown")
 
     def settings(self, run_id: str) -> dict[str, str]:
         """Return the hyperparameters that a run logged."""
-        with registry_errors(f"tell about the run {run_id}"):
+        with store_errors(f"tell about the run {run_id}"):
             return dict(self.client.get_run(run_id).data.params)
 
     def attach(self, model_uri: str, file: Path) -> None:
         """Put a file beside the model itself, so that who gets the model gets it, too."""
-        with registry_errors(f"take {file.name} for {model_uri}"):
+        with store_errors(f"take {file.name} for {model_uri}"):
             self.client.log_model_artifact(model_uri.removeprefix("models:/"), str(file))
 
     def carry_out(self, entry: Entry, files: Path | None = None) -> Entry:
@@ -100,7 +161,7 @@ class Registry:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entry = replace(entry, when=now, commit=git_commit())
         what = f"record a decision on version {entry.version} of {self.name}"
-        with registry_errors(what), self._ledger.write(entry, files) as run_id:
+        with store_errors(what), self._ledger.write(entry, files) as run_id:
             self._tag(entry, run_id)
             if entry.decision in ("promoted", "rolled back"):
                 self._move(entry)
@@ -115,8 +176,16 @@ class Registry:
         }
         if entry.scores:
             tags |= {f"test_{name}": str(score) for name, (score, *_) in entry.scores.items()}
+        if entry.scores:
+            self._describe(entry)
         for key, value in tags.items():
             self.client.set_model_version_tag(self.name, str(entry.version), key, value)
+
+    def _describe(self, entry: Entry) -> None:
+        """Give the version the description that the UI's list of versions shows."""
+        value, low, high = (entry.scores or {})["accuracy"]
+        about = f"Accuracy {value:.4f} ({low:.4f} to {high:.4f}) on the test sessions"
+        self.client.update_model_version(self.name, str(entry.version), description=about)
 
     def _move(self, entry: Entry) -> None:
         present = self.champion()
@@ -135,8 +204,8 @@ class Registry:
         """Make an earlier champion champion again: version `to`, or the one before the present.
 
         Raises:
-            SkipcastError: there is no such earlier champion; the message lists those that there
-                are.
+            SkipcastError: there is no such earlier champion, the message lists those that there
+                are; or its files are gone.
         """
         present = self.champion()
         moves = [
@@ -155,5 +224,16 @@ class Registry:
                 f"{to or 'none before the present one'}. Earlier champions: {listed}. "
                 "`skipcast promote --history` lists all decisions."
             )
+        gone = self.missing_file(to)
+        if gone is not None:
+            others = ", ".join(map(str, sorted(earlier - {to}))) or "there is none"
+            raise SkipcastError(
+                f"{self._files_of(to)} must be there to go back to it but {gone} is gone. Name "
+                f"another earlier champion by --to: {others}."
+            )
         entry = Entry("rolled back", to, present, f"from version {present}, by hand")
         return self.carry_out(entry)
+
+
+def _store() -> str:
+    return f"the MLflow store {hide_credentials(mlflow.get_registry_uri() or '')}"

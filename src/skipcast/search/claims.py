@@ -131,15 +131,16 @@ def _leave(parent: str, studies: Studies, locks: Locks, runs: Runs) -> None:
 def _parent(studies: Studies, runs: Runs) -> str:
     """Return the id of the search's run, running unless all trials that are requested are done.
 
-    Where it or the run of a trial is gone (another tracking server, or somebody deleted it), the
-    studies are deleted, too, and the search starts over.
+    Where it, the run of a trial or its files are gone (another tracking server, or somebody deleted
+    them), the studies are deleted, too, and the search starts over.
     """
     logged = {
         str(run.info.run_id): run for run in runs.find(f"tags.{SEARCH} = '{studies.search_id}'")
     }
     needed = {trial.user_attrs[RUN] for trial in studies.trials(*DONE)}
     parents = [run_id for run_id, run in logged.items() if PARENT not in run.data.tags]
-    if parents and needed <= logged.keys():
+    complete = [trial.user_attrs[RUN] for trial in studies.trials(TrialState.COMPLETE)]
+    if parents and needed <= logged.keys() and all(map(runs.is_whole, complete)):
         if logged[parents[0]].data.tags.get(TRIALS) != studies.requested:
             runs.reopen(parents[0])
         return parents[0]

@@ -4,29 +4,30 @@ Every run of a search carries the tag `search`, its id, by which it is found aga
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
-import requests
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
 from skipcast.commits import MISSING, git_commit
-from skipcast.errors import SkipcastError, hide_credentials
+from skipcast.mlflow_store.client import make_experiment, open_client
+from skipcast.mlflow_store.files import missing_of_run
+from skipcast.params import is_changed
+from skipcast.search.screen import describe
 
 LOCK_FILE = Path("dvc.lock")
 PARENT = "mlflow.parentRunId"
 SEARCH = "search"
 STATE = "state"  # of a trial: running, complete, pruned or failed
+# The files of a trial that is complete.
+TRIAL_FOLDER, MODEL_FILE, PROBABILITY_FILE = "trial", "classifier", "validation.npy"
 TRIALS = "trials"  # of a search that is done: how many of each family, as JSON
 LONGEST_DIGEST = 36
-KIND = "mlflow.experimentKind"  # which of its views the UI opens
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class Runs:
         """Log the files of a folder as artifacts under `path`."""
         self.client.log_artifacts(run_id, folder, path)
 
+    def is_whole(self, run_id: str) -> bool:
+        """Tell whether the files of a complete trial are there."""
+        files = [f"{TRIAL_FOLDER}/{name}" for name in (MODEL_FILE, PROBABILITY_FILE)]
+        return missing_of_run(self.client, run_id, files) is None
+
     def end(self, run_id: str, state: str, status: str = "FINISHED") -> None:
         """End a run, whether it has ended before or not."""
         self.client.log_batch(run_id, tags=[RunTag(STATE, state)])
@@ -87,42 +93,22 @@ class Runs:
                 return runs
 
 
-@contextmanager
-def tracking_errors() -> Iterator[None]:
-    """Raise the error of a tracking server that does not answer as one that a user can mend."""
-    try:
-        yield
-    except (MlflowException, requests.RequestException) as error:
-        address = hide_credentials(mlflow.get_tracking_uri())
-        raise SkipcastError(
-            f"The MLflow tracking server {address} must do what it is asked but failed: "
-            f"{hide_credentials(str(error))}\nCorrect MLFLOW_TRACKING_URI or mend the server, "
-            "then `dvc repro`: what is finished is kept."
-        ) from error
-
-
-def open_runs(experiment: str, tags: Mapping[str, str], *, data: str) -> Runs:
+def open_runs(experiment: str, tags: Mapping[str, str], *, data: str, model: str) -> Runs:
     """Find or make the experiment; its runs will carry `tags`, the git commit and DVC's hashes.
 
     Args:
         experiment: its name.
         tags: of every run.
         data: the fingerprint of the data, which every run names as its input.
+        model: under which name champions are registered.
 
     Raises:
-        SkipcastError: the experiment was deleted.
+        SkipcastError: the store does not answer, or the experiment was deleted.
     """
-    client = MlflowClient()
-    existing = client.get_experiment_by_name(experiment)
-    if existing is not None and existing.lifecycle_stage != "active":
-        raise SkipcastError(
-            f"The MLflow experiment {experiment} must be active but got "
-            f"{existing.lifecycle_stage}. `mlflow experiments restore -x {existing.experiment_id}` "
-            "brings it back; or change search.experiment."
-        )
-    # Two processes may start at once: only set_experiment copes with another that was quicker.
-    experiment_id = str(mlflow.set_experiment(experiment).experiment_id)
-    client.set_experiment_tag(experiment_id, KIND, "custom_model_development")
+    client = open_client()
+    experiment_id = make_experiment(client, experiment)
+    mlflow.set_experiment(experiment_id=experiment_id)
+    describe(client, experiment_id, model)
     origin = {
         "mlflow.source.name": "skipcast search",
         "mlflow.source.git.commit": git_commit() or MISSING,
@@ -137,8 +123,11 @@ def open_runs(experiment: str, tags: Mapping[str, str], *, data: str) -> Runs:
 
 
 def stage_hashes(path: Path = LOCK_FILE) -> dict[str, str]:
-    """Return a tag for each stage in DVC's lock file: its outputs, each with its hash."""
-    if not path.is_file():
+    """Return a tag for each stage in DVC's lock file: its outputs, each with its hash.
+
+    None where params were changed: what is there now was made without DVC.
+    """
+    if is_changed() or not path.is_file():
         return {}
     stages = yaml.safe_load(path.read_text(encoding="utf-8")).get("stages", {})
     return {

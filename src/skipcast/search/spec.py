@@ -22,8 +22,9 @@ from skipcast.params import Params
 PACKAGE = Path(__file__).parents[1]
 # The code that decides what a search finds and leaves: how trials are fitted, scored and chosen,
 # and what their models carry (features and serving), as a model that is kept must hold today's
-# code. Not here, though the search imports them: database (where studies are), and the root modules
-# that read and write files: values of params and hashes of inputs are in the fingerprint.
+# code. Not here, though the search imports them: database and mlflow_store (where studies and runs
+# are), and the root modules that read and write files: values of params and hashes of inputs are in
+# the fingerprint.
 CODE = (
     "arrays.py",
     "errors.py",

@@ -35,14 +35,21 @@ from skipcast.database.server import open_in_schema, readable_errors
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.metrics import accuracy, evaluate
 from skipcast.files import disk_errors
+from skipcast.mlflow_store.client import store_errors
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import OnRound
 from skipcast.processes import cpu_count, killed
 from skipcast.search.claims import Claim, Claims, join
-from skipcast.search.mlflow_runs import Runs, open_runs, tracking_errors
+from skipcast.search.mlflow_runs import (
+    MODEL_FILE,
+    PROBABILITY_FILE,
+    TRIAL_FOLDER,
+    Runs,
+    open_runs,
+)
 from skipcast.search.spec import Job, Plays, read_plays
 from skipcast.search.studies import Progress, Studies, directions, open_storage
-from skipcast.search.winners import MODEL_FILE, PROBABILITY_FILE, SCORES, TRIAL_FOLDER, finish
+from skipcast.search.winners import SCORES, finish
 
 Watch = Callable[[Callable[[], Mapping[Family, Progress]]], AbstractContextManager[object]]
 TABLES = "skipcast optuna tables"  # the lock under which they are made
@@ -130,11 +137,12 @@ def _joined(job: Job, url: str) -> Iterator[_Joined]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     schema = f"{job.params.load.schema_}_optuna"
     with ExitStack() as stack:
-        for readable in (disk_errors(), readable_errors(url), tracking_errors()):
+        for readable in (disk_errors(), readable_errors(url), store_errors("log the search")):
             stack.enter_context(readable)
         locks = stack.enter_context(open_locks(url))
         params = job.params.search
-        runs = open_runs(params.experiment, job.tags, data=job.data)
+        model = job.params.promote.model
+        runs = open_runs(params.experiment, job.tags, data=job.data, model=model)
         with locks.exclusive(TABLES):
             storage = open_storage(partial(open_in_schema, url, schema), schema)
         studies = Studies(storage, job.fingerprint, params)

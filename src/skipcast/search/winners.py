@@ -16,16 +16,26 @@ from skipcast.artifacts import BestOfFamily, SearchResult
 from skipcast.evaluation import plots
 from skipcast.evaluation.metrics import METRICS, RANKING
 from skipcast.evaluation.ranking import Scored, best
+from skipcast.mlflow_store.files import (
+    missing_of_logged_model,
+    missing_of_model,
+    missing_of_run,
+)
 from skipcast.models.families import FAMILIES, Family
 from skipcast.processes import cpu_count
 from skipcast.schema import THRESHOLD
 from skipcast.search.figures import About, study_figures
-from skipcast.search.mlflow_runs import TRIALS, Runs
+from skipcast.search.mlflow_runs import (
+    MODEL_FILE,
+    PROBABILITY_FILE,
+    TRIAL_FOLDER,
+    TRIALS,
+    Runs,
+)
 from skipcast.search.spec import Job, Plays
 from skipcast.search.studies import RUN, Studies
 from skipcast.serving.packaging import log_model
 
-TRIAL_FOLDER, MODEL_FILE, PROBABILITY_FILE = "trial", "classifier", "validation.npy"
 SCORES = tuple(RANKING)
 RESULT = "search.json"
 WHOLE = "skipcast.whole"  # the tag of a model that is there with its figures
@@ -38,10 +48,11 @@ def finish(studies: Studies, runs: Runs, parent: str, job: Job, plays: Plays) ->
     gets what was chosen then, who requests others chooses again.
     """
     run = runs.client.get_run(parent)
-    if run.data.tags.get(TRIALS) == studies.requested:
+    found = _found(runs, parent) if run.data.tags.get(TRIALS) == studies.requested else None
+    if found is not None:
         if run.info.status != "FINISHED":  # opened again when another was about to end it
             runs.end(parent, "complete")
-        return SearchResult.model_validate(mlflow.artifacts.load_dict(f"runs:/{parent}/{RESULT}"))
+        return found
     bests, winner = _choose(studies, job, plays)
     result = SearchResult(
         run_id=parent,
@@ -52,6 +63,17 @@ def finish(studies: Studies, runs: Runs, parent: str, job: Job, plays: Plays) ->
     runs.client.set_tag(parent, TRIALS, studies.requested)
     runs.end(parent, "complete")
     return result
+
+
+def _found(runs: Runs, parent: str) -> SearchResult | None:
+    """Return what a search has found; None where somebody deleted that or a model of it."""
+    if missing_of_run(runs.client, parent, [RESULT]) is not None:
+        return None
+    content = mlflow.artifacts.load_dict(f"runs:/{parent}/{RESULT}")
+    result = SearchResult.model_validate(content)
+    models = (best.model_uri for best in result.families.values())
+    gone = any(missing_of_logged_model(runs.client, uri) is not None for uri in models)
+    return None if gone else result
 
 
 def _log_search(studies: Studies, runs: Runs, job: Job, result: SearchResult) -> None:
@@ -115,7 +137,7 @@ def _log_best(runs: Runs, family: Family, best: Scored, job: Job, plays: Plays) 
 
 
 def _whole_model(runs: Runs, run_id: str) -> str | None:
-    """Return the URI of the model that a run has logged; delete what a killed process left.
+    """Return the URI of the model that a run has logged; delete one that is not whole.
 
     A whole model is kept, as the registry may have it already: the best of 15 trials is often the
     best of 30, too.
@@ -124,7 +146,7 @@ def _whole_model(runs: Runs, run_id: str) -> str | None:
     for model in runs.client.search_logged_models(
         [runs.experiment_id], f"source_run_id = '{run_id}'"
     ):
-        if WHOLE in model.tags:
+        if WHOLE in model.tags and missing_of_model(str(model.artifact_location)) is None:
             uri = str(model.model_uri)
         else:
             runs.client.delete_logged_model(model.model_id)

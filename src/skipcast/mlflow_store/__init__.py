@@ -1,0 +1,7 @@
+"""The MLflow store: the one that MLFLOW_TRACKING_URI names, or that in the root of the project.
+
+- place: where a store and its artifacts are; a project that was moved or copied keeps its own
+- client: opens a store, makes experiments in it, and says in whose words what went wrong
+- screen: addresses in MLflow's UI
+- files: whether the files of a run or a model are all there
+"""

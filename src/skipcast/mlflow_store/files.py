@@ -1,0 +1,57 @@
+"""Whether the files of a run or a model are all there: somebody may have deleted the artifacts."""
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+import mlflow
+import yaml
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+FLAVOR = "python_function"
+
+
+def missing_of_run(client: MlflowClient, run_id: str, files: Iterable[str]) -> str | None:
+    """Return the first of `files`, all of one folder, that a run does not have."""
+    names = list(files)
+    folder = str(PurePosixPath(names[0]).parent)
+    listed = {file.path for file in client.list_artifacts(run_id, folder.removeprefix("."))}
+    return next((name for name in names if name not in listed), None)
+
+
+def missing_of_model(place: str) -> str | None:
+    """Return the first file that a model needs and does not have.
+
+    Args:
+        place: of the model's artifacts, a path or URI.
+
+    Raises:
+        MlflowException: the place does not answer.
+    """
+    repository = get_artifact_repository(place)
+    listed = {file.path for file in repository.list_artifacts() or ()}
+    if "MLmodel" not in listed:
+        return "MLmodel"
+    flavor = yaml.safe_load(mlflow.artifacts.load_text(f"{place}/MLmodel"))["flavors"][FLAVOR]
+    needed = [flavor.get("model_code_path"), flavor.get("code")]
+    needed += [artifact["path"] for artifact in (flavor.get("artifacts") or {}).values()]
+    for name in filter(None, needed):
+        folder = str(PurePosixPath(name).parent)
+        beside = listed
+        if folder != ".":
+            beside = {file.path for file in repository.list_artifacts(folder) or ()}
+        if name not in beside:
+            return str(name)
+    return None
+
+
+def missing_of_logged_model(client: MlflowClient, model_uri: str) -> str | None:
+    """Return the first file that a logged model lacks; the model itself where it is not there."""
+    try:
+        model = client.get_logged_model(model_uri.removeprefix("models:/"))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return model_uri
+    return missing_of_model(str(model.artifact_location))
