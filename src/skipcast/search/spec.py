@@ -31,6 +31,7 @@ CODE = (
     "evaluation",
     "features",
     "models",
+    "reading",
     "schema.py",
     "search",
     "serving",
