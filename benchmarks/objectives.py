@@ -29,7 +29,7 @@ from twin_inputs import QUICK_SESSIONS, make_job, make_twin, write_features
 from skipcast.arrays import Floats, Indices
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.metrics import is_right, log_losses
-from skipcast.evaluation.split import split_sessions
+from skipcast.split import split_sessions
 from skipcast.features.table import SKIPPED, feature_columns
 from skipcast.models.families import FAMILIES
 from skipcast.params import Params, read_params

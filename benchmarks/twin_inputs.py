@@ -11,11 +11,13 @@ import pandas as pd
 from from_tests import log
 
 from skipcast.archive.sample import read_subset
+from skipcast.features.counts import add_counts, count_tracks
 from skipcast.features.table import SKIPPED, feature_columns, feature_table, join_tracks
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
-from skipcast.params import Params
+from skipcast.params import Params, read_params
 from skipcast.search.spec import Job
+from skipcast.split import split_sessions
 from skipcast.twin.write import write_twin
 
 QUICK_SESSIONS = 300  # of the twin with `--quick`: about 5,000 plays
@@ -24,10 +26,21 @@ QUICK_SESSIONS = 300  # of the twin with `--quick`: about 5,000 plays
 def make_twin(
     folder: Path, *, sessions: int = 10_000, rows: int = 10**9, seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Write a twin into `folder`; return its plays with their track features, and its tracks."""
+    """Write a twin into `folder`; return its plays and what a model knows of its tracks.
+
+    The plays have their track features and counts; the sessions of the default split train.
+    """
     write_twin(folder / "mssd", sessions=sessions, seed=seed)
     plays, tracks = read_subset(folder / "mssd", None, rows=rows, seed=seed)
-    return join_tracks(plays, tracks), tracks
+    return with_counts(plays, tracks)
+
+
+def with_counts(plays: pd.DataFrame, tracks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Join plays and tracks as the stage `features` does; return both with their counts."""
+    split = read_params().split
+    is_train = split_sessions(plays["session_id"], split) == "train"
+    counts, counts_of_tracks = count_tracks(plays, is_train, seed=split.seed)
+    return join_tracks(plays, tracks).join(counts), add_counts(tracks, counts_of_tracks)
 
 
 def make_model(family: Family, plays: pd.DataFrame, tracks: pd.DataFrame) -> str:

@@ -22,7 +22,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from twin_inputs import QUICK_SESSIONS
 
 from skipcast.evaluation.baselines import RECIPE, RECIPE_GROUPS
-from skipcast.evaluation.split import split_sessions
+from skipcast.split import split_sessions
 from skipcast.features.build import build_features
 from skipcast.features.table import join_tracks
 from skipcast.params import Split

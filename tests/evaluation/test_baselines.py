@@ -12,7 +12,7 @@ from skipcast.evaluation.baselines import (
     recipe,
     repeat_last,
 )
-from skipcast.evaluation.split import split_sessions
+from skipcast.split import split_sessions
 from skipcast.params import Split
 from skipcast.schema import TARGET
 

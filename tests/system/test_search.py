@@ -20,7 +20,7 @@ from harness.searches import (
 from mlflow import MlflowClient
 
 from skipcast.errors import SkipcastError
-from skipcast.evaluation.split import split_sessions
+from skipcast.split import split_sessions
 from skipcast.files import write_parquet
 from skipcast.models.families import FAMILIES
 from skipcast.schema import TARGET

@@ -20,7 +20,7 @@ from skipcast.errors import SkipcastError
 from skipcast.evaluation.baselines import baselines
 from skipcast.evaluation.bootstrap import check_enough
 from skipcast.evaluation.explain import Explained, explain
-from skipcast.evaluation.split import split_sessions
+from skipcast.split import split_sessions
 from skipcast.features.build import predicted
 from skipcast.features.table import KEY_COLUMNS, feature_columns
 from skipcast.models.families import FAMILIES, Family

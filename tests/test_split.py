@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from skipcast.evaluation.split import split_sessions
+from skipcast.split import split_sessions
 from skipcast.params import Split
 
 PARAMS = Split(validation=0.2, test=0.1, seed=0)
