@@ -29,12 +29,12 @@ from twin_inputs import QUICK_SESSIONS, make_job, make_twin, write_features
 from skipcast.arrays import Floats, Indices
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.metrics import is_right, log_losses
-from skipcast.split import split_sessions
 from skipcast.features.table import SKIPPED, feature_columns
 from skipcast.models.families import FAMILIES
 from skipcast.params import Params, read_params
 from skipcast.search.trials import search
 from skipcast.search.winners import MODEL_FILE, TRIAL_FOLDER
+from skipcast.split import split_sessions
 
 OBJECTIVES = ("accuracy", "log_loss")
 HEADS = ("seed", "objective", "test accuracy", "change", "test log loss", "change")

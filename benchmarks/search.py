@@ -53,13 +53,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from twin_inputs import QUICK_SESSIONS, make_job, make_twin, write_features
 
-from skipcast.split import split_sessions
 from skipcast.features.table import SKIPPED, feature_columns
 from skipcast.models.boosting import MAX_ROUNDS, PATIENCE
 from skipcast.models.families import Family
 from skipcast.params import Params, read_params
 from skipcast.search.spec import Job
 from skipcast.search.trials import search
+from skipcast.split import split_sessions
 
 LOGGING = (
     "create_run",

@@ -78,6 +78,12 @@ def plays(
 
 
 @pytest.fixture(scope="session")
+def raw_plays(plays: pd.DataFrame) -> pd.DataFrame:
+    """Return `plays` as the database holds them, without counts; do not change them."""
+    return plays.drop(columns=names((*COUNTS, *PRIOR)))
+
+
+@pytest.fixture(scope="session")
 def feature_files(
     plays: pd.DataFrame, track_table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:

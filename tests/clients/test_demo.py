@@ -18,9 +18,9 @@ from playwright.sync_api import expect
 
 from skipcast.clients.demo_session import UNKNOWN_BEFORE_THE_END, parse_session, prefixes
 from skipcast.errors import SkipcastError
-from skipcast.split import split_sessions
 from skipcast.params import read_params
 from skipcast.schema import LOG, TARGET, names
+from skipcast.split import split_sessions
 
 SIZES = {"desktop": (1200, 900), "phone": (390, 844)}
 

@@ -23,7 +23,7 @@ def is_train(log):
 
 @pytest.fixture
 def four_sessions(three_plays):
-    """Return the session of three plays four times: the tracks a, b and c, skipped, not, skipped."""
+    """Return the session of three plays four times: tracks a, b and c, skipped, not, skipped."""
     log = three_plays.drop(columns=list(TRACK_KNOWN))
     copies = [log.assign(session_id=f"session {i}") for i in range(4)]
     return pd.concat(copies, ignore_index=True)

@@ -9,8 +9,7 @@ from skipcast.errors import SkipcastError
 from skipcast.schema import TRACK_INPUTS, TRACK_KNOWN
 from skipcast.serving.tracks import read_tracks
 
-
-TABLE = {
+TABLE: dict[str, list] = {
     "track_id": ["a", "b", None],
     **{name: [0.25, 0.5, None] for name in TRACK_INPUTS},
     "tempo": [90.0, None, None],
@@ -58,7 +57,7 @@ def test_an_unknown_track_has_no_plays_and_the_prior_of_all(tracks):
     ("table", "lacks"),
     [
         ({k: v for k, v in TABLE.items() if k != "track_skips"}, "track_skips"),
-        ({k: v[:2] for k, v in TABLE.items()}, "a last row for tracks that it does not name"),
+        ({k: TABLE[k][:2] for k in TABLE}, "a last row for tracks that it does not name"),
     ],
 )
 def test_a_table_that_lacks_something_is_refused(tmp_path, table, lacks):

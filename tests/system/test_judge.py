@@ -23,7 +23,6 @@ from skipcast.artifacts import (
 )
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.scores import HeldOut, scores
-from skipcast.split import split_sessions
 from skipcast.features.build import build_features
 from skipcast.models.families import FAMILIES
 from skipcast.params import read_params
@@ -33,6 +32,7 @@ from skipcast.promotion.ledger import Entry
 from skipcast.promotion.publish import conclude
 from skipcast.promotion.registry import Registry
 from skipcast.schema import TARGET
+from skipcast.split import split_sessions
 
 RECEIPT = LoadReceipt(
     database="embedded",

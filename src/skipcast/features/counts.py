@@ -105,7 +105,8 @@ def count_tracks(
     table = CountTable.of(keys[is_train], outcomes[is_train], len(ids) + 1)  # the last: any other
     known[~is_train] = table.look_up(keys[~is_train])
     return _frame(known, plays.index), _frame(
-        table.look_up(np.arange(len(ids) + 1)), pd.Index([*ids, None], dtype=object, name="track_id")
+        table.look_up(np.arange(len(ids) + 1)),
+        pd.Index([*ids, None], dtype=object, name="track_id"),
     )
 
 
@@ -129,7 +130,9 @@ def add_counts(tracks: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
         The rows of `tracks`, and a last one for any other track: its id is None and its features
         are missing, its counts are 0. Columns `schema.TRACK`, `schema.COUNTS`, `schema.PRIOR`.
     """
-    rows = counts.index[:-1].get_indexer(pd.Index([*tracks["track_id"], None]))  # -1, the last: other
+    rows = counts.index[:-1].get_indexer(
+        pd.Index([*tracks["track_id"], None])
+    )  # -1, the last: other
     other = pd.DataFrame({"track_id": [None]}, dtype=tracks["track_id"].dtype)
     with_other = pd.concat([tracks, other], ignore_index=True)
     return with_other.join(counts.iloc[rows].reset_index(drop=True))

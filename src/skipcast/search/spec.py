@@ -12,12 +12,12 @@ import pandas as pd
 
 from skipcast.artifacts import FeaturesReceipt, LoadReceipt
 from skipcast.errors import SkipcastError
-from skipcast.split import split_sessions
 from skipcast.features.table import feature_columns
 from skipcast.files import hash_file
 from skipcast.models.families import FAMILIES
 from skipcast.models.family import Dataset
 from skipcast.params import Params
+from skipcast.split import split_sessions
 
 PACKAGE = Path(__file__).parents[1]
 # The code that decides what a search finds and leaves: how trials are fitted, scored and chosen,
@@ -34,6 +34,7 @@ CODE = (
     "search",
     "serving",
     "sessions.py",
+    "split.py",
 )
 LIBRARIES = ("numpy", "optuna", *(lib for f in FAMILIES.values() for lib in f.libraries))
 

@@ -14,9 +14,9 @@ from skipcast.schema import (
     COUNTS,
     HORIZONS,
     LOG,
+    MOST_DEPTH,
     OUTCOMES,
     TARGET,
-    MOST_DEPTH,
     HorizonName,
     names,
 )
