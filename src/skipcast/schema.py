@@ -197,7 +197,7 @@ COUNTS: tuple[Column, ...] = tuple(
     Column(name, "bigint", low=0, high=MOST_PLAYS)
     for name in ("track_plays", "track_skips", "track_depth")
 )
-"""Of a play's track, in training sessions other than the play's own: plays, skips, depths summed."""
+"""Of a play's track in training sessions, without the play's own: plays, skips, sum of depths."""
 PRIOR: tuple[Column, ...] = tuple(
     Column(name, "double precision", low=0)
     for name in ("prior_plays", "prior_skips", "prior_depth")
