@@ -228,7 +228,7 @@ def main() -> None:
     for seed in seeds:
         tables[seed] = measure(seed, sessions)
         print(f"seed {seed}\n{tables[seed].round(4).to_string()}\n", flush=True)
-    mean = sum(tables.values()) / len(tables)
+    mean = pd.concat(tables).groupby(level=1, sort=False).mean()
     print(f"mean\n{mean.round(4).to_string()}")
     if options.write:
         ways = {"best that can be seen": "visible", "true probabilities": "truth"}
