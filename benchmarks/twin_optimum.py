@@ -160,8 +160,8 @@ def _visible(
     position = plays["session_position"].to_numpy()
     depth = (3 + plays["not_skipped"].astype(int)).to_numpy()
     depth = depth - plays[["skip_1", "skip_2", "skip_3"]].to_numpy().sum(axis=1)
-    reason = pd.Index(STARTS).get_indexer(plays[REASON_START])
-    context = pd.Index(CONTEXTS).get_indexer(plays["context_type"])
+    reason = pd.Index(STARTS).get_indexer(plays[REASON_START].array)
+    context = pd.Index(CONTEXTS).get_indexer(plays["context_type"].array)
     flags = ["short_pause_before_play", "long_pause_before_play"]
     short, long = (plays[name].to_numpy() == 1 for name in flags)
     pause = np.where(short, 1, np.where(long, 2, 0))
@@ -188,7 +188,7 @@ def measure(seed: int, sessions: int) -> pd.DataFrame:
         keys = ["session_id", "session_position"]
         oracle = plays[keys].merge(pd.read_parquet(Path(folder, "twin", ORACLE)), on=keys)
     seeds = np.random.SeedSequence(seed).spawn(3)
-    appeal = make_catalogue(np.random.default_rng(seeds[0])).appeal
+    appeal = make_catalogue(np.random.default_rng(seeds[0])).appeal.astype(np.float64)
     track = plays["track_id_clean"].str.rsplit("-", n=1).str[-1].astype(int).to_numpy()
     habits, number = read_habits(), pd.factorize(plays["session_id"])[0]
     best = np.concatenate(
