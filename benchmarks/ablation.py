@@ -27,11 +27,11 @@ from skipcast.archive.sample import read_subset
 from skipcast.arrays import Floats
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.metrics import is_right, log_losses
-from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import ALL, feature_set
 from skipcast.features.table import SKIPPED, feature_table, join_tracks
 from skipcast.params import read_params
 from skipcast.schema import HORIZONS, Group, HorizonName, is_synthetic
+from skipcast.split import split_sessions
 
 mpl.use("Agg")
 ROWS = 100_000  # plays at least

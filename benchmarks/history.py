@@ -15,10 +15,10 @@ from arguments import make_parser
 
 from skipcast.artifacts import PLAYS, TRACKS, SearchResult
 from skipcast.evaluation.metrics import evaluate
-from skipcast.evaluation.split import split_sessions
 from skipcast.features.table import join_tracks
 from skipcast.params import read_params
 from skipcast.schema import TARGET
+from skipcast.split import split_sessions
 
 
 def main() -> None:

@@ -23,17 +23,13 @@ import mlflow
 import numpy as np
 import pandas as pd
 from arguments import make_parser
-from twin_inputs import QUICK_SESSIONS, make_job, make_twin, write_features
+from twin_inputs import QUICK_SESSIONS, ask_test_plays, make_job, make_twin, write_features
 
 from skipcast.arrays import Floats, Indices
 from skipcast.database.embedded import running
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.metrics import is_right, log_losses
-from skipcast.evaluation.split import split_sessions
-from skipcast.features.table import SKIPPED, feature_columns
-from skipcast.models.families import FAMILIES
 from skipcast.params import Params, read_params
-from skipcast.search.mlflow_runs import MODEL_FILE, TRIAL_FOLDER
 from skipcast.search.trials import search
 
 OBJECTIVES = ("accuracy", "log_loss")
@@ -54,20 +50,9 @@ def chosen_scores(url: str, seed: int, objective: str, params: Params) -> Scores
     changes = {"objective": objective, "seed": seed}
     params = params.model_copy(update={"search": params.search.model_copy(update=changes)})
     result = search(make_job(Path.cwd(), params, f"{seed:04d}{objective}"), url)
-    features = pd.read_parquet("features.parquet")
-    test = features[split_sessions(features["session_id"], params.split) == "test"]
-    matrix = test[feature_columns(test)].to_numpy(np.float32)
-    family = FAMILIES[result.best]
-    path = mlflow.artifacts.download_artifacts(
-        run_id=result.candidate.run_id, artifact_path=f"{TRIAL_FOLDER}/{MODEL_FILE}"
-    )
-    probability = family.predict(family.load(Path(path), threads=1), matrix)
-    skipped = test[SKIPPED].to_numpy(dtype=bool)
-    return Scores(
-        is_right(skipped, probability),
-        log_losses(skipped, probability),
-        pd.factorize(test["session_id"])[0],
-    )
+    skipped, sessions, probability = ask_test_plays(Path("features.parquet"), result, params)
+    best = probability[result.best]
+    return Scores(is_right(skipped, best), log_losses(skipped, best), sessions)
 
 
 def rows_of(seed: int, scores: dict[str, Scores]) -> list[list[str]]:

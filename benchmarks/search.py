@@ -1,7 +1,7 @@
 """Trials per minute of the search beside the obvious loop, and the search's time for logging.
 
-Usage: `python benchmarks/search.py [FAMILY ...] [--rounds N] [--quick]`. Three rounds of all
-families take about 10 minutes on two idle cores.
+Usage: `python benchmarks/search.py [FAMILY ...] [--rounds N] [--quick] [--plays N]`. Three rounds
+of all families take about 10 minutes on two idle cores.
 
 Both sides do the same trials on the same data: the default trials of each family on a twin of the
 default size. Ours is the search as `skipcast search` runs it, with one worker, studies in Postgres
@@ -22,15 +22,21 @@ loop; its time is printed apart.
 
 Prints, for each family and for all together, the trials per minute of both sides and how many times
 as many ours does: the median of the rounds with the lowest and the highest.
+
+`--plays 1000000` only runs our search, once, on a twin of so many plays, and prints its minutes and
+the most memory that it had. There is no loop to compare it with then.
 """
 
 import argparse
 import logging
+import multiprocessing
 import os
+import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -40,6 +46,7 @@ from typing import Any
 import lightgbm
 import mlflow
 import pandas as pd
+import pyarrow.parquet as pq
 import xgboost
 from arguments import make_parser, parse_family
 from mlflow import MlflowClient
@@ -53,13 +60,13 @@ from sklearn.preprocessing import StandardScaler
 from twin_inputs import QUICK_SESSIONS, make_job, make_twin, write_features
 
 from skipcast.database.embedded import running
-from skipcast.evaluation.split import split_sessions
 from skipcast.features.table import SKIPPED, feature_columns
 from skipcast.models.boosting import MAX_ROUNDS, PATIENCE
 from skipcast.models.families import Family
 from skipcast.params import Params, read_params
 from skipcast.search.spec import Job
 from skipcast.search.trials import search
+from skipcast.split import split_sessions
 
 LOGGING = (
     "create_run",
@@ -69,6 +76,7 @@ LOGGING = (
     "set_terminated",
     "search_runs",
 )
+PLAYS_A_SESSION = 16.75  # of a twin
 OURS, LOOP = "ours", "the obvious loop"
 
 
@@ -251,6 +259,28 @@ def show(title: str, trials: int, measured: Rounds) -> None:
     )
 
 
+def search_once(folder: Path, params: Params, url: str) -> None:
+    """Search all families in a process of its own; print its minutes and its peak memory."""
+    plays = pq.read_metadata(folder / "features.parquet").num_rows
+    started = time.perf_counter()
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        peak = pool.submit(_search, folder, params, url, mlflow.get_tracking_uri()).result()
+    trials = [run for family in params.search.families for run in trials_of("once", family)]
+    pruned = sum(run.data.tags["state"] == "pruned" for run in trials)
+    minutes = (time.perf_counter() - started) / 60
+    print(f"{plays} plays: {len(trials)} trials, {pruned} pruned, in {minutes:.1f} minutes")
+    print(f"peak memory: {peak / 1e9:.1f} GB")
+
+
+def _search(folder: Path, params: Params, url: str, uri: str) -> float:
+    """Search; return the most memory that this process had, bytes."""
+    mlflow.set_tracking_uri(uri)
+    changes = params.search.model_copy(update={"experiment": "once", "workers": 1})
+    params = params.model_copy(update={"search": changes})
+    search(make_job(folder, params, "once"), url)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+
+
 def parse_arguments() -> argparse.Namespace:
     """Return the arguments."""
     parser = make_parser(__doc__)
@@ -259,6 +289,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=3, help="of both sides, per family")
     parser.add_argument("--quick", action="store_true", help="one trial of each on few plays")
+    parser.add_argument("--plays", type=int, help="only our search, once, on so many plays")
     return parser.parse_args()
 
 
@@ -274,6 +305,8 @@ def main() -> None:
         for family, count in params.search.families.items()
         if family in (arguments.families or params.search.families)
     }
+    if arguments.plays:
+        sessions, rows = int(arguments.plays / PLAYS_A_SESSION), 10**12
     if arguments.quick:
         sessions, trials = QUICK_SESSIONS, dict.fromkeys(trials, 1)
     params = params.model_copy(
@@ -286,6 +319,9 @@ def main() -> None:
         os.chdir(folder)
         mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
         write_features(folder, *make_twin(folder, sessions=sessions, rows=rows, seed=0))
+        if arguments.plays:
+            search_once(folder, params, server.get_uri())
+            return
         parts = [
             compare(
                 Ours(family, folder, params, url, stopwatch),

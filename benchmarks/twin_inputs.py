@@ -5,29 +5,47 @@ All benchmarks make it here, so a change of the package's functions is followed 
 
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 from from_tests import log
 
 from skipcast.archive.sample import read_subset
+from skipcast.arrays import Bools, Floats, Indices
+from skipcast.artifacts import SearchResult
+from skipcast.features.counts import add_counts, count_tracks
 from skipcast.features.table import SKIPPED, feature_columns, feature_table, join_tracks
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
-from skipcast.params import Params
+from skipcast.params import Params, read_params
 from skipcast.processes import cpu_count
 from skipcast.search.spec import Job
+from skipcast.search.winners import MODEL_FILE, TRIAL_FOLDER
+from skipcast.split import split_sessions
 from skipcast.twin.write import write_twin
 
+DEFAULTS = Path(__file__).parents[1] / "params.yaml"
 QUICK_SESSIONS = 300  # of the twin with `--quick`: about 5,000 plays
 
 
 def make_twin(
     folder: Path, *, sessions: int = 10_000, rows: int = 10**9, seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Write a twin into `folder`; return its plays with their track features, and its tracks."""
+    """Write a twin into `folder`; return its plays and what a model knows of its tracks.
+
+    The plays have their track features and counts; the sessions of the default split train.
+    """
     write_twin(folder / "mssd", sessions=sessions, seed=seed)
     plays, tracks = read_subset(folder / "mssd", None, rows=rows, seed=seed)
-    return join_tracks(plays, tracks), tracks
+    return with_counts(plays, tracks)
+
+
+def with_counts(plays: pd.DataFrame, tracks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Join plays and tracks as the stage `features` does; return both with their counts."""
+    split = read_params(DEFAULTS).split
+    is_train = split_sessions(plays["session_id"], split) == "train"
+    counts, counts_of_tracks = count_tracks(plays, is_train, seed=split.seed)
+    return join_tracks(plays, tracks).join(counts), add_counts(tracks, counts_of_tracks)
 
 
 def make_model(family: Family, plays: pd.DataFrame, tracks: pd.DataFrame) -> str:
@@ -60,6 +78,28 @@ def write_features(folder: Path, plays: pd.DataFrame, tracks: pd.DataFrame) -> N
     """Write what a search reads: the features of the plays, and the tracks."""
     feature_table(plays, "started").to_parquet(folder / "features.parquet", index=False)
     tracks.to_parquet(folder / "tracks.parquet", index=False)
+
+
+def ask_test_plays(
+    features: Path, result: SearchResult, params: Params
+) -> tuple[Bools, Indices, dict[Family, Floats]]:
+    """Have the best of each family answer the test plays.
+
+    Returns:
+        Of each play whether it was skipped, and the number of its session; and by family the
+        probability of each.
+    """
+    table = pd.read_parquet(features)
+    test = table[split_sessions(table["session_id"], params.split) == "test"]
+    matrix = test[feature_columns(test)].to_numpy(np.float32)
+    answers: dict[Family, Floats] = {}
+    for name, best in result.families.items():
+        path = mlflow.artifacts.download_artifacts(
+            run_id=best.run_id, artifact_path=f"{TRIAL_FOLDER}/{MODEL_FILE}"
+        )
+        model = FAMILIES[name].load(Path(path), threads=1)
+        answers[name] = FAMILIES[name].predict(model, matrix)
+    return test[SKIPPED].to_numpy(dtype=bool), pd.factorize(test["session_id"])[0], answers
 
 
 def make_job(folder: Path, params: Params, name: str) -> Job:

@@ -22,11 +22,11 @@ from sklearn.metrics import accuracy_score, log_loss
 from twin_inputs import QUICK_SESSIONS
 
 from skipcast.evaluation.baselines import RECIPE, RECIPE_GROUPS
-from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import build_features
 from skipcast.features.table import join_tracks
 from skipcast.params import Split
 from skipcast.schema import TRACK_INPUTS
+from skipcast.split import split_sessions
 from skipcast.twin.write import write_twin
 
 SESSIONS = 6_000

@@ -23,9 +23,10 @@ from harness.servers import postgres_server
 from playwright.sync_api import Browser, sync_playwright
 
 from skipcast.archive.sample import read_subset
+from skipcast.features.counts import add_counts, count_tracks
 from skipcast.features.table import feature_table, join_tracks
 from skipcast.files import write_parquet
-from skipcast.schema import LOG, TRACK, names
+from skipcast.schema import COUNTS, LOG, PRIOR, TRACK_INPUTS, TRACK_KNOWN, names
 from skipcast.twin.write import write_twin
 
 if TYPE_CHECKING:
@@ -61,21 +62,35 @@ def plays_and_tracks(twin: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def plays(plays_and_tracks: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
-    """Return all plays of `twin` with their track features, sorted; do not change them."""
-    return join_tracks(*plays_and_tracks)[names(LOG + TRACK[1:])]
+def track_table(plays_and_tracks: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
+    """Return what a model knows of the tracks of `twin`; do not change it."""
+    plays, tracks = plays_and_tracks
+    is_train = plays["session_id"].rank(method="dense") <= 200  # of 300
+    return add_counts(tracks, count_tracks(plays, is_train.to_numpy(), seed=0)[1])
+
+
+@pytest.fixture(scope="session")
+def plays(
+    plays_and_tracks: tuple[pd.DataFrame, pd.DataFrame], track_table: pd.DataFrame
+) -> pd.DataFrame:
+    """Return all plays of `twin` with what a model knows of them, sorted; do not change them."""
+    return join_tracks(plays_and_tracks[0], track_table)[[*names(LOG), *TRACK_KNOWN]]
+
+
+@pytest.fixture(scope="session")
+def raw_plays(plays: pd.DataFrame) -> pd.DataFrame:
+    """Return `plays` as the database holds them, without counts; do not change them."""
+    return plays.drop(columns=names((*COUNTS, *PRIOR)))
 
 
 @pytest.fixture(scope="session")
 def feature_files(
-    plays: pd.DataFrame,
-    plays_and_tracks: tuple[pd.DataFrame, pd.DataFrame],
-    tmp_path_factory: pytest.TempPathFactory,
+    plays: pd.DataFrame, track_table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:
-    """Return the paths of features and tracks as their stages write them."""
+    """Return the paths of features and tracks as the stage `features` writes them."""
     folder = tmp_path_factory.mktemp("data")
     write_parquet(folder / "features.parquet", feature_table(plays, "started"))
-    write_parquet(folder / "tracks.parquet", plays_and_tracks[1])
+    write_parquet(folder / "tracks.parquet", track_table)
     return folder / "features.parquet", folder / "tracks.parquet"
 
 
@@ -89,10 +104,12 @@ def postgres() -> Iterator[str]:
 @pytest.fixture
 def three_plays() -> pd.DataFrame:
     """Return one session of three plays: skipped, listened to, skipped."""
-    track = {name: [0.1, 0.2, 0.3] for name in names(TRACK[1:])}
+    track = {name: [0.1, 0.2, 0.3] for name in TRACK_INPUTS}
+    counts = dict(zip(names((*COUNTS, *PRIOR)), (8, 4, 16, 2.0, 1.0, 4.0), strict=True))
     return pd.DataFrame(
         {
             **track,
+            **counts,
             "mode": ["minor", "major", "major"],
             "session_id": "s",
             "session_position": [1, 2, 3],
@@ -116,7 +133,7 @@ def three_plays() -> pd.DataFrame:
             "hist_user_behavior_reason_start": ["clickrow", "fwdbtn", "trackdone"],
             "hist_user_behavior_reason_end": ["fwdbtn", "trackdone", "fwdbtn"],
         }
-    )[names(LOG + TRACK[1:])]
+    )[[*names(LOG), *TRACK_KNOWN]]
 
 
 @pytest.fixture(scope="session")
@@ -131,12 +148,10 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def logged_model(
-    plays: pd.DataFrame, plays_and_tracks: tuple[pd.DataFrame, pd.DataFrame], tracking: str
-) -> ModelMaker:
+def logged_model(plays: pd.DataFrame, track_table: pd.DataFrame, tracking: str) -> ModelMaker:
     """Return what fits and logs a model of any family and horizon, each once."""
     assert tracking
-    return ModelMaker(plays, plays_and_tracks[1], {})
+    return ModelMaker(plays, track_table, {})
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,8 @@ CONTENTS = {
         "database": "embedded", "schema": "skipcast", "synthetic": True, "tables": TABLES,
     },
     FeaturesReceipt: {
-        "hash": "ab", "tables": TABLES, "horizon": "started", "groups": ["track", "taste"],
+        "hash": "ab", "track_table": "cd", "tables": TABLES, "horizon": "started",
+        "groups": ["track", "taste"], "split": {"validation": 0.2, "test": 0.1, "seed": 0},
     },
     SearchResult: {"run_id": "a", "families": {"lightgbm": BEST}, "best": "lightgbm"},
     Promotion: {

@@ -94,8 +94,8 @@ def test_the_stage_reads_a_table_and_writes_a_file(three_plays, tmp_path, monkey
 
 
 @pytest.fixture
-def tracks(plays_and_tracks):
-    return plays_and_tracks[1].head(2)
+def tracks(track_table):
+    return track_table.head(2)
 
 
 def test_the_source_gives_plays_from_which_features_are_made(tracks):

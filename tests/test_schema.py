@@ -28,7 +28,8 @@ AFTER = {
 
 
 def test_horizons_know_what_the_leak_table_says():
-    tracks = set(TRACK_INPUTS)
+    counts = {"track_plays", "track_skips", "track_depth"}
+    tracks = {*TRACK_INPUTS, *counts, "prior_plays", "prior_skips", "prior_depth"}
     assert HORIZONS["queued"].known == BEFORE | tracks
     assert HORIZONS["started"].known == BEFORE | AT_START | tracks
     assert HORIZONS["second_half"].known == tracks | {

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from skipcast.errors import SkipcastError
 from skipcast.files import existing, move_into, write_json
 from skipcast.models.families import Family
+from skipcast.params import Split
 from skipcast.records import Record, faults
 from skipcast.schema import Group, HorizonName
 
@@ -19,6 +20,7 @@ PLAYS = Path("data/plays.parquet")
 TRACKS = Path("data/tracks.parquet")
 RECEIPT = Path("data/receipt.json")
 FEATURES = Path("data/features.parquet")
+TRACK_TABLE = Path("data/track_table.parquet")  # what a model knows of tracks
 FEATURES_RECEIPT = Path("data/features.json")
 SEARCH = Path("data/search.json")
 METRICS = Path("metrics")  # a folder
@@ -91,9 +93,11 @@ class FeaturesReceipt(Artifact):
     STAGE = "features"
 
     hash: str  # SHA-256 of data/features.parquet
+    track_table: str  # SHA-256 of data/track_table.parquet
     tables: dict[str, TableFingerprint]  # as in the receipt of `load`
     horizon: HorizonName
     groups: tuple[Group, ...]
+    split: Split  # whose training sessions were counted
 
 
 class BestOfFamily(Record):

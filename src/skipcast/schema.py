@@ -192,18 +192,38 @@ ACOUSTIC_VECTORS: tuple[Column, ...] = tuple(
 
 TRACK: tuple[Column, ...] = TRACK_FEATURES + ACOUSTIC_VECTORS
 
+MOST_PLAYS = 1e12  # of a track
+MOST_DEPTH = 4  # of a play that was listened to its end; 0 where it was skipped at once
+COUNTS: tuple[Column, ...] = tuple(
+    Column(name, "bigint", low=0, high=MOST_PLAYS)
+    for name in ("track_plays", "track_skips", "track_depth")
+)
+"""Of a play's track in training sessions, without the play's own: plays, skips, sum of depths."""
+PRIOR: tuple[Column, ...] = tuple(
+    Column(name, "double precision", low=0)
+    for name in ("prior_plays", "prior_skips", "prior_depth")
+)
+"""Pseudo-plays that every track's counts are shrunk by, with the mean track's skips and depths."""
+
 TARGET = "skip_2"
 ALIAS = "skipped"
 """What a request may call `skip_2`."""
 THRESHOLD = 0.5  # a play is called skipped from this probability on
 OUTCOMES = ("skip_1", "skip_2", "skip_3", "not_skipped")
 SHUFFLE = "hist_user_behavior_is_shuffle"
-INPUTS: tuple[Column, ...] = (*LOG, Column(ALIAS, "boolean", Known.ENDED, 0, 1), *TRACK[1:])
-"""What a request may hold: raw plays, and track features where it knows them better."""
+INPUTS: tuple[Column, ...] = (
+    *LOG,
+    Column(ALIAS, "boolean", Known.ENDED, 0, 1),
+    *TRACK[1:],
+    *COUNTS,
+)
+"""What a request may hold: raw plays, and track features and counts where it knows them better."""
 REQUIRED: tuple[str, ...] = tuple(column.name for column in INPUTS if column.required)
 REASON_START = "hist_user_behavior_reason_start"
 REASON_END = "hist_user_behavior_reason_end"
 TRACK_INPUTS: tuple[str, ...] = tuple(column.name for column in TRACK if column.name != "track_id")
+TRACK_KNOWN: tuple[str, ...] = (*TRACK_INPUTS, *(column.name for column in (*COUNTS, *PRIOR)))
+"""All that is known of a track before it is played."""
 
 _LOG = {column.name: column for column in LOG}
 ANSWER: tuple[Column, ...] = (
@@ -226,7 +246,9 @@ SYNTHETIC_PREFIX = "twin-"
 SYNTHETIC_NOTE = " (twin: synthetic data)"  # beside every figure and table of such data
 
 HorizonName = Literal["started", "queued", "second_half"]  # the names of HORIZONS, for type checks
-Group = Literal["track", "context", "outcomes", "behaviour", "previous_track", "taste"]
+Group = Literal[
+    "track", "track_history", "context", "outcomes", "behaviour", "previous_track", "taste"
+]
 
 
 @dataclass(frozen=True)
@@ -253,7 +275,7 @@ class Horizon:
 
 
 def _known_until(moment: Known) -> frozenset[str]:
-    return frozenset(column.name for column in LOG if column.known <= moment) | {*TRACK_INPUTS}
+    return frozenset(column.name for column in LOG if column.known <= moment) | {*TRACK_KNOWN}
 
 
 def _half(session_length: Floats) -> Floats:
@@ -270,7 +292,7 @@ HORIZONS: Mapping[HorizonName, Horizon] = {
         Horizon(  # the challenge's own task
             "second_half",
             frozenset({"session_id", "session_position", "session_length", "track_id_clean"})
-            | {*TRACK_INPUTS},
+            | {*TRACK_KNOWN},
             "the first half of the session in full, then tracks, positions and the length",
             history_length=_half,
         ),

@@ -17,9 +17,9 @@ from harness.servers import ROOT, SKIPCAST, champion_server, ends, free_port, ru
 from playwright.sync_api import expect
 
 from skipcast.clients.demo_session import MAX_LETTERS, parse_session
-from skipcast.evaluation.split import split_sessions
 from skipcast.params import read_params
 from skipcast.schema import LOG, TARGET, Known, names
+from skipcast.split import split_sessions
 
 ENDED = [column.name for column in LOG if column.known >= Known.ENDED]
 

@@ -12,9 +12,9 @@ from skipcast.evaluation.baselines import (
     recipe,
     repeat_last,
 )
-from skipcast.evaluation.split import split_sessions
 from skipcast.params import Split
 from skipcast.schema import TARGET
+from skipcast.split import split_sessions
 
 NAN = np.nan
 MOSTLY_SKIPPED = np.array([True, True, False])

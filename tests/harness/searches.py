@@ -73,17 +73,21 @@ def small_params(name: str, **search_changes: object) -> Params:
     )
 
 
-def receipt_of(params: Params, features: Path) -> FeaturesReceipt:
-    """Return the receipt that the stage `features` writes for a file."""
+def receipt_of(params: Params, features: Path, tracks: Path) -> FeaturesReceipt:
+    """Return the receipt that the stage `features` writes for its files."""
     return FeaturesReceipt(
-        hash=hash_file(features), tables=RECEIPT.tables, **params.features.model_dump()
+        hash=hash_file(features),
+        track_table=hash_file(tracks),
+        tables=RECEIPT.tables,
+        split=params.split,
+        **params.features.model_dump(),
     )
 
 
 def make_small_job(name: str, files: tuple[Path, Path], **changes: object) -> Job:
     """Return a job on the features and tracks of `files`; changes are those of `search`."""
     params = small_params(name, **changes)
-    return make_job(params, *files, receipt=RECEIPT, features_receipt=receipt_of(params, files[0]))
+    return make_job(params, *files, receipt=RECEIPT, features_receipt=receipt_of(params, *files))
 
 
 def runs(experiment: str) -> list[Run]:

@@ -34,12 +34,12 @@ def test_its_probabilities_are_those_of_its_own_code(registry):
 
 
 @pytest.fixture(scope="module")
-def judgement(registry, plays, logged_model):
+def judgement(registry, plays, raw_plays, logged_model):
     """Judge a candidate of today against the champion of the flat package."""
     info = logged_model().info
     best = BestOfFamily(run_id=info.run_id, model_uri=info.model_uri, accuracy=1.0, log_loss=0.0)
     result = SearchResult(run_id="search", families={"lightgbm": best}, best="lightgbm")
-    return judge(plays, feature_table(plays, "started"), result, PARAMS, registry)
+    return judge(raw_plays, feature_table(plays, "started"), result, PARAMS, registry)
 
 
 def test_it_can_be_asked(judgement):

@@ -84,13 +84,15 @@ def test_every_entry_is_there():
     ("change", "match"),
     [
         ({"hash": "0"}, "must be of the hash 0"),
+        ({"track_table": "0"}, "must be of the track_table 0"),
+        ({"split": small_params("receipt").split.model_copy(update={"seed": 7})}, "of the split"),
         ({"tables": {}}, "must be of the tables"),
         ({"horizon": "queued"}, "must be of the horizon queued"),
     ],
 )
 def test_features_that_are_not_those_of_their_receipt(feature_files, change, match):
     params = small_params("receipt")
-    receipt = receipt_of(params, feature_files[0]).model_copy(update=change)
+    receipt = receipt_of(params, *feature_files).model_copy(update=change)
     with pytest.raises(SkipcastError, match=match + r"[\s\S]*dvc repro --force features"):
         spec.make_job(params, *feature_files, receipt=RECEIPT, features_receipt=receipt)
 

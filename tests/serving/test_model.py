@@ -8,7 +8,7 @@ from mlflow.exceptions import MlflowException
 
 from skipcast.features.build import build_features, feature_set, predicted
 from skipcast.models.families import FAMILIES
-from skipcast.schema import ANSWER, LOG, OUTCOMES, TARGET, names
+from skipcast.schema import ANSWER, COUNTS, OUTCOMES, TARGET, TRACK, names
 from skipcast.serving.packaging import example
 
 HISTORY = {"score_history": True}
@@ -52,14 +52,14 @@ def test_answers_bit_for_bit_as_the_features_stage_and_the_fitted_model(each, pl
     np.testing.assert_array_equal(history["skip_probability"], expected)
 
 
-def test_whole_sessions_are_scored_with_their_history(served, made, plays):
+def test_whole_sessions_are_scored_with_their_history(served, made, plays, raw_plays):
     features = build_features(plays, "started").to_numpy()
     expected = FAMILIES["lightgbm"].predict(made[0], features)
-    answer = served.predict(plays.head(5000), HISTORY)
+    answer = served.predict(raw_plays.head(5000), HISTORY)
     np.testing.assert_array_equal(answer["skip_probability"], expected[:5000])
 
 
-def test_other_horizons_score_what_they_predict(horizon, plays):
+def test_other_horizons_score_what_they_predict(horizon, plays, raw_plays):
     """second_half: of its plays those without outcome or, with history, all; never the first's."""
     name, fitted, served = horizon
     some = plays[plays["session_id"].isin(plays["session_id"].unique()[:20])]
@@ -67,12 +67,13 @@ def test_other_horizons_score_what_they_predict(horizon, plays):
     counts = predicted(some, name)
     expected = np.full(len(some), np.nan)
     expected[counts] = FAMILIES["lightgbm"].predict(fitted, features.to_numpy()[counts])
-    everything = served.predict(some, HISTORY)["skip_probability"]
+    raw = raw_plays.loc[some.index]
+    everything = served.predict(raw, HISTORY)["skip_probability"]
     np.testing.assert_array_equal(everything.astype(float), expected)
     if name == "queued":
         request = requests(plays, 20)
     else:
-        request = some.astype(dict.fromkeys(OUTCOMES, object))
+        request = raw.astype(dict.fromkeys(OUTCOMES, object))
         request.loc[counts, list(OUTCOMES)] = None
     is_open = request[TARGET].isna().to_numpy()
     answer = served.predict(request)["skip_probability"]
@@ -146,7 +147,7 @@ def test_a_track_is_known_or_brings_its_features_which_override_the_models(serve
     without = served.predict(renamed)
     assert not without["track_known"].any()
     assert without["skip_probability"].iloc[-1] != known["skip_probability"].iloc[-1]
-    tracks = plays.loc[request.index].drop(columns=names(LOG))
+    tracks = plays.loc[request.index, names((*TRACK[1:], *COUNTS))]
     inline = served.predict(renamed.join(tracks))
     assert inline["skip_probability"].iloc[-1] == known["skip_probability"].iloc[-1]
     other = served.predict(request.join(tracks.assign(us_popularity_estimate=50.0)))

@@ -26,9 +26,9 @@ print(*(m.__file__ for name, m in sys.modules.items() if name.split(".")[0] == "
 
 
 @pytest.fixture(scope="module")
-def folder(logged_model, plays_and_tracks):
+def folder(logged_model, track_table):
     """Return the folder of a logged model that no test has loaded."""
-    info = log(logged_model().fitted, plays_and_tracks[1], family="lightgbm")
+    info = log(logged_model().fitted, track_table, family="lightgbm")
     return Path(mlflow.artifacts.download_artifacts(info.model_uri))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from skipcast.errors import SkipcastError
 from skipcast.features.build import build_features, feature_set
-from skipcast.schema import LOG, OUTCOMES, TRACK, names
+from skipcast.schema import COUNTS, LOG, OUTCOMES, PRIOR, TRACK_INPUTS, TRACK_KNOWN, names
 from skipcast.serving.request import Plays
 from skipcast.serving.tracks import Tracks
 
@@ -16,8 +16,11 @@ FEATURES = feature_set("started")
 
 def tracks_of(plays):
     """Return the tracks of plays as a model knows them."""
-    table = plays.rename(columns={"track_id_clean": "track_id"})[names(TRACK)]
-    return Tracks(pa.Table.from_pandas(table))
+    table = plays.rename(columns={"track_id_clean": "track_id"})[["track_id", *TRACK_KNOWN]]
+    other = {name: [None] for name in ("track_id", *TRACK_INPUTS)}
+    other |= {name: [table[name].iloc[0]] for name in names(PRIOR)}
+    other |= {name: [0] for name in names(COUNTS)}
+    return Tracks(pa.Table.from_pandas(pd.concat([table, pd.DataFrame(other)])))
 
 
 @pytest.fixture
@@ -78,14 +81,32 @@ def test_features_in_the_request_are_used_instead_of_the_models(request_, tracks
     assert not np.array_equal(expected, read(request_, tracks).features(FEATURES), equal_nan=True)
 
 
+def test_counts_in_the_request_are_used_instead_of_the_models(request_, tracks, three_plays):
+    counts = {"track_plays": [9, 9, 9], "track_skips": [9, 0, 1], "track_depth": [0, 36, 20]}
+    expected = read(request_, tracks_of(three_plays.assign(**counts))).features(FEATURES)
+    plays = read(request_.assign(**counts), tracks)
+    np.testing.assert_array_equal(plays.features(FEATURES), expected)
+    assert not np.array_equal(expected, read(request_, tracks).features(FEATURES), equal_nan=True)
+
+
 def test_second_half_predicts_plays_of_the_second_half(request_, tracks):
     plays = read(request_.assign(session_length=3), tracks, "second_half")
     assert plays.predicted.tolist() == [False, True, True]
 
 
+COUNTED = {"track_plays": [3, 3, 0], "track_skips": [3, 0, 0], "track_depth": [0, 12, 0]}
 REFUSED = [
     ("started", {"skipped": [1, 1, None]}, "skipped must be what skip_2 is, .* but got 1 in row 2"),
     ("started", {"skip_1": [1, 0, 1]}, "skip_1 must be null where skip_2 is but got 1 in row 3"),
+    (
+        "started",
+        COUNTED | {"track_plays": [3, -1, 0]},
+        "track_plays must be .* but got -1 in row 2",
+    ),
+    ("started", COUNTED | {"track_skips": [0.5, 0, 0]}, "track_skips must be a whole .* got 0.5"),
+    ("started", COUNTED | {"track_skips": [4, 0, 0]}, "no more than the track's .* got 4 in row 1"),
+    ("started", COUNTED | {"track_depth": [13, 0, 0]}, "track_depth must be no more .* got 13"),
+    ("started", {"track_plays": [1, None, None]}, "track_skips must be given where track_plays is"),
     ("second_half", {}, "session_length must be given for each play to this model but got null"),
     ("second_half", {"session_length": 2}, "session_length must be the same for .* but got 2"),
     ("second_half", {"session_length": [3, 4, 4]}, "session_length must be the same .* got 4"),

@@ -24,7 +24,6 @@ from skipcast.artifacts import (
 )
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.scores import HeldOut, scores
-from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import build_features
 from skipcast.models.families import FAMILIES
 from skipcast.params import read_params
@@ -35,6 +34,7 @@ from skipcast.promotion.ledger import Entry
 from skipcast.promotion.publish import conclude
 from skipcast.promotion.registry import Registry
 from skipcast.schema import TARGET
+from skipcast.split import split_sessions
 
 RECEIPT = LoadReceipt(
     database="embedded",
@@ -73,10 +73,10 @@ def models(plays):
 
 
 @pytest.fixture(scope="module")
-def families(models, plays_and_tracks, tracking):
+def families(models, track_table, tracking):
     """The best of each family, as a search has logged them."""
     assert tracking
-    infos = {f: log(model, plays_and_tracks[1], family=f) for f, model in models.items()}
+    infos = {f: log(model, track_table, family=f) for f, model in models.items()}
     return {
         family: BestOfFamily(
             run_id=info.run_id, accuracy=0.7, log_loss=0.5, model_uri=info.model_uri
@@ -99,14 +99,14 @@ class Step:
 
 
 @pytest.fixture(scope="module")
-def promote(families, features, plays, plays_and_tracks, params):
+def promote(families, features, plays, track_table, params):
     """Return a function that promotes a family's model."""
 
     def run(family, params=params):
         registry = Registry(params.promote.model)
         result = SearchResult(run_id="parent", families=families, best=family)
         judgement = judge(plays, features, result, params, registry)
-        tracks = plays_and_tracks[1]
+        tracks = track_table
         entry = conclude(judgement, registry, params, tracks, result=result, receipt=RECEIPT)
         return Step(
             judgement,

@@ -21,11 +21,11 @@ from harness.searches import (
 from mlflow import MlflowClient
 
 from skipcast.errors import SkipcastError
-from skipcast.evaluation.split import split_sessions
 from skipcast.files import write_parquet
 from skipcast.models.families import FAMILIES
 from skipcast.schema import TARGET
 from skipcast.search.trials import search
+from skipcast.split import split_sessions
 
 
 def artifacts(run_id, folder=None):

@@ -7,7 +7,14 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from skipcast.artifacts import FEATURES, PLAYS, TRACKS, FeaturesReceipt, LoadReceipt
+from skipcast.artifacts import (
+    FEATURES,
+    PLAYS,
+    TRACK_TABLE,
+    TRACKS,
+    FeaturesReceipt,
+    LoadReceipt,
+)
 from skipcast.files import hash_file, read_parquet, write_parquet
 from skipcast.params import read_params
 from skipcast.schema import SYNTHETIC_NOTE, is_synthetic
@@ -57,23 +64,32 @@ def load() -> None:
 
 
 def features() -> None:
-    """Read the joined plays from Postgres in session order; build the features."""
+    """Read the joined plays from Postgres in session order; count tracks, build the features."""
     from skipcast.database.server import connect
     from skipcast.database.tables import check_receipt, read_plays
+    from skipcast.features.counts import add_counts, count_tracks
     from skipcast.features.table import feature_columns, feature_table
+    from skipcast.split import split_sessions
 
-    params = read_params().features
+    every = read_params()
+    params = every.features
     receipt = LoadReceipt.read()
+    tracks = read_parquet(TRACKS, made_by="fetch")
     with console.status("Reading from Postgres"), connect() as connection:
         check_receipt(connection, receipt)
         plays = read_plays(connection, schema=receipt.schema_)
-    table = feature_table(plays, params.horizon, params.groups)
+    is_train = split_sessions(plays["session_id"], every.split) == "train"
+    counts, counts_of_tracks = count_tracks(plays, is_train, seed=every.split.seed)
+    table = feature_table(plays.join(counts), params.horizon, params.groups)
+    write_parquet(TRACK_TABLE, add_counts(tracks, counts_of_tracks))
     write_parquet(FEATURES, table)
     FeaturesReceipt(
         hash=hash_file(FEATURES),
+        track_table=hash_file(TRACK_TABLE),
         tables=receipt.tables,
         horizon=params.horizon,
         groups=params.groups,
+        split=every.split,
     ).write()
     _say(f"{len(table)} plays, {len(feature_columns(table))} features, horizon {params.horizon}")
 

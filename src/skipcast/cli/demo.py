@@ -82,7 +82,7 @@ def make_app(params: Params, server: str, explain: "Explain") -> "FastAPI":
         explain: returns each play's contributions, as the champion's `explain` does.
     """
     from skipcast.clients.demo_server import ScoringServer, create_app
-    from skipcast.evaluation.split import split_sessions
+    from skipcast.split import split_sessions
 
     plays = read_parquet(PLAYS, made_by="fetch")[names(LOG)]
     # Sessions that no search has seen: on others, the model would look better than it is.

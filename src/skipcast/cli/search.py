@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from skipcast.artifacts import FEATURES, TRACKS, FeaturesReceipt, LoadReceipt, SearchResult
+from skipcast.artifacts import FEATURES, TRACK_TABLE, FeaturesReceipt, LoadReceipt, SearchResult
 from skipcast.files import existing
 from skipcast.params import read_params
 
@@ -33,7 +33,7 @@ def search() -> None:
     job = spec.make_job(
         params,
         existing(FEATURES, made_by="features"),
-        existing(TRACKS, made_by="fetch"),
+        existing(TRACK_TABLE, made_by="features"),
         receipt=LoadReceipt.read(),
         features_receipt=FeaturesReceipt.read(),
     )

@@ -1,6 +1,5 @@
 """How good predictions are.
 
-- split: train, validation and test sessions
 - metrics: the table of all scores; challenge, calibration: parts of it; bootstrap: intervals
 - scores: models on the test plays, in slices, and compared; ranking: which model is best
 - baselines: what models are measured against; explain, plots: what moves a model, and figures

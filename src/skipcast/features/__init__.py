@@ -4,6 +4,7 @@
 - views: what a feature may see of the present play and of the past; memo: values computed once
 - feature: what a feature is; groups: all features, a file per group
 - feature_set: the features of some groups under a horizon; build: all groups by name
+- counts: how often tracks were played and skipped in training sessions
 - table: plays joined with their tracks, and the table that models learn from
 - dictionary: the data dictionary in docs/features.md
 """

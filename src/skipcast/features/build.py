@@ -20,10 +20,12 @@ from skipcast.features.groups.outcomes import OUTCOMES
 from skipcast.features.groups.previous_track import PREVIOUS_TRACK
 from skipcast.features.groups.taste import TASTE
 from skipcast.features.groups.track import TRACK
+from skipcast.features.groups.track_history import TRACK_HISTORY
 from skipcast.schema import HORIZONS, Group, HorizonName
 
 GROUPS: dict[Group, FeatureGroup] = {
     "track": TRACK,
+    "track_history": TRACK_HISTORY,
     "context": CONTEXT,
     "outcomes": OUTCOMES,
     "behaviour": BEHAVIOUR,

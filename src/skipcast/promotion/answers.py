@@ -19,7 +19,6 @@ from skipcast.errors import SkipcastError
 from skipcast.evaluation.baselines import baselines
 from skipcast.evaluation.bootstrap import check_enough
 from skipcast.evaluation.explain import Explained, explain
-from skipcast.evaluation.split import split_sessions
 from skipcast.features.build import predicted
 from skipcast.features.table import KEY_COLUMNS, feature_columns
 from skipcast.mlflow_store.client import store_errors
@@ -27,6 +26,7 @@ from skipcast.models.families import FAMILIES, Family
 from skipcast.params import Params
 from skipcast.processes import ProcessKilledError, cpu_count
 from skipcast.schema import TARGET
+from skipcast.split import split_sessions
 
 
 @dataclass(frozen=True)

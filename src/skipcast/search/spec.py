@@ -12,12 +12,12 @@ import pandas as pd
 
 from skipcast.artifacts import FeaturesReceipt, LoadReceipt
 from skipcast.errors import SkipcastError
-from skipcast.evaluation.split import split_sessions
 from skipcast.features.table import feature_columns
 from skipcast.files import hash_file
 from skipcast.models.families import FAMILIES
 from skipcast.models.family import Dataset
 from skipcast.params import Params
+from skipcast.split import split_sessions
 
 PACKAGE = Path(__file__).parents[1]
 # The code that decides what a search finds and leaves: how trials are fitted, scored and chosen,
@@ -36,6 +36,7 @@ CODE = (
     "search",
     "serving",
     "sessions.py",
+    "split.py",
 )
 LIBRARIES = ("numpy", "optuna", *(lib for f in FAMILIES.values() for lib in f.libraries))
 
@@ -46,7 +47,7 @@ class Job:
 
     params: Params
     features: Path  # a row per play: session_id, session_position, skipped, then the features
-    tracks: Path  # columns `schema.TRACK`; the models will know these by id
+    tracks: Path  # what the models will know of tracks, as `counts.add_counts` returns it
     data: str  # fingerprint of the plays
     tags: Mapping[str, str]  # of every run
     fingerprint: str
@@ -73,8 +74,8 @@ def make_job(
 
     Args:
         params: all params.
-        features: what the stage `features` made.
-        tracks: what the stage `fetch` made.
+        features: what the stage `features` made of the plays.
+        tracks: what the stage `features` made of the tracks.
         receipt: of the stage `load`.
         features_receipt: of the stage `features`.
 
@@ -84,9 +85,11 @@ def make_job(
     """
     present = FeaturesReceipt(
         hash=hash_file(features),
+        track_table=hash_file(tracks),
         tables=receipt.tables,
         horizon=params.features.horizon,
         groups=params.features.groups,
+        split=params.split,
     )
     _check_same(features, features_receipt, present)
     data = receipt.tables["training_set"].hash
@@ -97,7 +100,7 @@ def make_job(
         "horizon": params.features.horizon,
         "seed": str(params.search.seed),
     }
-    fingerprint = _fingerprint(params, features_receipt.hash, hash_file(tracks))
+    fingerprint = _fingerprint(params, present.hash, present.track_table)
     return Job(params, features, tracks, data, {**tags, "fingerprint": fingerprint}, fingerprint)
 
 

@@ -103,7 +103,7 @@ def log_model(
 
     Args:
         model: what the family's `fit` returned.
-        tracks: columns `schema.TRACK`, the tracks that it will know by id.
+        tracks: what it will know of tracks by id, as `counts.add_counts` returns it.
         family: name of its family.
         horizon: what was known of each play that it was trained on.
         groups: of the features that it was trained on.

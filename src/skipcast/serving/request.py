@@ -12,12 +12,14 @@ from skipcast.features.feature_set import FeatureSet
 from skipcast.reading.values import display
 from skipcast.schema import (
     ALIAS,
+    COUNTS,
     HORIZONS,
     LOG,
+    MOST_DEPTH,
     OUTCOMES,
     TARGET,
-    TRACK_INPUTS,
     HorizonName,
+    names,
 )
 from skipcast.serving.histories import arrange, number_ids
 from skipcast.serving.parse import read_request
@@ -31,7 +33,8 @@ class Plays:
 
     `columns` are numbers and ids, as `parse.read_request` returns them; `open` says whether a play
     has not ended; `predicted` whether the horizon predicts it; `track_known` whether the model
-    knows its track, and `track_features` are that track's features, NaN where unknown.
+    knows its track, and `track_features` all that the model
+    knows of that track, NaN where unknown.
 
     Args:
         data: what a client sent, as `parse.read_request` takes it.
@@ -49,6 +52,7 @@ class Plays:
         self.columns[TARGET] = outcome
         self.open: Bools = np.isnan(outcome)
         _check_open(self.columns, self.open)
+        _check_counts(self.columns)
         self.track_features, self.track_known = tracks.look_up(
             self.columns["track_id_clean"].tolist()
         )
@@ -76,8 +80,8 @@ class Plays:
         missing = np.full(len(self.open), np.nan)
         columns: dict[str, Array] = {name: self.columns.get(name, missing) for name in READ}
         columns["track_id_clean"] = number_ids(self.columns["track_id_clean"])
-        for name in TRACK_INPUTS:
-            columns[name] = _override(self.columns.get(name), self.track_features[name])
+        for name, stored in self.track_features.items():
+            columns[name] = _override(self.columns.get(name), stored)
         return columns
 
 
@@ -103,6 +107,21 @@ def _check_open(columns: dict[str, Array], is_open: Bools) -> None:
             wrong = is_open & ~np.isnan(columns[name])
             if wrong.any():
                 raise _refuse(columns, wrong, f"{name} must be null where {TARGET} is", name)
+
+
+def _check_counts(columns: dict[str, Array]) -> None:
+    """Check that counts come together, and no more skips or depth than the plays can have."""
+    missing = np.full(len(columns["session_id"]), np.nan)
+    counts = {name: columns.get(name, missing) for name in names(COUNTS)}
+    plays = counts["track_plays"]
+    for name, most in (("track_skips", plays), ("track_depth", MOST_DEPTH * plays)):
+        wrong = np.isnan(plays) != np.isnan(counts[name])
+        if wrong.any():
+            raise _refuse(columns, wrong, f"{name} must be given where track_plays is,", name)
+        wrong = counts[name] > most
+        if wrong.any():
+            rule = f"{name} must be no more than the track's plays can have"
+            raise _refuse(columns, wrong, rule, name)
 
 
 def _check_lengths(columns: dict[str, Array]) -> None:

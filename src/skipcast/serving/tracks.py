@@ -8,14 +8,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skipcast.arrays import Bools, Floats
+from skipcast.errors import SkipcastError
 from skipcast.features.columns import Columns
-from skipcast.schema import TRACK_INPUTS
+from skipcast.schema import TRACK_KNOWN
 
 
 class Tracks:
-    """A table of track features as numbers.
+    """A table of all that is known of tracks, as numbers.
 
-    >>> table = pa.table({"track_id": ["a"], **{name: [1.0] for name in TRACK_INPUTS}})
+    The last row, whose id is null, is that of a track that the table does not name.
+
+    >>> table = pa.table({"track_id": ["a", None], **{n: [1.0, None] for n in TRACK_KNOWN}})
     >>> tracks = Tracks(table)
     >>> features, known = tracks.look_up(["a", "b"])
     >>> features["tempo"], known
@@ -23,18 +26,33 @@ class Tracks:
     """
 
     def __init__(self, table: pa.Table) -> None:
-        columns = Columns({name: table[name].to_numpy() for name in TRACK_INPUTS})
-        missing = np.full((1, len(TRACK_INPUTS)), np.nan)  # the row of a track that is not there
-        self._features = np.concatenate([columns.matrix(TRACK_INPUTS), missing])
-        self._rows = {name: row for row, name in enumerate(table["track_id"].to_pylist())}
+        columns = Columns({name: table[name].to_numpy() for name in TRACK_KNOWN})
+        self._features = columns.matrix(TRACK_KNOWN)
+        *ids, _ = table["track_id"].to_pylist()
+        self._rows = {name: row for row, name in enumerate(ids)}
 
     def look_up(self, ids: Iterable[str]) -> tuple[dict[str, Floats], Bools]:
-        """Return each feature of the tracks, NaN where missing, and whether each track is known."""
+        """Return what is known of the tracks, NaN where missing, and whether each is in the table.
+
+        By name of `schema.TRACK_KNOWN`, a value per id.
+        """
         rows = np.array([self._rows.get(name, -1) for name in ids], np.intp)
         features = np.ascontiguousarray(self._features[rows].T)
-        return dict(zip(TRACK_INPUTS, features, strict=True)), rows >= 0
+        return dict(zip(TRACK_KNOWN, features, strict=True)), rows >= 0
 
 
 def read_tracks(path: Path) -> Tracks:
-    """Read the tracks of a model from Parquet."""
-    return Tracks(pq.read_table(path))
+    """Read the tracks of a model from Parquet.
+
+    Raises:
+        SkipcastError: the table lacks a column or the row of a track that it does not name.
+    """
+    table = pq.read_table(path)
+    missing = [name for name in ("track_id", *TRACK_KNOWN) if name not in table.column_names]
+    if missing or not table.num_rows or table["track_id"][-1].is_valid:
+        lacks = ", ".join(missing) or "a last row for tracks that it does not name"
+        raise SkipcastError(
+            f"{path} must hold all that is known of tracks but lacks {lacks}. "
+            "`dvc repro --force search` makes the model anew."
+        )
+    return Tracks(table)

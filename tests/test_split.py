@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from skipcast.evaluation.split import split_sessions
 from skipcast.params import Split
+from skipcast.split import split_sessions
 
 PARAMS = Split(validation=0.2, test=0.1, seed=0)
 IDS = pd.Series([f"s{i // 3}" for i in range(30_000)])  # three plays per session
