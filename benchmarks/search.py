@@ -320,7 +320,7 @@ def main() -> None:
         mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
         write_features(folder, *make_twin(folder, sessions=sessions, rows=rows, seed=0))
         if arguments.plays:
-            search_once(folder, params, server.get_uri())
+            search_once(folder, params, url)
             return
         parts = [
             compare(
