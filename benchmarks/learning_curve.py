@@ -13,7 +13,6 @@ figure beside it, with the lines that no model can cross: the best prediction fr
 and the true probabilities (`benchmarks/twin_optimum.py`).
 """
 
-import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +34,7 @@ from skipcast.models.families import FAMILIES
 from skipcast.models.family import Dataset
 from skipcast.schema import TARGET
 from skipcast.sessions import hash_sessions
+from skipcast.twin.limits import limits
 from skipcast.twin.write import write_twin
 
 mpl.use("Agg")
@@ -46,7 +46,6 @@ PARAMS = {"learning_rate": 0.1, "num_leaves": 63, "min_child_samples": 100, "col
 WITHOUT = tuple(group for group in ALL if group != "track_history")
 ROOT = Path(__file__).parents[1]
 PAGE, FIGURE = ROOT / "docs/features.md", ROOT / "docs/figures/learning_curve.png"
-LIMITS = ROOT / "src/skipcast/twin/limits.json"
 BEGIN, END = "<!-- learning curve -->\n", "<!-- end of learning curve -->\n"
 WAYS = {"without track_history": WITHOUT, "with track_history": ALL}
 
@@ -140,16 +139,12 @@ def _table(rows: list[dict]) -> str:
 
 
 def _figure(rows: list[dict], last_play: float) -> None:
-    limits = json.loads(LIMITS.read_text(encoding="utf-8"))
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
     plays = [row["plays"] for row in rows]
     for axis, name in zip(axes, ("accuracy", "log loss"), strict=True):
         for i, (way, colour) in enumerate(zip(WAYS, ("#0072B2", "#D55E00"), strict=True)):
             axis.plot(plays, [row[name][i] for row in rows], "o-", color=colour, label=way)
-        lines = {
-            "best that can be seen": limits["visible"][name.replace(" ", "_")],
-            "true probabilities": limits["truth"][name.replace(" ", "_")],
-        }
+        lines = {way: scores[name.replace(" ", "_")] for way, scores in limits().items()}
         if name == "accuracy":
             lines["same as the last play"] = last_play
         for label, value in lines.items():

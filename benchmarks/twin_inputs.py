@@ -19,8 +19,8 @@ from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
 from skipcast.params import Params, read_params
 from skipcast.processes import cpu_count
+from skipcast.search.mlflow_runs import MODEL_FILE, TRIAL_FOLDER
 from skipcast.search.spec import Job
-from skipcast.search.winners import MODEL_FILE, TRIAL_FOLDER
 from skipcast.split import split_sessions
 from skipcast.twin.write import write_twin
 

@@ -231,10 +231,9 @@ def main() -> None:
     mean = pd.concat(tables).groupby(level=1, sort=False).mean()
     print(f"mean\n{mean.round(4).to_string()}")
     if options.write:
-        ways = {"best that can be seen": "visible", "true probabilities": "truth"}
         content = {
-            name: mean.loc[way, ["accuracy", "log_loss"]].round(4).to_dict()
-            for way, name in ways.items()
+            way: mean.loc[way, ["accuracy", "log_loss"]].round(4).to_dict()
+            for way in ("best that can be seen", "true probabilities")
         }
         LIMITS.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 

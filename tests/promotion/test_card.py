@@ -32,6 +32,7 @@ def real(about: About) -> About:
         "| position | 1 | 2 | 0.7500 (0.7000..0.8000) | 0.7500 | 0.7500 |",
         "| `fast` | 0.500 |",
         "mlflow models serve -m models:/skipcast@champion --env-manager local -p 5001",
+        "- best that can be seen: accuracy 0.7778, log loss 0.4749",
     ],
 )
 def test_holds(line):
@@ -67,3 +68,13 @@ def test_a_missing_commit_is_called_missing():
 
 def test_no_session_of_the_data_is_in_it():
     assert "s-1" not in card(judgement(), PARAMS, ABOUT)
+
+
+def test_says_what_track_history_was_counted_from():
+    without = tuple(group for group in PARAMS.features.groups if group != "track_history")
+    features = PARAMS.features.model_copy(update={"groups": without})
+    sentence = "`track_history` is counted from the training sessions alone"
+    assert sentence in card(judgement(), PARAMS, ABOUT)
+    assert sentence not in card(
+        judgement(), PARAMS.model_copy(update={"features": features}), ABOUT
+    )

@@ -27,7 +27,7 @@ def locks(postgres) -> Iterator[Locks]:
 
 @pytest.fixture
 def runs(tracking, request) -> Runs:
-    return open_runs(request.node.name, {}, data="7", model="any")
+    return open_runs(request.node.name, {}, data=(), model="any")
 
 
 @pytest.fixture

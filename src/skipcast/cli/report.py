@@ -81,6 +81,7 @@ def report() -> None:
 def _accuracy_table(metrics: Metrics, promotion: Promotion, note: str) -> Table:
     from skipcast.evaluation.baselines import BASELINES
     from skipcast.models.families import FAMILIES
+    from skipcast.twin.limits import limits
 
     table = Table(title=f"Accuracy{note}", title_justify="left")
     for heading in ("", "sessions", "accuracy", "95 %", "log loss"):
@@ -99,6 +100,10 @@ def _accuracy_table(metrics: Metrics, promotion: Promotion, note: str) -> Table:
         _add_row(table, name, "test", metrics.test["champion"], _ends(metrics, "champion"))
     for baseline, text in BASELINES.items():
         _add_row(table, text, "test", metrics.test[baseline])
+    if note:
+        table.add_section()
+        for name, scores in limits().items():
+            _add_row(table, f"limit: {name}", "of five twins", scores)
     return table
 
 

@@ -20,6 +20,7 @@ from skipcast.promotion.alias import champion_uri
 from skipcast.promotion.gate import interval_text
 from skipcast.promotion.judge import Judgement
 from skipcast.schema import HORIZONS
+from skipcast.twin.limits import Limits, limits
 
 TOP = 10
 Rows = list[list[str]]
@@ -55,6 +56,7 @@ class Context:
     groups: Rows
     families: Rows
     score_labels: list[str]
+    limits: Limits
     results: Rows
     slices: Rows
     importance: Rows
@@ -103,6 +105,7 @@ def _context(judgement: Judgement, params: Params, about: About) -> Context:
             for family, best in result.families.items()
         ],
         score_labels=list(labels.values()),
+        limits=limits(),
         results=_results(judgement, list(labels)),
         slices=_slices(judgement),
         importance=_importance(judgement),

@@ -5,6 +5,8 @@ and concurrent writers only add.
 """
 
 import json
+import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Experiment
+from mlflow.entities import Dataset, Experiment, LoggedModelInput, Metric
 
 from skipcast.artifacts import Decision
 from skipcast.mlflow_store.client import (
@@ -21,6 +23,7 @@ from skipcast.mlflow_store.client import (
     promotions_of,
     store_errors,
 )
+from skipcast.mlflow_store.datasets import as_input
 
 ENTRY = "skipcast.decision"  # the tag that holds an entry as JSON
 Scores = Mapping[str, Sequence[float]]  # by the name of the score: it and its 95 % interval
@@ -42,6 +45,39 @@ class Entry:
     status: str = "FINISHED"  # FAILED where the registry did not do what was decided
 
 
+@dataclass(frozen=True)
+class ModelScores:
+    """What a decision was made of, in MLflow's terms: metrics of logged models on a data set.
+
+    Attributes:
+        data: the test sessions.
+        models: by the id of a logged model, its scores; the last one's are the run's own, too.
+        others: by name, the scores of what is no logged model, such as baselines.
+    """
+
+    data: Dataset
+    models: Mapping[str, Mapping[str, float]]
+    others: Mapping[str, Mapping[str, float]]
+
+    def log(self, client: MlflowClient, run_id: str) -> None:
+        """Log the scores to a run, linked to the models and to the data set."""
+        models = [LoggedModelInput(model_id) for model_id in self.models]
+        client.log_inputs(run_id, [as_input(self.data)], models)
+        link = {"dataset_name": self.data.name, "dataset_digest": self.data.digest}
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(f"{name}_{score}", value, now, 0, run_id=run_id, **link)
+            for name, scores in self.others.items()
+            for score, value in scores.items()
+        ]
+        metrics += [
+            Metric(score, value, now + i, 0, model_id, run_id=run_id, **link)
+            for i, (model_id, scores) in enumerate(self.models.items())
+            for score, value in scores.items()
+        ]
+        client.log_batch(run_id, metrics=[m for m in metrics if not math.isnan(m.value)])
+
+
 class Ledger:
     """The decisions on the versions of one registered model."""
 
@@ -52,7 +88,9 @@ class Ledger:
         self._experiment = promotions_of(model)
 
     @contextmanager
-    def write(self, entry: Entry, files: Path | None = None) -> Iterator[str]:
+    def write(
+        self, entry: Entry, files: Path | None = None, scores: ModelScores | None = None
+    ) -> Iterator[str]:
         """Write an entry, with the files of a folder; yield its run's id while it is carried out.
 
         If that fails, the entry's status is FAILED.
@@ -65,6 +103,8 @@ class Ledger:
         try:
             if files is not None:
                 self._client.log_artifacts(run.info.run_id, str(files))
+            if scores is not None:
+                scores.log(self._client, run.info.run_id)
             yield run.info.run_id
         except BaseException:
             self._client.set_terminated(run.info.run_id, "FAILED")

@@ -8,13 +8,15 @@ import pandas as pd
 from skipcast.artifacts import REPORTS, Champion, Decision, LoadReceipt, SearchResult
 from skipcast.commits import git_commit
 from skipcast.evaluation import plots
+from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.files import move_into
+from skipcast.mlflow_store.datasets import dataset
 from skipcast.params import Params
 from skipcast.promotion import reports
 from skipcast.promotion.card import About, card
 from skipcast.promotion.judge import Judgement
-from skipcast.promotion.ledger import Entry
+from skipcast.promotion.ledger import Entry, ModelScores
 from skipcast.promotion.registry import Registry
 
 
@@ -53,7 +55,8 @@ def conclude(
         if synthetic:  # single plays of real listeners stay on this machine
             plots.save(session, folder / "figures" / reports.SESSION)
         registry.attach(best.model_uri, folder / "model_card.md")
-        entry = registry.carry_out(entry, folder)
+        scores = _model_scores(judgement, registry, params, result, receipt)
+        entry = registry.carry_out(entry, folder, scores)
         plots.save(session, folder / "figures" / reports.SESSION)
         move_into(folder, REPORTS)
     reports.promotion(judgement, entry, _champion(entry, registry)).write()
@@ -68,6 +71,31 @@ def _register(
     best = result.candidate
     version = registry.register(best.model_uri, judgement.family)
     return entry_of(judgement, version, data=receipt.tables["training_set"].hash)
+
+
+def _model_scores(
+    judgement: Judgement,
+    registry: Registry,
+    params: Params,
+    result: SearchResult,
+    receipt: LoadReceipt,
+) -> ModelScores:
+    """Return the scores of the champion before, of each family's best and of the baselines."""
+    values = {
+        name: {score: interval.value for score, interval in scores.items()}
+        for name, scores in judgement.scores.items()
+    }
+    models: dict[str, dict[str, float]] = {}
+    if "champion" in values and judgement.champion is not None:
+        model_id = registry.logged_model(judgement.champion)
+        models |= {model_id: values["champion"]} if model_id else {}
+    by_family = {family: best.model_uri for family, best in result.families.items()}
+    for family in sorted(by_family, key=lambda family: family == result.best):  # the best last
+        models[by_family[family].removeprefix("models:/")] = values[family]
+    models[result.candidate.model_uri.removeprefix("models:/")] = values["candidate"]
+    data = receipt.tables["training_set"].hash
+    others = {name: values[name] for name in BASELINES}
+    return ModelScores(dataset("test", data, params.split), models, others)
 
 
 def _about(entry: Entry, registry: Registry, result: SearchResult, receipt: LoadReceipt) -> About:

@@ -17,7 +17,7 @@ from skipcast.mlflow_store.client import check_in_reach, open_client, store_erro
 from skipcast.mlflow_store.files import missing_of_logged_model, missing_of_model
 from skipcast.mlflow_store.place import MAKE_AGAIN, VARIABLE
 from skipcast.promotion.alias import ALIAS, champion_uri
-from skipcast.promotion.ledger import Entry, Ledger
+from skipcast.promotion.ledger import Entry, Ledger, ModelScores
 
 
 class Registry:
@@ -139,6 +139,11 @@ class Registry:
             tags = self.client.get_model_version(self.name, str(version)).tags
         return tags.get("family", "unknown")
 
+    def logged_model(self, version: int) -> str | None:
+        """Return the id of the logged model that a version holds; None if it holds other files."""
+        with store_errors(f"tell about version {version} of {self.name}"):
+            return self.client.get_model_version(self.name, str(version)).model_id
+
     def settings(self, run_id: str) -> dict[str, str]:
         """Return the hyperparameters that a run logged."""
         with store_errors(f"tell about the run {run_id}"):
@@ -149,8 +154,12 @@ class Registry:
         with store_errors(f"take {file.name} for {model_uri}"):
             self.client.log_model_artifact(model_uri.removeprefix("models:/"), str(file))
 
-    def carry_out(self, entry: Entry, files: Path | None = None) -> Entry:
-        """Write `entry` and the `files` of a folder to the ledger; then move the alias if need be.
+    def carry_out(
+        self, entry: Entry, files: Path | None = None, scores: ModelScores | None = None
+    ) -> Entry:
+        """Write `entry` to the ledger, with the files of a folder and what it was made of.
+
+        Then move the alias if need be.
 
         The alias moves last and in one step: whatever fails before leaves the champion as it was,
         and the entry as failed.
@@ -161,7 +170,7 @@ class Registry:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entry = replace(entry, when=now, commit=git_commit())
         what = f"record a decision on version {entry.version} of {self.name}"
-        with store_errors(what), self._ledger.write(entry, files) as run_id:
+        with store_errors(what), self._ledger.write(entry, files, scores) as run_id:
             self._tag(entry, run_id)
             if entry.decision in ("promoted", "rolled back"):
                 self._move(entry)

@@ -11,7 +11,7 @@ from pathlib import Path
 import mlflow
 import yaml
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
 from skipcast.commits import MISSING, git_commit
@@ -27,7 +27,6 @@ STATE = "state"  # of a trial: running, complete, pruned or failed
 # The files of a trial that is complete.
 TRIAL_FOLDER, MODEL_FILE, PROBABILITY_FILE = "trial", "classifier", "validation.npy"
 TRIALS = "trials"  # of a search that is done: how many of each family, as JSON
-LONGEST_DIGEST = 36
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,13 @@ class Runs:
     client: MlflowClient
     experiment_id: str
     tags: Mapping[str, str]  # of every run
-    data: Dataset
+    data: Sequence[DatasetInput]  # what trains and what validates
 
     def start(self, name: str, tags: Mapping[str, str]) -> str:
         """Start a run that names its data; return its id."""
         run = self.client.create_run(self.experiment_id, run_name=name, tags={**self.tags, **tags})
         run_id = str(run.info.run_id)
-        context = InputTag("mlflow.data.context", "training and validation")
-        self.client.log_inputs(run_id, [DatasetInput(self.data, [context])])
+        self.client.log_inputs(run_id, [*self.data])
         return run_id
 
     def log(
@@ -93,13 +91,15 @@ class Runs:
                 return runs
 
 
-def open_runs(experiment: str, tags: Mapping[str, str], *, data: str, model: str) -> Runs:
+def open_runs(
+    experiment: str, tags: Mapping[str, str], *, data: Sequence[DatasetInput], model: str
+) -> Runs:
     """Find or make the experiment; its runs will carry `tags`, the git commit and DVC's hashes.
 
     Args:
         experiment: its name.
         tags: of every run.
-        data: the fingerprint of the data, which every run names as its input.
+        data: what trains and what validates; every run names them as its inputs.
         model: under which name champions are registered.
 
     Raises:
@@ -113,13 +113,7 @@ def open_runs(experiment: str, tags: Mapping[str, str], *, data: str, model: str
         "mlflow.source.name": "skipcast search",
         "mlflow.source.git.commit": git_commit() or MISSING,
     }
-    dataset = Dataset(
-        name="training_set",
-        digest=data[:LONGEST_DIGEST],
-        source_type="local",
-        source="data/features.parquet",
-    )
-    return Runs(client, experiment_id, {**tags, **origin, **stage_hashes()}, dataset)
+    return Runs(client, experiment_id, {**tags, **origin, **stage_hashes()}, data)
 
 
 def stage_hashes(path: Path = LOCK_FILE) -> dict[str, str]:

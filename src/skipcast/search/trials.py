@@ -36,6 +36,7 @@ from skipcast.errors import SkipcastError
 from skipcast.evaluation.metrics import accuracy, evaluate
 from skipcast.files import disk_errors
 from skipcast.mlflow_store.client import store_errors
+from skipcast.mlflow_store.datasets import Part, as_input, dataset
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import OnRound
 from skipcast.processes import cpu_count, killed
@@ -142,7 +143,9 @@ def _joined(job: Job, url: str) -> Iterator[_Joined]:
         locks = stack.enter_context(open_locks(url))
         params = job.params.search
         model = job.params.promote.model
-        runs = open_runs(params.experiment, job.tags, data=job.data, model=model)
+        parts: tuple[Part, ...] = ("train", "validation")
+        data = [as_input(dataset(part, job.data, job.params.split)) for part in parts]
+        runs = open_runs(params.experiment, job.tags, data=data, model=model)
         with locks.exclusive(TABLES):
             storage = open_storage(partial(open_in_schema, url, schema), schema)
         studies = Studies(storage, job.fingerprint, params)
