@@ -152,7 +152,10 @@ def _figure(rows: list[dict], last_play: float) -> None:
             axis.annotate(f"{label}, {value:.3f}", (plays[0], value), (0, 3),
                           textcoords="offset points", fontsize=8)  # fmt: skip
         axis.set(xscale="log", xlabel="plays that train", ylabel=name)
-    axes[0].legend(loc="center right", fontsize=8)
+        axis.set_xticks(plays, [f"{count:,}" for count in plays])
+        axis.minorticks_off()
+        axis.margins(y=0.08)
+    axes[0].legend(loc="lower right", bbox_to_anchor=(1, 0.15), fontsize=8)
     figure.suptitle("LightGBM on ever more plays (twin, synthetic)", fontsize=11)
     figure.savefig(FIGURE, dpi=110)
 
