@@ -99,14 +99,14 @@ class Step:
 
 
 @pytest.fixture(scope="module")
-def promote(families, features, plays, track_table, params):
+def promote(families, features, raw_plays, plays_and_tracks, params):
     """Return a function that promotes a family's model."""
 
     def run(family, params=params):
         registry = Registry(params.promote.model)
         result = SearchResult(run_id="parent", families=families, best=family)
-        judgement = judge(plays, features, result, params, registry)
-        tracks = track_table
+        judgement = judge(raw_plays, features, result, params, registry)
+        tracks = plays_and_tracks[1]
         entry = conclude(judgement, registry, params, tracks, result=result, receipt=RECEIPT)
         return Step(
             judgement,
@@ -145,10 +145,11 @@ def worse(promote, better):
 
 
 @pytest.fixture(scope="module")
-def rolled_back(worse, registry, plays):
+def rolled_back(worse, registry, raw_plays):
     """Version 1 is champion again; what the champion answered before and answers after."""
     assert worse.champion == 2
-    one = plays[plays["session_id"] == plays["session_id"].iloc[0]].astype({TARGET: object})
+    first = raw_plays["session_id"] == raw_plays["session_id"].iloc[0]
+    one = raw_plays[first].astype({TARGET: object})
     before = champion_answer(registry, one)
     entry = registry.roll_back()
     return entry, before, champion_answer(registry, one)
@@ -268,6 +269,39 @@ def test_the_champion_is_scored_as_it_was_as_a_candidate(better, first):
     assert scored["accuracy"][0] == before["accuracy"][0]
 
 
+@pytest.mark.parametrize("family", ["lightgbm", "logistic"])
+def test_a_model_has_its_test_scores_beside_the_data_set(better, families, registry, family):
+    model = registry.client.get_logged_model(families[family].model_uri.removeprefix("models:/"))
+    accuracy = better.judgement.scores[family]["accuracy"].value
+    latest = [m for m in model.metrics if m.key == "accuracy"][-1]
+    assert (latest.dataset_name, latest.value) == ("test", accuracy)
+
+
+def test_models_are_found_by_their_test_scores(better, families, registry):
+    good = families["lightgbm"].model_uri.removeprefix("models:/")
+    experiment = registry.client.get_logged_model(good).experiment_id
+    found = registry.client.search_logged_models(
+        [experiment], "metrics.accuracy > 0.6", datasets=[{"dataset_name": "test"}]
+    )
+    ids = {model.model_id for model in found}
+    assert good in ids
+    assert families["logistic"].model_uri.removeprefix("models:/") not in ids
+
+
+def test_the_run_of_a_decision_has_the_candidates_scores_and_the_baselines(better, registry):
+    run_id = registry.client.get_model_version(registry.name, "2").tags["decision_run"]
+    metrics = registry.client.get_run(run_id).data.metrics
+    scores = better.judgement.scores
+    assert metrics["accuracy"] == scores["candidate"]["accuracy"].value
+    assert metrics["repeat_last_accuracy"] == scores["repeat_last"]["accuracy"].value
+
+
+def test_the_run_of_a_decision_names_the_test_sessions(better, registry):
+    run_id = registry.client.get_model_version(registry.name, "2").tags["decision_run"]
+    (named,) = registry.client.get_run(run_id).inputs.dataset_inputs
+    assert (named.dataset.name, named.tags[0].value) == ("test", "testing")
+
+
 def test_a_worse_candidate_is_refused(worse):
     entry = worse.entry
     assert (entry.decision, entry.version, entry.champion) == ("refused", 1, 2)
@@ -375,10 +409,12 @@ def test_a_candidate_that_is_too_good_makes_no_champion(too_good):
 
 
 @pytest.fixture
-def judge_plays(families, features, plays, params):
+def judge_plays(families, features, raw_plays, params):
     """Return a function that judges what it gets of plays and features, for a new registry."""
 
-    def run(plays=plays, features=features, *, best="lightgbm", registry=None, with_champion=True):
+    def run(
+        plays=raw_plays, features=features, *, best="lightgbm", registry=None, with_champion=True
+    ):
         searched = families if registry is None else {best: families[best]}
         result = SearchResult(run_id="parent", families=searched, best=best)
         registry = registry or Registry("nobody")
@@ -388,27 +424,29 @@ def judge_plays(families, features, plays, params):
 
 
 @pytest.fixture
-def few(plays):
+def few(raw_plays):
     """The plays of 60 sessions."""
-    return plays["session_id"].isin(plays["session_id"].unique()[:60])
+    return raw_plays["session_id"].isin(raw_plays["session_id"].unique()[:60])
 
 
-def test_few_test_sessions_are_told_before_anything_is_scored(judge_plays, plays, features, few):
+def test_few_test_sessions_are_told_before_anything_is_scored(
+    judge_plays, raw_plays, features, few
+):
     with pytest.raises(SkipcastError, match=r"test sessions must be 30 or more.* fetch.rows"):
-        judge_plays(plays[few], features[few.to_numpy()])
+        judge_plays(raw_plays[few], features[few.to_numpy()])
 
 
-def test_plays_with_one_outcome_are_told_before_anything_is_scored(judge_plays, plays):
+def test_plays_with_one_outcome_are_told_before_anything_is_scored(judge_plays, raw_plays):
     with pytest.raises(SkipcastError, match="must have skipped ones and others"):
-        judge_plays(plays.assign(**{TARGET: True}))
+        judge_plays(raw_plays.assign(**{TARGET: True}))
 
 
-def test_features_of_other_plays_are_told_before_anything_is_scored(judge_plays, plays, few):
+def test_features_of_other_plays_are_told_before_anything_is_scored(judge_plays, raw_plays, few):
     with pytest.raises(SkipcastError, match=r"features.parquet must hold the plays"):
-        judge_plays(plays[few])
+        judge_plays(raw_plays[few])
 
 
-def test_a_model_is_judged_by_the_code_that_it_brings(models, families, plays, tmp_path):
+def test_a_model_is_judged_by_the_code_that_it_brings(models, families, plays, raw_plays, tmp_path):
     """Change all features in a copy: its answers change although this package stays."""
     uri = families["lightgbm"].model_uri
     folder = mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "model"))
@@ -418,4 +456,4 @@ def test_a_model_is_judged_by_the_code_that_it_brings(models, families, plays, t
     code.write_text(changed)
     matrix = build_features(plays, "started").to_numpy()
     own = FAMILIES["lightgbm"].predict(models["lightgbm"], matrix)
-    assert np.abs(score(folder, plays) - own).max() > 0.1
+    assert np.abs(score(folder, raw_plays) - own).max() > 0.1
