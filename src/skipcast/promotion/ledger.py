@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from skipcast.artifacts import Decision
-from skipcast.errors import SkipcastError
+from skipcast.errors import SkipcastError, hide_credentials
 
 ENTRY = "skipcast.decision"  # the tag that holds an entry as JSON
 Scores = Mapping[str, Sequence[float]]  # by the name of the score: it and its 95 % interval
@@ -43,8 +43,10 @@ def registry_errors(what: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
+        address = hide_credentials(mlflow.get_tracking_uri())
         raise SkipcastError(
-            f"The MLflow registry {mlflow.get_tracking_uri()} must {what} but did not: {error}\n"
+            f"The MLflow registry {address} must {what} but did not: "
+            f"{hide_credentials(str(error))}\n"
             "The champion was not changed. Start the server or correct MLFLOW_TRACKING_URI."
         ) from error
 

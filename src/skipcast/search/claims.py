@@ -84,11 +84,18 @@ class Claims:
         return Claim(family, trial, run_id, params)
 
     def end(self, claim: Claim, state: TrialState, value: float | None = None) -> None:
-        """End a trial, its run first: whoever finds only the run ended does the trial again."""
+        """End a trial, its run first: whoever finds only the run ended does the trial again.
+
+        Where the connection was cut, another process may have taken this one for dead, failed its
+        trial and begun it again. Then only that one counts.
+        """
         status = "FAILED" if state is TrialState.FAIL else "FINISHED"
-        self._runs.end(claim.run_id, "failed" if status == "FAILED" else state.name.lower(), status)
-        self._studies.by_family[claim.family].tell(claim.trial, value, state)
-        self._locks.release(claim.run_id)
+        tag = "failed" if status == "FAILED" else state.name.lower()
+        with self._locks.exclusive(CLAIMS):
+            if self._studies.is_running(claim.family, claim.trial):
+                self._runs.end(claim.run_id, tag, status)
+                self._studies.by_family[claim.family].tell(claim.trial, value, state)
+            self._locks.release(claim.run_id)
 
     def finishing(self) -> AbstractContextManager[None]:
         """Let one process after another finish the search."""

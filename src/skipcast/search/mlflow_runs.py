@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
-from skipcast.errors import SkipcastError
+from skipcast.errors import SkipcastError, hide_credentials
 
 LOCK_FILE = Path("dvc.lock")
 PARENT = "mlflow.parentRunId"
@@ -93,10 +93,11 @@ def tracking_errors() -> Iterator[None]:
     try:
         yield
     except (MlflowException, requests.RequestException) as error:
+        address = hide_credentials(mlflow.get_tracking_uri())
         raise SkipcastError(
-            f"The MLflow tracking server {mlflow.get_tracking_uri()} must do what it is asked but "
-            f"failed: {error}\nCorrect MLFLOW_TRACKING_URI or mend the server, then `dvc repro`: "
-            "what is finished is kept."
+            f"The MLflow tracking server {address} must do what it is asked but failed: "
+            f"{hide_credentials(str(error))}\nCorrect MLFLOW_TRACKING_URI or mend the server, "
+            "then `dvc repro`: what is finished is kept."
         ) from error
 
 

@@ -15,6 +15,7 @@ import optuna
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from skipcast.errors import SkipcastError
 from skipcast.evaluation.metrics import METRICS
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Params
@@ -111,6 +112,11 @@ class Studies:
         free = [slot for slot in range(self._params.families[family]) if slot not in occupied]
         return free, any(trial.state is TrialState.RUNNING for trial in begun)
 
+    def is_running(self, family: Family, trial: Trial) -> bool:
+        """Tell whether nobody has ended a trial."""
+        running = self.by_family[family].get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return trial.number in [other.number for other in running]
+
     def ask(self, family: Family, slot: int) -> tuple[Trial, Params]:
         """Begin the trial of a slot; return it with its parameters."""
         study, methods = self.by_family[family], FAMILIES[family]
@@ -157,8 +163,24 @@ class Studies:
         )
 
 
-def open_storage(connect: Any) -> optuna.storages.RDBStorage:
-    """Open Optuna's tables through `connect`, a function that opens a database connection."""
-    return optuna.storages.RDBStorage(
-        "postgresql+psycopg2://", engine_kwargs={"creator": connect, "pool_size": 1}
-    )
+def open_storage(connect: Any, schema: str) -> optuna.storages.RDBStorage:
+    """Open Optuna's tables; make them if there are none.
+
+    Args:
+        connect: opens a connection to the database, where it finds or makes the tables.
+        schema: of the tables, for the message.
+
+    Raises:
+        SkipcastError: the tables are those of another version of Optuna.
+    """
+    # A connection that was cut while a model was fitted is noticed, and opened again.
+    engine = {"creator": connect, "pool_size": 1, "pool_pre_ping": True}
+    try:
+        return optuna.storages.RDBStorage("postgresql+psycopg2://", engine_kwargs=engine)
+    except RuntimeError as error:
+        maker = str(error).partition("set up by optuna ")[2].partition(")")[0]
+        raise SkipcastError(
+            f"The tables in the schema {schema} must be as Optuna {optuna.__version__} makes them "
+            f"but got those of Optuna {maker or 'of another version'}. Give load.schema in "
+            "params.yaml another name, then `dvc repro`: new studies begin there."
+        ) from error

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import (
     AbstractContextManager,
     ExitStack,
-    closing,
     contextmanager,
     nullcontext,
     suppress,
@@ -26,11 +25,12 @@ from typing import Any
 import joblib
 import numpy as np
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from skipcast.artifacts import SearchResult
-from skipcast.database.locks import Locks
-from skipcast.database.server import open_connection, open_in_schema, readable_errors
+from skipcast.database.locks import open_locks
+from skipcast.database.server import open_in_schema, readable_errors
 from skipcast.evaluation.metrics import accuracy, evaluate
 from skipcast.files import disk_errors
 from skipcast.models.families import FAMILIES, Family
@@ -118,13 +118,11 @@ def _joined(job: Job, url: str) -> Iterator[_Joined]:
     with ExitStack() as stack:
         for readable in (disk_errors(), readable_errors(url), tracking_errors()):
             stack.enter_context(readable)
-        connection = stack.enter_context(closing(open_connection(url)))
-        connection.autocommit = True
-        locks = Locks(connection)
+        locks = stack.enter_context(open_locks(url))
         params = job.params.search
         runs = open_runs(params.experiment, job.tags, data=job.data)
         with locks.exclusive(TABLES):
-            storage = open_storage(partial(open_in_schema, url, schema))
+            storage = open_storage(partial(open_in_schema, url, schema), schema)
         studies = Studies(storage, job.fingerprint, params)
         with join(studies, locks, runs) as claims:
             yield _Joined(studies, runs, claims)
@@ -140,6 +138,8 @@ def _work(joined: _Joined, job: Job, plays: Plays) -> None:
             for claim in joined.claims.each(family, wait=wait):
                 try:
                     _run(joined, claim, prepared(family), plays, job)
+                except UpdateFinishedTrialError:  # our locks were lost, and another does it
+                    joined.claims.end(claim, TrialState.FAIL)
                 except BaseException:
                     with suppress(Exception):  # the servers may be what failed
                         joined.claims.end(claim, TrialState.FAIL)
