@@ -82,8 +82,7 @@ def judge(
         answers = replace(answers, unfit="its files are gone")
     test = _held_out(answers, params)
     scores_of = _scores(test, answers)
-    rivals = answers.champion
-    comparison = None if rivals is None else compare(test, answers.candidate, rivals)
+    comparison = _compared(test, answers)
     carriers = answers.explained[result.best].top(CARRIERS)
     verdict = decide(scores_of["candidate"], comparison, params.promote, carriers=carriers)
     return Judgement(
@@ -95,6 +94,11 @@ def judge(
 def _held_out(answers: Answers, params: Params) -> HeldOut:
     seed, samples = params.promote.seed, params.promote.samples
     return HeldOut.of(answers.plays, params.features.horizon, seed=seed, samples=samples)
+
+
+def _compared(test: HeldOut, answers: Answers) -> Comparison | None:
+    rivals = answers.champion
+    return None if rivals is None else compare(test, answers.candidate, rivals)
 
 
 def _rival(registry: Registry, champion: int, *, is_asked: bool) -> str | None:
