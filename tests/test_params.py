@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from skipcast.errors import SkipcastError
-from skipcast.params import read_params
+from skipcast.params import CHANGES, change, read_params
 
 DEFAULTS = Path(__file__).parents[1] / "params.yaml"
 
@@ -89,3 +89,45 @@ def test_refuses_a_list_in_place_of_sections(tmp_path):
     path.write_text("[]")
     with pytest.raises(SkipcastError, match=r"params\.yaml: Input should be .*got \[\]"):
         read_params(path)
+
+
+@pytest.fixture
+def changed(monkeypatch):
+    """Return a function that changes values for the time of a test."""
+    monkeypatch.setenv(CHANGES, "{}")
+    return change
+
+
+def test_changed_values_stand_in_for_those_of_the_file(changed):
+    before = DEFAULTS.read_bytes()
+    changed(["fetch.rows=5", "search.families.xgboost=40", "fetch.source=my = file.csv"])
+    params = read_params(DEFAULTS)
+    assert (params.fetch.rows, params.fetch.source) == (5, "my = file.csv")
+    assert params.search.families == {"logistic": 5, "lightgbm": 15, "xgboost": 40}
+    assert DEFAULTS.read_bytes() == before
+
+
+def test_a_change_without_a_value_leaves_that_of_the_file(changed):
+    changed(["fetch.rows="])
+    assert read_params(DEFAULTS).fetch.rows == 100_000
+
+
+@pytest.mark.parametrize(
+    ("value", "match"),
+    [
+        ("fetch.row=5", r"fetch\.row: Extra inputs"),
+        ("fetch.rows=many", r"fetch\.rows: .*integer"),
+        ("fetch.rows.few=5", "must name a key of params.yaml but got fetch.rows.few"),
+        ("fish.rows=5", "must name a key of params.yaml but got fish.rows"),
+        ("fetch.source=a: b: c", "must have a value that is YAML but got fetch.source=a: b: c"),
+    ],
+)
+def test_a_wrong_change_is_told(changed, value, match):
+    changed([value])
+    with pytest.raises(SkipcastError, match=match):
+        read_params(DEFAULTS)
+
+
+def test_a_change_must_have_a_key_and_a_value(changed):
+    with pytest.raises(SkipcastError, match="must be KEY=VALUE but got fetch"):
+        changed(["fetch"])

@@ -179,7 +179,12 @@ def _with_changes(content: Any) -> Any:
             place = place.get(section) if isinstance(place, dict) else None
         if not isinstance(place, dict):
             raise SkipcastError(f"--set must name a key of params.yaml but got {key}. Correct it.")
-        place[name] = yaml.safe_load(value)
+        try:
+            place[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise SkipcastError(
+                f"--set must have a value that is YAML but got {key}={value}. Quote it."
+            ) from error
     return content
 
 

@@ -137,7 +137,7 @@ def test_files_that_are_neither_logs_nor_tracks_are_left_out_and_told(tmp_path, 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
 def test_another_separator_is_named(tmp_path, separator):
     write(tmp_path / "log.csv", LOG.replace(b",", separator.encode()))
-    refuses("must be separated by commas but are by ", tmp_path)
+    refuses(r"Columns of log\.csv must be separated by commas but are by ", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["Session_ID", " session_id", "TRACK_ID"])

@@ -8,17 +8,24 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
 from harness.clients import Endpoint
-from harness.servers import ROOT, SKIPCAST, champion_server, ends, free_port, running
+from harness.servers import ROOT, SKIPCAST, champion_server, ends, free_port, model_server, running
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from playwright.sync_api import expect
 
-from skipcast.clients.demo_session import MAX_LETTERS, parse_session
+from skipcast.clients.demo_server import ScoringServer
+from skipcast.clients.demo_session import MAX_LETTERS, MAX_PLAYS, parse_session
+from skipcast.errors import SkipcastError
 from skipcast.params import read_params
-from skipcast.schema import LOG, TARGET, Known, names
+from skipcast.schema import INPUTS, LOG, TARGET, Known, names
 from skipcast.split import split_sessions
 
 ENDED = [column.name for column in LOG if column.known >= Known.ENDED]
@@ -137,6 +144,20 @@ WRONG = {
         "null at session_position 1",
     ),
 }  # fmt: skip
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+VALUES = st.recursive(SCALARS, lambda each: st.lists(each, max_size=2))
+NAMES = st.sampled_from(names(INPUTS)) | st.text(max_size=5)
+PLAYS = st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=3)
+CSV = st.lists(st.lists(NAMES | SCALARS.map(str), max_size=4).map(",".join), max_size=4)
+
+
+@given(st.text() | (VALUES | PLAYS).map(json.dumps) | CSV.map("\n".join))
+@settings(deadline=None, derandomize=True)
+def test_any_text_is_a_session_or_gets_a_message(text):
+    with suppress(SkipcastError):
+        assert 0 < len(parse_session(text)) <= MAX_PLAYS
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -380,3 +401,34 @@ def test_a_port_that_is_not_free_is_refused(folder, champions, url):
     )
     assert done.returncode == 1
     assert f"demo.port must be free but {port} is not" in done.stderr
+
+
+class OtherProgram(BaseHTTPRequestHandler):
+    """Answers any POST with JSON of its own."""
+
+    def do_POST(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"hello": "world"}')
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+def test_tells_that_another_program_answers(three_plays):
+    with HTTPServer(("127.0.0.1", 0), OtherProgram) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        scoring = ScoringServer(f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(SkipcastError, match="must answer with predictions but answers other"):
+            scoring.score(three_plays[names(LOG)])
+
+
+@pytest.mark.system
+def test_tells_that_a_model_of_half_a_session_cannot_be_shown(logged_model, tmp_path, plays):
+    first = plays.loc[plays["session_id"] == plays["session_id"].iloc[0], names(LOG)]
+    model = logged_model("logistic", "second_half")
+    with (
+        model_server(model.uri, tmp_path / "server.log") as endpoint,
+        pytest.raises(SkipcastError, match=r"whose features\.horizon is started or queued"),
+    ):
+        ScoringServer(f"http://{endpoint.host}:{endpoint.port}").score(first)

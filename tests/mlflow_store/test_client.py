@@ -1,5 +1,6 @@
 """Tracking servers that are away, not MLflow's, too old, or let nobody in: in their own words."""
 
+import base64
 import json
 import shutil
 import sqlite3
@@ -17,12 +18,18 @@ Answer = tuple[int, str]
 
 
 @contextmanager
-def serving(answer: Callable[[str], Answer]) -> Iterator[str]:
-    """Run a server that gives an answer by the path that is asked for; yield its address."""
+def serving(answer: Callable[[str], Answer], login: str | None = None) -> Iterator[str]:
+    """Run a server that gives an answer by the path that is asked for; yield its address.
+
+    Args:
+        answer: status and text.
+        login: the header Authorization of who may ask; None for all.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, text = answer(self.path)
+            is_known = login in (None, self.headers["Authorization"])
+            status, text = answer(self.path) if is_known else (401, "Who is it?")
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(status)
             self.end_headers()
@@ -134,4 +141,15 @@ def test_a_store_of_another_version_of_mlflow_is_told(monkeypatch, tmp_path):
     copied = shutil.copy(tmp_path / "new.db", tmp_path / "later.db")  # MLflow knows the first
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copied}")
     with pytest.raises(SkipcastError, match=r"later.db must answer but failed: .*later"):
+        open_client()
+
+
+def test_what_the_message_says_lets_a_user_in(monkeypatch):
+    login = f"Basic {base64.b64encode(b'me:sekret').decode()}"
+    with serving(lambda path: (200, EXPERIMENTS), login) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{address}")
+        with pytest.raises(SkipcastError, match=r"Who is it\?\nSet MLFLOW_TRACKING_USERNAME and"):
+            open_client()
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "sekret")
         open_client()

@@ -36,6 +36,10 @@ def test_the_header_may_end_in_any_way(end):
     assert read_header("t.csv", io.BytesIO(b"id,number,flag" + end)) == HEADER
 
 
+def test_empty_lines_before_the_header_are_passed_over():
+    assert read_header("t.csv", io.BytesIO(b"\n\r\nid,number,flag\n")) == HEADER
+
+
 def test_the_header_of_an_empty_text_is_empty():
     assert read_header("t.csv", io.BytesIO(b"")) == []
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -11,10 +12,11 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from skipcast.database.locks import Locks, open_locks
+from skipcast.database.server import open_in_schema
 from skipcast.params import read_params
 from skipcast.search.claims import join
 from skipcast.search.mlflow_runs import Runs, open_runs
-from skipcast.search.studies import Studies
+from skipcast.search.studies import Studies, open_storage
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml").search
 
@@ -103,6 +105,25 @@ def test_a_trial_that_another_process_took_over_meanwhile_counts_once(
     assert status(runs, cut_off.run_id) == ("KILLED", "failed")
     assert status(runs, again.run_id) == ("FINISHED", "complete")
     assert [trial.value for trial in studies.trials(TrialState.COMPLETE)] == [0.5]
+
+
+def test_processes_that_share_optunas_tables_count_a_trial_once(locks, runs, postgres):
+    def opened() -> Studies:
+        storage = open_storage(partial(open_in_schema, postgres, "twice_optuna"), "twice_optuna")
+        params = PARAMS.model_copy(update={"families": {"lightgbm": 1}})
+        return Studies(storage, "fingerprint", params)
+
+    ours, theirs = opened(), opened()
+    with join(ours, locks, runs) as claims, open_locks(postgres) as others:
+        cut_off = first(claims)
+        cut(locks, postgres)
+        with join(theirs, others, runs) as other:
+            again = first(other)
+            claims.end(cut_off, TrialState.COMPLETE, 0.4)
+            other.end(again, TrialState.COMPLETE, 0.5)
+    assert [trial.value for trial in ours.trials(TrialState.COMPLETE)] == [0.5]
+    complete = [run.info.run_id for run in runs.find("tags.state = 'complete'")]
+    assert complete == [again.run_id]
 
 
 def test_a_trial_that_another_process_took_over_takes_no_more_reports(

@@ -32,9 +32,9 @@ def test_it_is_served_with_the_bits_that_it_gave_then(endpoint):
 
 def test_the_demo_shows_its_reasons_beside_its_probabilities(endpoint, model):
     session = PLAYS[PLAYS["session_id"] == PLAYS["session_id"].iloc[0]]
-    probability = ScoringServer(f"http://127.0.0.1:{endpoint.port}").score(session)
+    answers = ScoringServer(f"http://127.0.0.1:{endpoint.port}").score(session)
     with ModelProcess(str(model), "explain") as process:
-        shown = view(session, probability, process.explain(session))
-    assert probability.tolist() == PROBABILITIES[: len(session)]
+        shown = view(session, answers, process.explain(session))
+    assert [play["probability"] for play in shown["plays"]] == PROBABILITIES[: len(session)]
     assert shown["same_model"]
     assert all(each["meaning"] for play in shown["plays"] for each in play["contributions"])

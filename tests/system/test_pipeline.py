@@ -285,8 +285,10 @@ def shown(clone, two_commits) -> Path:
     return clone.folder / "dvc_plots/index.html"
 
 
-def test_plots_of_the_present_are_shown(shown):
-    assert "Reliability of the candidate" in shown.read_text()
+def test_plots_of_the_present_are_shown_once(shown):
+    text = shown.read_text()
+    assert "Reliability of the candidate" in text
+    assert "reports/curves/reliability.csv" not in text.replace("static/", "")
 
 
 def test_git_ignores_the_page_of_the_plots(clone, shown):

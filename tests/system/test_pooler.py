@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 from harness.servers import free_port
 
-from skipcast.database import cluster
+from skipcast.database import cluster, server
 from skipcast.database.locks import open_locks
 from skipcast.database.server import connect, open_connection
 from skipcast.errors import SkipcastError
@@ -125,6 +125,16 @@ def test_the_remedies_work(pooler, postgres):
             assert locks.held(["a", "b"]) == {"a"}
         with open_locks(url) as locks:
             assert locks.held(["a"]) == set()
+
+
+def test_a_pooler_without_room_for_two_is_refused_in_time_and_the_remedy_works(
+    pooler, postgres, monkeypatch
+):
+    monkeypatch.setitem(server.DEFAULTS, "connect_timeout", 1)
+    with pytest.raises(SkipcastError, match="room for several connections") as error:
+        open_connection(pooler("session", more="default_pool_size = 1"))
+    assert "raise default_pool_size" in str(error.value)
+    open_connection(pooler("session", more="default_pool_size = 2")).close()
 
 
 def test_a_pooler_that_cuts_idle_clients_is_connected_to_again(pooler):

@@ -1,6 +1,7 @@
 """What a search needs goes away while it runs: a clear error, and the next one goes on."""
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,13 +40,14 @@ def at_second_log(monkeypatch, happen) -> None:
 
 
 def test_postgres_goes_away(mine, monkeypatch):
-    folder = Path("postgres")
-    with running(folder) as url, monkeypatch.context() as patch:
-        at_second_log(patch, lambda: cluster.stop(folder))
-        with pytest.raises(SkipcastError, match=r"embedded (Postgres )?must .* but"):
-            search(mine, url)
-    with running(folder) as url:
-        check_complete(mine, url, search(mine, url))
+    with tempfile.TemporaryDirectory(prefix="skipcast-") as name:
+        folder = Path(name, "postgres")
+        with running(folder) as url, monkeypatch.context() as patch:
+            at_second_log(patch, lambda: cluster.stop(folder))
+            with pytest.raises(SkipcastError, match=r"embedded (Postgres )?must .* but"):
+                search(mine, url)
+        with running(folder) as url:
+            check_complete(mine, url, search(mine, url))
 
 
 def test_mlflow_goes_away(mine, tmp_path, postgres, monkeypatch):

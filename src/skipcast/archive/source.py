@@ -153,7 +153,7 @@ def _has_key(file: CsvFile) -> bool:
     for name in file.header:
         plain = name.strip().lower()
         if any(key in plain for key in KEYS):
-            check_separator(name)
+            check_separator(name, file=file.name)
         if name not in KEYS and plain in KEYS:
             raise SkipcastError(
                 f"{file.name} must have the column {plain} but has {name!r}. Rename it."

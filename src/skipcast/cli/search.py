@@ -24,12 +24,12 @@ console = Console(stderr=True)
 def search() -> None:
     """Search each family for its most accurate model; log every trial to MLflow."""
     from skipcast.database.server import server
-    from skipcast.mlflow_store.client import find_experiment, open_client, promotions_of
+    from skipcast.mlflow_store.client import check_experiment, open_client, promotions_of
     from skipcast.search import spec, trials
 
     params = read_params()
     # A promotion that could not be recorded is found out before the search, not after.
-    find_experiment(open_client(), promotions_of(params.promote.model))
+    check_experiment(open_client(), promotions_of(params.promote.model))
     job = spec.make_job(
         params,
         existing(FEATURES, made_by="features"),

@@ -242,7 +242,7 @@ def once(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def _with_rows_of_file(error: SkipcastError, first: int) -> SkipcastError:
     """Return the error of a block with the rows of the file: a model counts those of the block."""
-    return SkipcastError(ROW.sub(lambda row: f"in row {int(row[1]) + first}", str(error)))
+    return type(error)(ROW.sub(lambda row: f"in row {int(row[1]) + first}", str(error)))
 
 
 @contextmanager

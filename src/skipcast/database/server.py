@@ -6,6 +6,8 @@
 
 import os
 import platform
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -95,10 +97,34 @@ def _is_shared(connection: Connection, url: str) -> bool:
     """
     if _process(connection) == connection.info.backend_pid:
         return False
-    with closing(_open(url)) as other:
+    with closing(_open(url)) as other, _hanging_up(other):
         turns = (connection, other, other, connection, connection, other)
-        served = [_process(turn) for turn in turns]
-    return len(set(served)) != 2 or len({served[0], served[3], served[4]}) != 1
+        try:
+            served = [_process(turn) for turn in turns]
+        except psycopg2.OperationalError:
+            raise SkipcastError(
+                "DATABASE_URL must lead to a server, or to a pooler with room for several "
+                f"connections, but {describe_server(url)} has none for a second one. Name the "
+                "server itself, or raise default_pool_size in PgBouncer."
+            ) from None
+    ours, others = {served[i] for i in (0, 3, 4)}, {served[i] for i in (1, 2, 5)}
+    return len(ours) > 1 or len(others) > 1 or ours == others
+
+
+@contextmanager
+def _hanging_up(connection: Connection) -> Iterator[None]:
+    """End a connection on which a pooler leaves us waiting; libpq would wait for ever."""
+
+    def hang_up() -> None:
+        with socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(DEFAULTS["connect_timeout"], hang_up)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _process(connection: Connection) -> int:

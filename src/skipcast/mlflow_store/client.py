@@ -141,7 +141,7 @@ def find_experiment(client: MlflowClient, name: str) -> Experiment | None:
     """Return an experiment, or None.
 
     Raises:
-        SkipcastError: it was deleted, its artifacts are elsewhere, or the store does not answer.
+        SkipcastError: it was deleted, or the store does not answer.
     """
     with store_errors(f"tell about the experiment {name}"):
         found = client.get_experiment_by_name(name)
@@ -153,7 +153,18 @@ def find_experiment(client: MlflowClient, name: str) -> Experiment | None:
             f"The MLflow experiment {name} must be active but got {found.lifecycle_stage}. "
             f"`{restore}` brings it back; or take another name in params.yaml."
         )
-    check_in_reach(f"the experiment {name}", str(found.artifact_location))
+    return found
+
+
+def check_experiment(client: MlflowClient, name: str) -> Experiment | None:
+    """Find out before the work whether an experiment can be written to; return it, or None.
+
+    Raises:
+        SkipcastError: as `find_experiment`, or its artifacts are out of reach.
+    """
+    found = find_experiment(client, name)
+    if found is not None:
+        check_in_reach(f"the experiment {name}", str(found.artifact_location))
     return found
 
 
@@ -176,9 +187,9 @@ def make_experiment(client: MlflowClient, name: str) -> str:
     """Find or make an experiment whose artifacts stay with the store; return its id.
 
     Raises:
-        SkipcastError: as `find_experiment`.
+        SkipcastError: as `check_experiment`.
     """
-    found = find_experiment(client, name)
+    found = check_experiment(client, name)
     if found is not None:
         return str(found.experiment_id)
     path = sqlite_file(mlflow.get_tracking_uri())

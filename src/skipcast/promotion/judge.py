@@ -80,22 +80,25 @@ def judge(
     answers = ask(plays, features, result, params, rival)
     if to_ask is not None and not with_champion:
         answers = replace(answers, unfit="its files are gone")
-    test = HeldOut.of(
-        answers.plays,
-        params.features.horizon,
-        seed=params.promote.seed,
-        samples=params.promote.samples,
-    )
+    test = _held_out(answers, params)
     scores_of = _scores(test, answers)
-    comparison = None
-    if answers.champion is not None:
-        comparison = compare(test, answers.candidate, answers.champion)
+    comparison = _compared(test, answers)
     carriers = answers.explained[result.best].top(CARRIERS)
     verdict = decide(scores_of["candidate"], comparison, params.promote, carriers=carriers)
     return Judgement(
         result.best, champion, kept, answers, scores_of, **_details(test, answers),
         comparison=comparison, verdict=verdict,
     )  # fmt: skip
+
+
+def _held_out(answers: Answers, params: Params) -> HeldOut:
+    seed, samples = params.promote.seed, params.promote.samples
+    return HeldOut.of(answers.plays, params.features.horizon, seed=seed, samples=samples)
+
+
+def _compared(test: HeldOut, answers: Answers) -> Comparison | None:
+    rivals = answers.champion
+    return None if rivals is None else compare(test, answers.candidate, rivals)
 
 
 def _rival(registry: Registry, champion: int, *, is_asked: bool) -> str | None:

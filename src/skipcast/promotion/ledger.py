@@ -14,10 +14,11 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, Experiment, LoggedModelInput, Metric
+from mlflow.entities import Dataset, LoggedModelInput, Metric
 
 from skipcast.artifacts import Decision
 from skipcast.mlflow_store.client import (
+    check_experiment,
     find_experiment,
     make_experiment,
     promotions_of,
@@ -111,13 +112,13 @@ class Ledger:
             raise
         self._client.set_terminated(run.info.run_id, "FINISHED")
 
-    def check(self) -> Experiment | None:
-        """Return the experiment if there is one: a promotion must not fail at its end.
+    def check(self) -> None:
+        """Find out whether entries can be written: a promotion must not fail at its end.
 
         Raises:
-            SkipcastError: it was deleted, or the store does not answer.
+            SkipcastError: they cannot.
         """
-        return find_experiment(self._client, self._experiment)
+        check_experiment(self._client, self._experiment)
 
     def history(self) -> list[Entry]:
         """Return all entries, the latest first.
@@ -125,7 +126,7 @@ class Ledger:
         Raises:
             SkipcastError: the registry does not answer, or the experiment was deleted.
         """
-        experiment = self.check()
+        experiment = find_experiment(self._client, self._experiment)
         if experiment is None:
             return []
         with store_errors(f"list the decisions on {self._model}"):

@@ -27,11 +27,11 @@ HEXADECIMAL = ((b"0", b"x"), (b"0", b"X"))  # Arrow takes it for a number; one s
 
 
 def read_header(name: str, stream: IO[bytes]) -> list[str]:
-    r"""Read the names of the columns from the first line of CSV text.
+    r"""Read the names of the columns from the first line of CSV text that is not empty.
 
     Args:
         name: of the file, for messages.
-        stream: at the start of the text; afterwards at its second line.
+        stream: at the start of the text; afterwards at the line below.
 
     Raises:
         SkipcastError: the line is no UTF-8 or no header.
@@ -41,6 +41,8 @@ def read_header(name: str, stream: IO[bytes]) -> list[str]:
     ['one', 'two']
     """
     line = stream.readline(BLOCK_BYTES)
+    while line in (b"\n", b"\r\n"):
+        line = stream.readline(BLOCK_BYTES)
     _check_utf_8(name, line)
     try:
         return next(header_reader.reader([line.decode("utf-8-sig")], strict=True), [])

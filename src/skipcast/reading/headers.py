@@ -59,8 +59,12 @@ def _hint(name: str) -> str:
     return f"Did you mean {near[0]}?" if near else "docs/serving.md lists them."
 
 
-def check_separator(header: str) -> None:
+def check_separator(header: str, *, file: str = "") -> None:
     """Check that what should be the name of a column is not a whole line with other separators.
+
+    Args:
+        header: the name.
+        file: that has it, for the message.
 
     Raises:
         SkipcastError: it is.
@@ -73,6 +77,6 @@ Write the file with commas; decimals have a point.
     for separator, word in SEPARATORS.items():
         if separator in header:
             raise SkipcastError(
-                f"Columns must be separated by commas but are by {word}. Write the file with "
-                "commas; decimals have a point."
+                f"Columns{file and f' of {file}'} must be separated by commas but are by {word}. "
+                "Write the file with commas; decimals have a point."
             )
