@@ -21,14 +21,14 @@ import pandas as pd
 from arguments import make_parser
 from lightgbm import LGBMClassifier
 from matplotlib import pyplot as plt
-from twin_inputs import QUICK_SESSIONS, make_twin
+from twin_inputs import QUICK_SESSIONS, make_twin, with_counts
 
 from skipcast.archive.sample import read_subset
 from skipcast.arrays import Floats
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.metrics import is_right, log_losses
 from skipcast.features.build import ALL, feature_set
-from skipcast.features.table import SKIPPED, feature_table, join_tracks
+from skipcast.features.table import SKIPPED, feature_table
 from skipcast.params import read_params
 from skipcast.schema import HORIZONS, Group, HorizonName, is_synthetic
 from skipcast.split import split_sessions
@@ -54,6 +54,7 @@ ADDED: tuple[Group, ...] = (
     "behaviour",
     "context",
     "track",
+    "track_history",
     "previous_track",
     "taste",
 )
@@ -128,7 +129,7 @@ def main() -> None:
 
 def _plays(folder: Path | None, sessions: int) -> pd.DataFrame:
     if folder is not None:
-        return join_tracks(*read_subset(folder, None, rows=ROWS, seed=0))
+        return with_counts(*read_subset(folder, None, rows=ROWS, seed=0))[0]
     with tempfile.TemporaryDirectory() as temporary:
         return make_twin(Path(temporary), sessions=sessions, rows=ROWS, seed=0)[0]
 

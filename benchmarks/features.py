@@ -32,7 +32,7 @@ from arguments import make_parser
 from from_tests import oracle_query
 from pandas_features import compute_by_pandas
 from rounds import SECONDS, Figures, Rounds, run_in_turn, timed
-from twin_inputs import QUICK_SESSIONS
+from twin_inputs import QUICK_SESSIONS, with_counts
 
 from skipcast.archive.sample import read_subset
 from skipcast.database.embedded import running
@@ -41,7 +41,6 @@ from skipcast.database.tables import load_tables
 from skipcast.features.build import GROUPS, feature_set
 from skipcast.features.feature import FeatureGroup
 from skipcast.features.feature_set import FeatureSet
-from skipcast.features.table import join_tracks
 from skipcast.schema import HORIZONS, Group
 from skipcast.twin.write import write_twin
 
@@ -89,7 +88,7 @@ def main() -> None:
     """Print all figures."""
     options = parse_arguments()
     plays, tracks = _twin(QUICK_SESSIONS if options.quick else SESSIONS)
-    joined = join_tracks(plays, tracks)
+    joined = with_counts(plays, tracks)[0]
     print(f"{len(joined)} plays, {len(EVERYTHING.names)} features\n")
     _all_groups(joined, options.rounds)
     _compare_tables(joined, plays, tracks, options.rounds)

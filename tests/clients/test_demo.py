@@ -111,7 +111,7 @@ WRONG = {
     ),
     "a track that is a number": (
         '[{"session_position": 1, "track_id_clean": 7}]',
-        "as text, but got 7",
+        "text that is not empty but got 7",
     ),
     "half a position": ("session_position,track_id_clean\n1.5,a\n", "a whole number .*but got 1.5"),
     "an empty position": ("session_position,track_id_clean\n,a\n", "a whole number .*but got null"),

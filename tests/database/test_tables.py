@@ -21,7 +21,7 @@ def _server(postgres, monkeypatch):
 def joined(three_plays):
     """Return one session of three plays with track features, of the types of the tables."""
     whole = [column.name for column in TRACK if column.type == "bigint"]
-    return three_plays.assign(**dict.fromkeys(whole, 1))
+    return three_plays[names(LOG + TRACK[1:])].assign(**dict.fromkeys(whole, 1))
 
 
 @pytest.fixture
