@@ -282,3 +282,10 @@ def test_stability_takes_a_small_share_for_an_empty_bin(sessions, floor):
     expected = (0.5 - floor) * np.log(0.5 / floor) + (0.5 - 1) * np.log(0.5)
     index = stability(np.array([[0, 10]]), np.array([[5, 5]]), sessions)
     assert index[0] == pytest.approx(expected)
+
+
+def test_counts_of_tracks_are_not_compared(model, plays):
+    """A training play knows fewer of them than the same play that is scored later."""
+    compared = summed(model, plays[names(LOG)])["stability"]
+    assert "track_log_plays" not in compared
+    assert "us_popularity_estimate" in compared

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from skipcast.arrays import Counts, Floats
+from skipcast.features.groups.track_history import TRACK_HISTORY
 from skipcast.params import Predict
 
 FLOOR = 1e-4  # share taken for an empty bin, at least: its logarithm must be finite
@@ -21,6 +22,10 @@ FLOOR = 1e-4  # share taken for an empty bin, at least: its logarithm must be fi
 # are 126 features. The plays of one session are alike, so n is the number of sessions.
 CHANCE = 41.3
 ERRORS = 4.4  # standard errors that a mean exceeds as seldom
+
+# A training play knows the counts of four fifths of the sessions, any other play those of all. So
+# these features differ however alike the plays are; `unknown_tracks` tells whether tracks are new.
+COUNTED = {feature.name for block in TRACK_HISTORY for feature in block.features}
 
 Summary = dict[str, Any]
 UNPLACED = (
@@ -104,8 +109,9 @@ def _trained(blocks: list[Summary]) -> Summary | None:
 def _stability(blocks: list[Summary], trained: Summary) -> dict[str, float]:
     seen = np.sum([block["counts"] for block in blocks], axis=0)
     index = stability(trained["counts"], seen, _sessions(blocks))
-    order = np.argsort(-index, kind="stable")
-    return {blocks[0]["features"][i]: round(float(index[i]), 6) for i in order}
+    names = blocks[0]["features"]
+    compared = [i for i in np.argsort(-index, kind="stable") if names[i] not in COUNTED]
+    return {names[i]: round(float(index[i]), 6) for i in compared}
 
 
 def _sessions(blocks: list[Summary]) -> int:
