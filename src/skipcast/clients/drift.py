@@ -19,7 +19,7 @@ FLOOR = 1e-4  # share taken for an empty bin, at least: its logarithm must be fi
 # Of n independent plays like those of training, n times the index is distributed as chi-squared
 # with 10 degrees of freedom, one less than there are bins (Yurdakul and Naranjo 2020, "Statistical
 # properties of the population stability index"). It exceeds this once in 100,000 times, as there
-# are 126 features. The plays of one session are alike, so n is the number of sessions.
+# are 126 such features. The plays of one session are alike, so n is the number of sessions.
 CHANCE = 41.3
 ERRORS = 4.4  # standard errors that a mean exceeds as seldom
 
