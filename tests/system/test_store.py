@@ -43,7 +43,7 @@ def made(tmp_path_factory, postgres) -> Clone:
         promote={"max_ece": 0.3, "samples": 100},
     )
     clone.must("dvc", "repro")
-    clone.must("git", "add", "dvc.lock", "metrics.json", "params.yaml")
+    clone.must("git", "add", "dvc.lock", "metrics", "params.yaml")
     clone.must("git", "commit", "--quiet", "-m", "made")
     plays = pd.read_parquet(folder / "data/plays.parquet")
     plays[names(LOG)].head(200).to_csv(folder / "some.csv", index=False)
