@@ -457,3 +457,14 @@ def test_a_model_is_judged_by_the_code_that_it_brings(models, families, plays, r
     matrix = build_features(plays, "started").to_numpy()
     own = FAMILIES["lightgbm"].predict(models["lightgbm"], matrix)
     assert np.abs(score(folder, raw_plays) - own).max() > 0.1
+
+
+@pytest.mark.parametrize("family", ["lightgbm", "logistic"])
+@pytest.mark.parametrize("content", [b"", b"damaged"])
+def test_a_damaged_model_of_a_family_is_told(judge_plays, families, family, content):
+    file = folder_of(families[family]) / "artifacts/classifier"
+    other = {"lightgbm": "logistic", "logistic": "lightgbm"}[family]
+    with without(file):
+        file.write_bytes(content)
+        with pytest.raises(SkipcastError, match=f"The best {family} model must be whole but .*Rem"):
+            judge_plays(best=other)

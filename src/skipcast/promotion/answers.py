@@ -22,6 +22,7 @@ from skipcast.evaluation.explain import Explained, explain
 from skipcast.features.build import predicted
 from skipcast.features.table import KEY_COLUMNS, feature_columns
 from skipcast.mlflow_store.client import store_errors
+from skipcast.mlflow_store.place import MAKE_AGAIN
 from skipcast.models.families import FAMILIES, Family
 from skipcast.params import Params
 from skipcast.processes import ProcessKilledError, cpu_count
@@ -133,7 +134,14 @@ def _classifier(family: Family, model_uri: str) -> Any:
     with store_errors(f"give the best {family} model"), tempfile.TemporaryDirectory() as folder:
         place = MlflowClient().get_logged_model(model_id).artifact_location
         path = mlflow.artifacts.download_artifacts(f"{place}/artifacts/classifier", dst_path=folder)
-        return FAMILIES[family].load(Path(path), threads=cpu_count())
+        try:
+            return FAMILIES[family].load(Path(path), threads=cpu_count())
+        except Exception as error:  # each library has errors of its own for a damaged file
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise SkipcastError(
+                f"The best {family} model must be whole but {place} is damaged: {reason}. Remove "
+                f"that folder; then {MAKE_AGAIN} makes it anew."
+            ) from error
 
 
 def score(model_uri: str, plays: pd.DataFrame) -> Floats:

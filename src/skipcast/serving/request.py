@@ -25,6 +25,7 @@ from skipcast.serving.histories import arrange, number_ids
 from skipcast.serving.parse import read_request
 from skipcast.serving.tracks import Tracks
 
+COUNTED = frozenset(names(COUNTS))
 READ = tuple(c.name for c in LOG if c.name not in ("session_id", "track_id_clean"))
 
 
@@ -111,8 +112,10 @@ def _check_open(columns: dict[str, Array], is_open: Bools) -> None:
 
 def _check_counts(columns: dict[str, Array]) -> None:
     """Check that counts come together, and no more skips or depth than the plays can have."""
+    if COUNTED.isdisjoint(columns):
+        return
     missing = np.full(len(columns["session_id"]), np.nan)
-    counts = {name: columns.get(name, missing) for name in names(COUNTS)}
+    counts = {name: columns.get(name, missing) for name in COUNTED}
     plays = counts["track_plays"]
     for name, most in (("track_skips", plays), ("track_depth", MOST_DEPTH * plays)):
         wrong = np.isnan(plays) != np.isnan(counts[name])
