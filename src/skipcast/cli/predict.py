@@ -1,5 +1,6 @@
 """The command `skipcast predict`: files of plays in, files of probabilities out."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -43,14 +44,17 @@ def predict(
         if model is None:
             _check_champion(params.promote.model)
         raise
-    for sentence in tell_new(outcome.new_texts):
-        typer.echo(f"Warning: {sentence}", err=True)
+    _warn(tell_new(outcome.new_texts))
     typer.echo(f"{outcome.scored} of {outcome.plays} plays scored: {output}", err=True)
     if summary is not None:
         figures = drift.summary(outcome.summaries, params.predict)
         write_json(summary, figures)
-        for warning in figures["warnings"]:
-            typer.echo(f"Warning: {warning}", err=True)
+        _warn(figures["warnings"])
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        typer.echo(f"Warning: {sentence}", err=True)
 
 
 def _check_champion(model: str) -> None:

@@ -106,9 +106,8 @@ def contributions(
         synthetic: as in `by_position`.
     """
     order = np.argsort(-np.abs(added).mean(axis=0), kind="stable")[:top]
-    figure = canvas((7.6, 5.6))
+    figure, points = canvas((7.6, 5.6)), None
     axes = figure.subplots()
-    points = None
     for row, i in enumerate(order):
         rank, missing = _ranks(values[:, i])
         height = row + _jitter(added[:, i])

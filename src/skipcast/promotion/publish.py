@@ -31,10 +31,8 @@ def conclude(
 ) -> Entry:
     """Register the candidate, record the decision, move the alias if need be; write the reports.
 
-    The reports come last: a registry that fails leaves those of the promotion before.
-
     Args:
-        judgement: on the candidate.
+        judgement: on the candidate, of `result`.
         registry: of the model.
         params: all of them.
         tracks: columns `schema.TRACK`.
@@ -44,21 +42,20 @@ def conclude(
     Raises:
         SkipcastError: the registry does not answer, or another changed the champion meanwhile.
     """
-    best, synthetic = result.candidate, receipt.synthetic
     entry = _register(judgement, registry, result, receipt)
-    text = card(judgement, params, _about(entry, registry, result, receipt))
-    drawings = reports.draw(judgement, tracks, params, synthetic=synthetic)
+    about = _about(entry, registry, result, receipt)
+    drawings = reports.draw(judgement, tracks, params, synthetic=receipt.synthetic)
     session = drawings.pop(reports.SESSION)
     with tempfile.TemporaryDirectory(prefix=".promote.", dir=".") as name:
         folder = Path(name)
-        reports.write(folder, drawings, judgement, card=text)
-        if synthetic:  # single plays of real listeners stay on this machine
+        reports.write(folder, drawings, judgement, card=card(judgement, params, about))
+        if receipt.synthetic:  # single plays of real listeners stay on this machine
             plots.save(session, folder / "figures" / reports.SESSION)
-        registry.attach(best.model_uri, folder / "model_card.md")
+        registry.attach(result.candidate.model_uri, folder / "model_card.md")
         scores = _model_scores(judgement, registry, params, result, receipt)
         entry = registry.carry_out(entry, folder, scores)
         plots.save(session, folder / "figures" / reports.SESSION)
-        move_into(folder, REPORTS)
+        move_into(folder, REPORTS)  # last: where the registry fails, those of before stay
     reports.promotion(judgement, entry, _champion(entry, registry)).write()
     reports.metrics(judgement, result).write()
     return entry

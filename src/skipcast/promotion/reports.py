@@ -22,6 +22,7 @@ from skipcast.evaluation import plots
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.calibration import calibration
+from skipcast.evaluation.explain import Explained
 from skipcast.evaluation.scores import Scores
 from skipcast.files import write_json
 from skipcast.models.families import FAMILIES
@@ -70,14 +71,18 @@ def draw(
         "reliability.png": plots.reliability(curves, **label),
         "accuracy_by_position.png": figures.by_position(lines, **label),
         "confusion.png": figures.confusion(skipped, answers.candidate, family=name, **label),
-        "contributions.png": figures.contributions(
-            booster.names,
-            booster.values,
-            booster.contributions,
-            family=LABELS[booster.family],
-            **label,
-        ),
+        "contributions.png": _contributions(booster, synthetic=synthetic),
     }
+
+
+def _contributions(model: Explained, *, synthetic: bool) -> Figure:
+    return figures.contributions(
+        model.names,
+        model.values,
+        model.contributions,
+        family=LABELS[model.family],
+        synthetic=synthetic,
+    )
 
 
 def lively_session(plays: pd.DataFrame) -> pd.DataFrame:
