@@ -21,6 +21,7 @@ from skipcast.schema import ANSWER, names
 
 ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
 PLAYS, PROBABILITIES = flat.plays_and_probabilities()
+pytestmark = pytest.mark.system  # it starts processes that serve a model
 
 
 @pytest.fixture(scope="module")

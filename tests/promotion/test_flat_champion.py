@@ -16,6 +16,7 @@ from skipcast.promotion.registry import Registry
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
 PLAYS, PROBABILITIES = flat.plays_and_probabilities()
+pytestmark = pytest.mark.system  # it starts processes that serve a model
 
 
 @pytest.fixture(scope="module")
