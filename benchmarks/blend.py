@@ -12,19 +12,14 @@ how much those of each blend exceed them, with the 95 % interval of a paired boo
 sessions. It compares models, not speed, so there are no rounds.
 """
 
-import logging
-import os
-import tempfile
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 from arguments import make_parser
 from scipy.special import expit, logit
-from twin_inputs import QUICK_SESSIONS, ask_test_plays, make_job, make_twin, write_features
+from twin_inputs import QUICK_SESSIONS, ask_test_plays, make_job, searchable_twins
 
-from skipcast.database.embedded import running
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.metrics import is_right, log_losses
 from skipcast.models.families import FAMILIES, Family
@@ -61,23 +56,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="how many, from 0 on")
     parser.add_argument("--quick", action="store_true", help="one seed, few plays, one trial")
     options = parser.parse_args()
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     params = read_params()
     sessions = params.fetch.twin_sessions
     if options.quick:
         few = params.search.model_copy(update={"families": dict.fromkeys(FAMILIES, 1)})
         params, sessions = params.model_copy(update={"search": few}), QUICK_SESSIONS
+    seeds = range(1 if options.quick else options.seeds)
     rows = []
-    with tempfile.TemporaryDirectory() as name, running(Path(name, "postgres")) as url:
-        os.chdir(name)
-        mlflow.set_tracking_uri(f"sqlite:///{name}/mlflow.db")
-        for seed in range(1 if options.quick else options.seeds):
-            with tempfile.TemporaryDirectory() as folder:
-                twin = make_twin(Path(folder), sessions=sessions, rows=params.fetch.rows, seed=seed)
-            write_features(Path(name), *twin)
-            rows += rows_of(url, seed, params)
-            print(f"seed {seed} is done", flush=True)
+    for seed, url in searchable_twins(seeds, sessions=sessions, rows=params.fetch.rows):
+        rows += rows_of(url, seed, params)
     table = pd.DataFrame(rows, columns=list(HEADS))
     print(table.to_markdown(index=False, disable_numparse=True))
 

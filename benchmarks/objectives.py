@@ -13,20 +13,15 @@ speed, so there are no rounds.
 """
 
 import argparse
-import logging
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 from arguments import make_parser
-from twin_inputs import QUICK_SESSIONS, ask_test_plays, make_job, make_twin, write_features
+from twin_inputs import QUICK_SESSIONS, ask_test_plays, make_job, searchable_twins
 
 from skipcast.arrays import Floats, Indices
-from skipcast.database.embedded import running
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.metrics import is_right, log_losses
 from skipcast.params import Params, read_params
@@ -99,20 +94,12 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Print the table."""
     options = parse_arguments()
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     params = read_changed_params(options.quick)
     sessions = QUICK_SESSIONS if options.quick else params.fetch.twin_sessions
     scores: list[dict[str, Scores]] = []
-    with tempfile.TemporaryDirectory() as name, running(Path(name, "postgres")) as url:
-        os.chdir(name)
-        mlflow.set_tracking_uri(f"sqlite:///{name}/mlflow.db")
-        for seed in range(1 if options.quick else options.seeds):
-            with tempfile.TemporaryDirectory() as folder:
-                twin = make_twin(Path(folder), sessions=sessions, rows=params.fetch.rows, seed=seed)
-            write_features(Path(name), *twin)
-            scores.append({o: chosen_scores(url, seed, o, params) for o in OBJECTIVES})
-            print(f"seed {seed} is done", flush=True)
+    seeds = range(1 if options.quick else options.seeds)
+    for seed, url in searchable_twins(seeds, sessions=sessions, rows=params.fetch.rows):
+        scores.append({o: chosen_scores(url, seed, o, params) for o in OBJECTIVES})
     rows = [row for seed, of_seed in enumerate(scores) for row in rows_of(seed, of_seed)]
     table = pd.DataFrame([*rows, *mean_rows(scores)], columns=list(HEADS))
     print(table.to_markdown(index=False, disable_numparse=True))

@@ -3,6 +3,10 @@
 All benchmarks make it here, so a change of the package's functions is followed in one place.
 """
 
+import logging
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import mlflow
@@ -13,6 +17,7 @@ from from_tests import log
 from skipcast.archive.sample import read_subset
 from skipcast.arrays import Bools, Floats, Indices
 from skipcast.artifacts import SearchResult
+from skipcast.database.embedded import running
 from skipcast.features.counts import add_counts, count_tracks
 from skipcast.features.table import SKIPPED, feature_columns, feature_table, join_tracks
 from skipcast.models.families import FAMILIES, Family
@@ -46,6 +51,27 @@ def with_counts(plays: pd.DataFrame, tracks: pd.DataFrame) -> tuple[pd.DataFrame
     is_train = split_sessions(plays["session_id"], split) == "train"
     counts, counts_of_tracks = count_tracks(plays, is_train, seed=split.seed)
     return join_tracks(plays, tracks).join(counts), add_counts(tracks, counts_of_tracks)
+
+
+def searchable_twins(
+    seeds: Iterable[int], *, sessions: int, rows: int
+) -> Iterator[tuple[int, str]]:
+    """Make a twin after another, each ready for a search; yield its seed and Postgres' address.
+
+    In between, the working directory is a temporary one with MLflow's store and what
+    `write_features` writes of the twin.
+    """
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    with tempfile.TemporaryDirectory() as name, running(Path(name, "postgres")) as url:
+        os.chdir(name)
+        mlflow.set_tracking_uri(f"sqlite:///{name}/mlflow.db")
+        for seed in seeds:
+            with tempfile.TemporaryDirectory() as folder:
+                twin = make_twin(Path(folder), sessions=sessions, rows=rows, seed=seed)
+            write_features(Path(name), *twin)
+            yield seed, url
+            print(f"seed {seed} is done", flush=True)
 
 
 def make_model(family: Family, plays: pd.DataFrame, tracks: pd.DataFrame) -> str:

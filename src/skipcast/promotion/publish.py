@@ -86,10 +86,10 @@ def _model_scores(
     if "champion" in values and judgement.champion is not None:
         model_id = registry.logged_model(judgement.champion)
         models |= {model_id: values["champion"]} if model_id else {}
-    by_family = {family: best.model_uri for family, best in result.families.items()}
-    for family in sorted(by_family, key=lambda family: family == result.best):  # the best last
-        models[by_family[family].removeprefix("models:/")] = values[family]
-    models[result.candidate.model_uri.removeprefix("models:/")] = values["candidate"]
+    scored = {family: values[family] for family in result.families if family != result.best}
+    scored[result.best] = values["candidate"]  # the last one's are the run's own, too
+    for family, scores in scored.items():
+        models[result.families[family].model_uri.removeprefix("models:/")] = scores
     data = receipt.tables["training_set"].hash
     others = {name: values[name] for name in BASELINES}
     return ModelScores(dataset("test", data, params.split), models, others)

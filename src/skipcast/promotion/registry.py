@@ -17,7 +17,7 @@ from skipcast.mlflow_store.client import check_in_reach, open_client, store_erro
 from skipcast.mlflow_store.files import missing_of_logged_model, missing_of_model
 from skipcast.mlflow_store.place import MAKE_AGAIN, VARIABLE
 from skipcast.promotion.alias import ALIAS, champion_uri
-from skipcast.promotion.ledger import Entry, Ledger, ModelScores
+from skipcast.promotion.ledger import Entry, Ledger, ModelScores, Scores
 
 
 class Registry:
@@ -185,14 +185,13 @@ class Registry:
         }
         if entry.scores:
             tags |= {f"test_{name}": str(score) for name, (score, *_) in entry.scores.items()}
-        if entry.scores:
-            self._describe(entry)
+            self._describe(entry, entry.scores)
         for key, value in tags.items():
             self.client.set_model_version_tag(self.name, str(entry.version), key, value)
 
-    def _describe(self, entry: Entry) -> None:
+    def _describe(self, entry: Entry, scores: Scores) -> None:
         """Give the version the description that the UI's list of versions shows."""
-        value, low, high = (entry.scores or {})["accuracy"]
+        value, low, high = scores["accuracy"]
         about = f"Accuracy {value:.4f} ({low:.4f} to {high:.4f}) on the test sessions"
         self.client.update_model_version(self.name, str(entry.version), description=about)
 
