@@ -27,10 +27,10 @@ from skipcast.archive.sample import read_subset
 from skipcast.arrays import Floats
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.metrics import is_right, log_losses
-from skipcast.features.build import ALL, feature_set
+from skipcast.features.build import feature_set
 from skipcast.features.table import SKIPPED, feature_table
 from skipcast.params import read_params
-from skipcast.schema import HORIZONS, Group, HorizonName, is_synthetic
+from skipcast.schema import HORIZONS, TRACK_GROUPS, Group, HorizonName, is_synthetic
 from skipcast.split import split_sessions
 
 mpl.use("Agg")
@@ -66,7 +66,7 @@ class Ablation:
     def __init__(self, plays: pd.DataFrame, horizon: HorizonName) -> None:
         self.horizon = horizon
         self.table = feature_table(plays, horizon)
-        parts = split_sessions(self.table["session_id"], read_params().split)
+        parts = split_sessions(self.table, read_params().split)
         self.skipped = self.table[SKIPPED].to_numpy(dtype=bool)
         self.train, self.validation = parts == "train", parts == "validation"
         self.sessions = pd.factorize(self.table["session_id"][self.validation])[0]
@@ -86,7 +86,7 @@ class Ablation:
 
     def rows(self) -> list[dict[str, object]]:
         """Return a row per step."""
-        full = self.score(ALL)
+        full = self.score(TRACK_GROUPS)
         rows = []
         before = self.score(())
         for i, group in enumerate(ADDED):
@@ -94,7 +94,7 @@ class Ablation:
             rows.append(self._row("add", group, now, before))
             before = now
         for group in ADDED:
-            rest = self.score(tuple(other for other in ALL if other != group))
+            rest = self.score(tuple(other for other in TRACK_GROUPS if other != group))
             rows.append(self._row("leave out", group, rest, full))
         return rows
 

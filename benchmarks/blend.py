@@ -23,7 +23,7 @@ from twin_inputs import QUICK_SESSIONS, ask_test_plays, make_job, searchable_twi
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.metrics import is_right, log_losses
 from skipcast.models.families import FAMILIES, Family
-from skipcast.params import Params, read_params
+from skipcast.params import USUAL_ROWS, Params, read_params
 from skipcast.search.trials import search
 
 BOOSTERS: tuple[Family, ...] = tuple(name for name, family in FAMILIES.items() if family.boosted)
@@ -63,7 +63,8 @@ def main() -> None:
         params, sessions = params.model_copy(update={"search": few}), QUICK_SESSIONS
     seeds = range(1 if options.quick else options.seeds)
     rows = []
-    for seed, url in searchable_twins(seeds, sessions=sessions, rows=params.fetch.rows):
+    count = params.fetch.rows or USUAL_ROWS
+    for seed, url in searchable_twins(seeds, sessions=sessions, rows=count):
         rows += rows_of(url, seed, params)
     table = pd.DataFrame(rows, columns=list(HEADS))
     print(table.to_markdown(index=False, disable_numparse=True))

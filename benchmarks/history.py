@@ -25,7 +25,7 @@ def main() -> None:
     """Print accuracy and log loss of each family and of the rule."""
     make_parser(__doc__).parse_args()
     plays = join_tracks(pd.read_parquet(PLAYS), pd.read_parquet(TRACKS))
-    parts = split_sessions(plays["session_id"], read_params().split)
+    parts = split_sessions(plays, read_params().split)
     last = plays.groupby("session_id")[TARGET].shift().astype("boolean")
     history = last.notna().to_numpy()
     train = plays[TARGET][(parts == "train") & history].groupby(last).mean()

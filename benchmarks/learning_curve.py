@@ -27,12 +27,12 @@ from skipcast.archive.sample import read_subset
 from skipcast.arrays import Bools, Floats
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.metrics import is_right, log_losses
-from skipcast.features.build import ALL, feature_set
+from skipcast.features.build import feature_set
 from skipcast.features.counts import count_tracks
 from skipcast.features.table import join_tracks
 from skipcast.models.families import FAMILIES
 from skipcast.models.family import Dataset
-from skipcast.schema import TARGET
+from skipcast.schema import TARGET, TRACK_GROUPS
 from skipcast.sessions import hash_sessions
 from skipcast.twin.limits import limits
 from skipcast.twin.write import write_twin
@@ -43,11 +43,11 @@ TEST_SESSIONS, QUICK_TEST_SESSIONS = 20_000, 300
 PLAYS_A_SESSION = 16.75
 SAMPLES = 500
 PARAMS = {"learning_rate": 0.1, "num_leaves": 63, "min_child_samples": 100, "colsample_bytree": 0.5}
-WITHOUT = tuple(group for group in ALL if group != "track_history")
+WITHOUT = tuple(group for group in TRACK_GROUPS if group != "track_history")
 ROOT = Path(__file__).parents[1]
 PAGE, FIGURE = ROOT / "docs/features.md", ROOT / "docs/figures/learning_curve.png"
 BEGIN, END = "<!-- learning curve -->\n", "<!-- end of learning curve -->\n"
-WAYS = {"without track_history": WITHOUT, "with track_history": ALL}
+WAYS = {"without track_history": WITHOUT, "with track_history": TRACK_GROUPS}
 
 
 class Curve:
@@ -75,12 +75,12 @@ class Curve:
         counts = count_tracks(self.plays[chosen], is_train[chosen], seed=0)[0]
         table = join_tracks(self.plays[chosen], self.tracks)
         table = table.join(counts.set_index(table.index))
-        features = feature_set("started", ALL).compute(table)
+        features = feature_set("started", TRACK_GROUPS).compute(table)
         skipped = table[TARGET].to_numpy(dtype=bool)
         train, test = is_train[chosen], self.is_test[chosen]
         ends_fit = train & (self.place[chosen] % 10 == 0)
         for way, groups in WAYS.items():
-            columns = feature_set("started", ALL).names.get_indexer(
+            columns = feature_set("started", TRACK_GROUPS).names.get_indexer(
                 feature_set("started", groups).names
             )
             data = [

@@ -24,7 +24,7 @@ from twin_inputs import QUICK_SESSIONS, ask_test_plays, make_job, searchable_twi
 from skipcast.arrays import Floats, Indices
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.metrics import is_right, log_losses
-from skipcast.params import Params, read_params
+from skipcast.params import USUAL_ROWS, Params, read_params
 from skipcast.search.trials import search
 
 OBJECTIVES = ("accuracy", "log_loss")
@@ -98,7 +98,8 @@ def main() -> None:
     sessions = QUICK_SESSIONS if options.quick else params.fetch.twin_sessions
     scores: list[dict[str, Scores]] = []
     seeds = range(1 if options.quick else options.seeds)
-    for seed, url in searchable_twins(seeds, sessions=sessions, rows=params.fetch.rows):
+    count = params.fetch.rows or USUAL_ROWS
+    for seed, url in searchable_twins(seeds, sessions=sessions, rows=count):
         scores.append({o: chosen_scores(url, seed, o, params) for o in OBJECTIVES})
     rows = [row for seed, of_seed in enumerate(scores) for row in rows_of(seed, of_seed)]
     table = pd.DataFrame([*rows, *mean_rows(scores)], columns=list(HEADS))

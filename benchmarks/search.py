@@ -63,7 +63,7 @@ from skipcast.database.embedded import running
 from skipcast.features.table import SKIPPED, feature_columns
 from skipcast.models.boosting import MAX_ROUNDS, PATIENCE
 from skipcast.models.families import Family
-from skipcast.params import Params, read_params
+from skipcast.params import USUAL_ROWS, Params, read_params
 from skipcast.search.spec import Job
 from skipcast.search.trials import search
 from skipcast.split import split_sessions
@@ -177,7 +177,7 @@ def obvious_trial(family: Family, params: dict[str, float], ours: Ours) -> None:
     with mlflow.start_run(nested=True):
         mlflow.log_params(params)
         features = pd.read_parquet(ours.folder / "features.parquet")
-        parts = split_sessions(features["session_id"], ours.params.split)
+        parts = split_sessions(features, ours.params.split)
         train, valid = features[parts == "train"], features[parts == "validation"]
         columns = feature_columns(features)
         x, y = train[columns], train[SKIPPED]
@@ -299,7 +299,7 @@ def main() -> None:
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     params, stopwatch = read_params(), Stopwatch()
-    sessions, rows = params.fetch.twin_sessions, params.fetch.rows
+    sessions, rows = params.fetch.twin_sessions, params.fetch.rows or USUAL_ROWS
     trials = {
         family: count
         for family, count in params.search.families.items()

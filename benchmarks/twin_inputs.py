@@ -19,11 +19,17 @@ from skipcast.arrays import Bools, Floats, Indices
 from skipcast.artifacts import SearchResult
 from skipcast.database.embedded import running
 from skipcast.features.counts import add_counts, count_tracks
-from skipcast.features.table import SKIPPED, feature_columns, feature_table, join_tracks
+from skipcast.features.table import (
+    SKIPPED,
+    feature_columns,
+    feature_table,
+    join_tracks,
+)
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
 from skipcast.params import Params, read_params
 from skipcast.processes import cpu_count
+from skipcast.schema import TRACK_GROUPS
 from skipcast.search.mlflow_runs import MODEL_FILE, TRIAL_FOLDER
 from skipcast.search.spec import Job
 from skipcast.split import split_sessions
@@ -48,7 +54,7 @@ def make_twin(
 def with_counts(plays: pd.DataFrame, tracks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Join plays and tracks as the stage `features` does; return both with their counts."""
     split = read_params(DEFAULTS).split
-    is_train = split_sessions(plays["session_id"], split) == "train"
+    is_train = split_sessions(plays, split) == "train"
     counts, counts_of_tracks = count_tracks(plays, is_train, seed=split.seed)
     return join_tracks(plays, tracks).join(counts), add_counts(tracks, counts_of_tracks)
 
@@ -102,7 +108,10 @@ def _dataset(table: pd.DataFrame) -> Dataset:
 
 def write_features(folder: Path, plays: pd.DataFrame, tracks: pd.DataFrame) -> None:
     """Write what a search reads: the features of the plays, and the tracks."""
-    feature_table(plays, "started").to_parquet(folder / "features.parquet", index=False)
+    parts = split_sessions(plays, read_params(DEFAULTS).split)
+    feature_table(plays, "started", parts=parts).to_parquet(
+        folder / "features.parquet", index=False
+    )
     tracks.to_parquet(folder / "tracks.parquet", index=False)
 
 
@@ -116,7 +125,7 @@ def ask_test_plays(
         probability of each.
     """
     table = pd.read_parquet(features)
-    test = table[split_sessions(table["session_id"], params.split) == "test"]
+    test = table[split_sessions(table, params.split) == "test"]
     matrix = test[feature_columns(test)].to_numpy(np.float32)
     answers: dict[Family, Floats] = {}
     for name, best in result.families.items():
@@ -134,6 +143,7 @@ def make_job(folder: Path, params: Params, name: str) -> Job:
     return Job(
         params,
         features,
+        TRACK_GROUPS,
         tracks,
         data=name,
         tags={"data.synthetic": "True"},

@@ -103,7 +103,7 @@ def measure(seed: int, sessions: int) -> dict[str, float]:
         write_twin(Path(folder, "twin"), sessions=sessions, seed=seed)
         plays = read(Path(folder, "twin"))
     sets = add_history(plays)
-    part = split_sessions(plays["session_id"], Split(validation=0.001, test=0.3, seed=seed))
+    part = split_sessions(plays, Split(validation=0.001, test=0.3, seed=seed))
     audio = learn(plays, part, sets.pop("audio alone"), n_estimators=60, num_leaves=7)
     figures = {"audio alone": accuracy_score(plays.loc[part == "test", "skip_2"], audio > 0.5)}
     plays, part = plays[plays["session_position"] > 1], part[plays["session_position"] > 1]

@@ -201,7 +201,7 @@ def measure(seed: int, sessions: int) -> pd.DataFrame:
     truth = plays[TARGET].to_numpy(dtype=bool)
     last = np.where(plays["session_position"] > 1, np.append(0, truth[:-1]), truth.mean())
     ways = {"best that can be seen": best, "true probabilities": oracle["probability"].to_numpy()}
-    test = split_sessions(plays["session_id"], read_params().split) == "test"
+    test = split_sessions(plays, read_params().split) == "test"
     rows = {}
     for way, probability in {**ways, "same as the last play": last}.items():
         right, loss = is_right(truth, probability), log_losses(truth, probability)

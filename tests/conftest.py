@@ -27,7 +27,17 @@ from skipcast.archive.sample import read_subset
 from skipcast.features.counts import add_counts, count_tracks
 from skipcast.features.table import feature_table, join_tracks
 from skipcast.files import write_parquet
-from skipcast.schema import COUNTS, LOG, OUTCOMES, PRIOR, TRACK_INPUTS, TRACK_KNOWN, names
+from skipcast.params import Split
+from skipcast.schema import (
+    COUNTS,
+    LOG,
+    OUTCOMES,
+    PRIOR,
+    TRACK_INPUTS,
+    TRACK_KNOWN,
+    names,
+)
+from skipcast.split import split_sessions
 from skipcast.twin.write import write_twin
 
 if TYPE_CHECKING:
@@ -91,7 +101,8 @@ def feature_files(
 ) -> tuple[Path, Path]:
     """Return the paths of features and tracks as the stage `features` writes them."""
     folder = tmp_path_factory.mktemp("data")
-    write_parquet(folder / "features.parquet", feature_table(plays, "started"))
+    parts = split_sessions(plays, Split(validation=0.15, test=0.15, seed=0))
+    write_parquet(folder / "features.parquet", feature_table(plays, "started", parts=parts))
     write_parquet(folder / "tracks.parquet", track_table)
     return folder / "features.parquet", folder / "tracks.parquet"
 
@@ -134,6 +145,9 @@ def three_plays() -> pd.DataFrame:
             "context_type": "radio",
             "hist_user_behavior_reason_start": ["clickrow", "fwdbtn", "trackdone"],
             "hist_user_behavior_reason_end": ["fwdbtn", "trackdone", "fwdbtn"],
+            "listener_id": None,
+            "artist_id": None,
+            "started_at": None,
         }
     )[[*names(LOG), *TRACK_KNOWN]]
 

@@ -26,6 +26,7 @@ RECEIPT = LoadReceipt(
     database="embedded",
     schema="skipcast",
     synthetic=True,
+    listeners=False,
     tables={"training_set": TableFingerprint(rows=4, hash="-7")},
 )
 

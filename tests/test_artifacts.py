@@ -23,11 +23,13 @@ BEST = {"run_id": "b", "accuracy": 0.75, "log_loss": 0.5, "model_uri": "models:/
 SCORES = {"accuracy": 0.7, "auc": float("nan")}
 CONTENTS = {
     LoadReceipt: {
-        "database": "embedded", "schema": "skipcast", "synthetic": True, "tables": TABLES,
+        "database": "embedded", "schema": "skipcast", "synthetic": True,
+        "listeners": False, "tables": TABLES,
     },
     FeaturesReceipt: {
-        "hash": "ab", "track_table": "cd", "tables": TABLES, "horizon": "started",
-        "groups": ["track", "taste"], "split": {"validation": 0.2, "test": 0.1, "seed": 0},
+        "hash": "ab", "track_table": "cd", "tables": TABLES, "horizon": "started", "skip": "brief",
+        "groups": ["track", "taste"],
+        "split": {"by": None, "validation": 0.2, "test": 0.1, "seed": 0},
     },
     SearchResult: {"run_id": "a", "families": {"lightgbm": BEST}, "best": "lightgbm"},
     Promotion: {

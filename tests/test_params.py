@@ -12,7 +12,7 @@ DEFAULTS = Path(__file__).parents[1] / "params.yaml"
 def test_reads_the_defaults():
     params = read_params(DEFAULTS)
     assert params.fetch.source == "twin"
-    assert params.fetch.rows == 100_000
+    assert params.fetch.rows is None
     assert params.features.horizon == "started"
     assert set(params.search.families) == {"logistic", "lightgbm", "xgboost"}
 
@@ -108,8 +108,8 @@ def test_changed_values_stand_in_for_those_of_the_file(changed):
 
 
 def test_a_change_without_a_value_leaves_that_of_the_file(changed):
-    changed(["fetch.rows="])
-    assert read_params(DEFAULTS).fetch.rows == 100_000
+    changed(["fetch.seed="])
+    assert read_params(DEFAULTS).fetch.seed == 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from skipcast.files import existing, move_into, write_json
 from skipcast.models.families import Family
 from skipcast.params import Split
 from skipcast.records import Record, faults
-from skipcast.schema import Group, HorizonName
+from skipcast.schema import Group, HorizonName, Label
 
 # From the root of the project.
 PLAYS = Path("data/plays.parquet")
@@ -83,6 +83,7 @@ class LoadReceipt(Artifact):
     # `schema` in the file; pydantic models have a method of that name.
     schema_: str = Field(alias="schema")
     synthetic: bool  # the twin's
+    listeners: bool  # whether the plays are of listeners' own histories
     tables: dict[str, TableFingerprint]
 
 
@@ -96,6 +97,7 @@ class FeaturesReceipt(Artifact):
     track_table: str  # SHA-256 of data/track_table.parquet
     tables: dict[str, TableFingerprint]  # as in the receipt of `load`
     horizon: HorizonName
+    skip: Label
     groups: tuple[Group, ...]
     split: Split  # whose training sessions were counted
 

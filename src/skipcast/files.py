@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
+from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.reading.columns import ARROW_TYPES
 from skipcast.reading.csv_text import FLAGS
-from skipcast.schema import Column, names
+from skipcast.schema import names
 
 if TYPE_CHECKING:  # `skipcast predict` starts faster without
     import pandas as pd

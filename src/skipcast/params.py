@@ -5,14 +5,15 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from skipcast.errors import SkipcastError
 from skipcast.models.families import FAMILIES, Family
 from skipcast.records import Record, faults
-from skipcast.schema import Group, HorizonName
+from skipcast.schema import LISTENER_GROUPS, TRACK_GROUPS, Group, HorizonName, Label
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Bound = Annotated[tuple[float, float], Field(strict=False)]  # YAML knows lists only
@@ -21,14 +22,27 @@ Unit = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
+USUAL_ROWS = 100_000
+
+
+def _is_timezone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("must be a name such as Europe/Berlin or UTC")
+    return name
+
+
 class Fetch(Record):
-    """Where plays come from and how many of them to take."""
+    """Where plays come from and how many of them to take.
+
+    `rows` null takes `USUAL_ROWS` plays of official files and of the twin, all of a history.
+    """
 
     source: str  # "twin", or a path to official files
     tracks: str | None = None  # a second path, when the track features are not in `source`
-    rows: Annotated[int, Field(gt=0)]  # plays; whole sessions are taken until there are as many
+    rows: Annotated[int, Field(gt=0)] | None  # plays; whole sessions until there are as many
     seed: Seed
     twin_sessions: Annotated[int, Field(gt=0)]
+    timezone: Annotated[str, AfterValidator(_is_timezone)]  # of the listeners of a history
 
 
 class Load(Record):
@@ -43,12 +57,22 @@ class Features(Record):
     """What the features may know."""
 
     horizon: HorizonName
-    groups: Annotated[tuple[Group, ...], Field(min_length=1, strict=False)]
+    skip: Label  # what counts as a skip
+    groups: Annotated[tuple[Group, ...], Field(min_length=1, strict=False)] | None = None
+
+    def groups_of(self, *, listeners: bool) -> tuple[Group, ...]:
+        """Return the groups, or where there are none those that the data can fill.
+
+        Args:
+            listeners: whether the plays are of listeners' own histories.
+        """
+        return self.groups or (LISTENER_GROUPS if listeners else TRACK_GROUPS)
 
 
 class Split(Record):
     """Shares of the sessions that validate and test; the others train."""
 
+    by: Literal["session", "listener", "time"] | None = None
     validation: Fraction
     test: Fraction
     seed: Seed

@@ -1,116 +1,16 @@
-"""The columns of the Music Streaming Sessions Dataset: types, values, and what is known when.
+"""The columns of plays and tracks: types, values, and what is known when.
 
 The one place that decides what a prediction may see and what a file or a request may hold. Column
-names and types are the official ones (training log and track features of the Sequential Skip
-Prediction Challenge).
+names and types are those of the Music Streaming Sessions Dataset (training log and track features
+of the Sequential Skip Prediction Challenge), and more that only a listener's own history has.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
-from enum import IntEnum
 from typing import Literal
 
 from skipcast.arrays import Floats
-
-ColumnType = Literal["text", "bigint", "boolean", "double precision"]
-
-
-class Known(IntEnum):
-    """The moment from which a column of a play is known; later moments know more."""
-
-    QUEUED = 1  # before the track is queued
-    STARTED = 2  # when the track starts
-    ENDED = 3  # only after the track ended
-    SESSION_ENDED = 4  # only after the session ended
-
-
-MAX_NUMBER = 1e6  # of numbers; the dataset's are far below, and the features' sums stay exact
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its name, its Postgres type, when it is known, and which values it may hold.
-
-    Files and requests are checked by this alone. A file must give every value. A request may leave
-    out any value, or send null, unless the column is `required`.
-
-    Args:
-        name: as in the official files.
-        type: of the column in Postgres.
-        known: from when on the value of a play is known.
-        low: the smallest number allowed; not used for text.
-        high: the largest number allowed; not used for text.
-        values: the texts allowed; empty allows all.
-        is_date: whether the text must be a date like 2018-07-15.
-        required: whether every row of a request must give the value.
-    """
-
-    name: str
-    type: ColumnType
-    known: Known = Known.QUEUED
-    low: float = -MAX_NUMBER
-    high: float = MAX_NUMBER
-    values: tuple[str, ...] = ()
-    is_date: bool = False
-    required: bool = False
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the values are whole numbers; true and false count as 1 and 0."""
-        return self.type in ("bigint", "boolean")
-
-    @property
-    def is_flag(self) -> bool:
-        """Whether the values are true and false, or 1 and 0."""
-        return self.is_whole and (self.low, self.high) == (0, 1)
-
-    def allows(self, text: str) -> bool:
-        """Tell whether a column of texts may hold `text`.
-
-        >>> day = Column("date", "text", is_date=True)
-        >>> day.allows("2018-07-15"), day.allows("2018-13-01"), day.allows("20180715")
-        (True, False, False)
-        """
-        if self.is_date:
-            return _is_date(text)
-        return not self.values or text in self.values
-
-    def rule(self, *, nullable: bool) -> str:
-        """Say what a value must be, for the error "<column> must be <rule> but got <value>".
-
-        Args:
-            nullable: whether null is allowed, too.
-
-        >>> Column("hour_of_day", "bigint", low=0, high=23).rule(nullable=True)
-        'a whole number from 0 to 23, or null'
-        >>> Column("mode", "text", values=("minor", "major")).rule(nullable=False)
-        'minor or major'
-        """
-        null = ["null"] if nullable else []
-        if self.is_flag:
-            return _either(["true", "false", *null, "0", "1"])
-        if self.type == "text":
-            kind = "text that is not empty" if self.required else "text"
-            texts = self.values or ("a date like 2018-07-15" if self.is_date else kind,)
-            return _either([*texts, *null])
-        number = "a whole number" if self.is_whole else "a number"
-        interval = f"from {self.low:,.0f} to {self.high:,.0f}"
-        if (self.low, self.high) == (-MAX_NUMBER, MAX_NUMBER):
-            interval = f"within {MAX_NUMBER:,.0f} of 0"
-        return f"{number} {interval}{', or null' if nullable else ''}"
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
-def _either(words: Sequence[str]) -> str:
-    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-
+from skipcast.column import Column, Known
 
 # Texts that become numbers: the code of a text is its place. Contexts and reasons are in order of
 # how often such plays are skipped, so that a linear model can use the code, too.
@@ -134,9 +34,10 @@ REASONS = (
     "clickrow",
     "backbtn",
     "fwdbtn",
+    "unknown",  # only in listeners' own histories: without a place in the order
 )
 
-LOG: tuple[Column, ...] = (
+MSSD_LOG: tuple[Column, ...] = (
     Column("session_id", "text", required=True),
     Column("session_position", "bigint", low=1, required=True),
     Column("session_length", "bigint", Known.SESSION_ENDED, low=1),
@@ -160,6 +61,18 @@ LOG: tuple[Column, ...] = (
     Column("hist_user_behavior_reason_start", "text", Known.STARTED),
     Column("hist_user_behavior_reason_end", "text", Known.ENDED),
 )
+"""The official log."""
+
+LATEST = 2**32  # UTC seconds of a time: the year 2106
+LISTENER_LOG: tuple[Column, ...] = (
+    Column("listener_id", "text"),
+    Column("artist_id", "text"),
+    Column("started_at", "bigint", Known.STARTED, low=0, high=LATEST),
+)
+"""What only a listener's own history tells of a play; null elsewhere. Times are UTC seconds."""
+LOG: tuple[Column, ...] = MSSD_LOG + LISTENER_LOG
+ALWAYS = ("session_id", "session_position", "session_length", "track_id_clean")
+"""What each play of any source has. A history lacks other values here and there."""
 
 TRACK_FEATURES: tuple[Column, ...] = (
     Column("track_id", "text", required=True),
@@ -205,6 +118,25 @@ PRIOR: tuple[Column, ...] = tuple(
 )
 """Pseudo-plays that every track's counts are shrunk by, with the mean track's skips and depths."""
 
+LISTENER_KEYS = ("listener", "listener_track", "listener_artist")
+"""What a listener's history is counted by: the listener, and each track and artist of theirs."""
+LISTENER_COUNTS: tuple[Column, ...] = tuple(
+    column
+    for key in LISTENER_KEYS
+    for column in (
+        Column(f"{key}_plays", "bigint", low=0, high=MOST_PLAYS),
+        Column(f"{key}_skips", "bigint", low=0, high=MOST_PLAYS),
+        Column(f"{key}_full_listens", "bigint", low=0, high=MOST_PLAYS),
+        Column(f"{key}_recent_skip_rate", "double precision", low=0, high=1),
+        Column(f"{key}_last_skipped", "boolean", low=0, high=1),
+        Column(f"{key}_last_at", "bigint", low=0, high=LATEST),
+    )
+)
+"""What the listener did in earlier sessions, as of the session's start, by `LISTENER_KEYS`."""
+
+Label = Literal["brief", "any"]
+LABELS: Mapping[Label, str] = {"brief": "skip_2", "any": "skip_3"}
+"""What counts as a skip, and the column that tells it."""
 TARGET = "skip_2"
 ALIAS = "skipped"
 """What a request may call `skip_2`."""
@@ -216,6 +148,7 @@ INPUTS: tuple[Column, ...] = (
     Column(ALIAS, "boolean", Known.ENDED, 0, 1),
     *TRACK[1:],
     *COUNTS,
+    *LISTENER_COUNTS,
 )
 """What a request may hold: raw plays, and track features and counts where it knows them better."""
 REQUIRED: tuple[str, ...] = tuple(column.name for column in INPUTS if column.required)
@@ -224,6 +157,8 @@ REASON_END = "hist_user_behavior_reason_end"
 TRACK_INPUTS: tuple[str, ...] = tuple(column.name for column in TRACK if column.name != "track_id")
 TRACK_KNOWN: tuple[str, ...] = (*TRACK_INPUTS, *(column.name for column in (*COUNTS, *PRIOR)))
 """All that is known of a track before it is played."""
+LISTENER_KNOWN: tuple[str, ...] = tuple(column.name for column in LISTENER_COUNTS)
+"""All that is known of a listener's earlier sessions."""
 
 _LOG = {column.name: column for column in LOG}
 ANSWER: tuple[Column, ...] = (
@@ -247,8 +182,21 @@ SYNTHETIC_NOTE = " (twin: synthetic data)"  # beside every figure and table of s
 
 HorizonName = Literal["started", "queued", "second_half"]  # the names of HORIZONS, for type checks
 Group = Literal[
-    "track", "track_history", "context", "outcomes", "behaviour", "previous_track", "taste"
+    "track",
+    "track_history",
+    "context",
+    "outcomes",
+    "behaviour",
+    "previous_track",
+    "taste",
+    "listener_history",
 ]
+TRACK_GROUPS: tuple[Group, ...] = (
+    *("track", "track_history", "context", "outcomes", "behaviour", "previous_track", "taste"),
+)
+"""What a data set with track features fills."""
+LISTENER_GROUPS: tuple[Group, ...] = ("context", "outcomes", "behaviour", "listener_history")
+"""What a listener's history fills: it has no track features."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +223,8 @@ class Horizon:
 
 
 def _known_until(moment: Known) -> frozenset[str]:
-    return frozenset(column.name for column in LOG if column.known <= moment) | {*TRACK_KNOWN}
+    known = {column.name for column in LOG if column.known <= moment}
+    return frozenset(known) | {*TRACK_KNOWN, *LISTENER_KNOWN}
 
 
 def _half(session_length: Floats) -> Floats:
@@ -292,7 +241,7 @@ HORIZONS: Mapping[HorizonName, Horizon] = {
         Horizon(  # the challenge's own task
             "second_half",
             frozenset({"session_id", "session_position", "session_length", "track_id_clean"})
-            | {*TRACK_KNOWN},
+            | {*TRACK_KNOWN, *LISTENER_KNOWN},
             "the first half of the session in full, then tracks, positions and the length",
             history_length=_half,
         ),

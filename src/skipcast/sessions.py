@@ -29,6 +29,15 @@ def hash_sessions(session_ids: pd.Series, *, purpose: str, seed: int) -> npt.NDA
     return pd.util.hash_array(session_ids.to_numpy(dtype=object), hash_key=key)
 
 
+def has_listeners(plays: pd.DataFrame) -> bool:
+    """Tell whether the plays say whose they are.
+
+    >>> has_listeners(pd.DataFrame({"listener_id": [None]}))
+    False
+    """
+    return "listener_id" in plays and bool(plays["listener_id"].notna().any())
+
+
 def check_positions(ids: Any, positions: Array) -> None:
     """Check that every session is one run of rows with positions 1, 2, 3, ...
 

@@ -12,8 +12,8 @@ import pytest
 from harness.archives import write_tar, write_zip
 
 from skipcast.archive.csv_files import CsvFile, is_hidden, open_file
+from skipcast.column import Column
 from skipcast.errors import SkipcastError
-from skipcast.schema import Column
 
 COLUMNS = (Column("id", "text"), Column("number", "bigint"))
 TABLE = b"id,number\na,1\nb,2\n"

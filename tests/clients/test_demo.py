@@ -23,9 +23,10 @@ from playwright.sync_api import expect
 
 from skipcast.clients.demo_server import ScoringServer
 from skipcast.clients.demo_session import MAX_LETTERS, MAX_PLAYS, parse_session
+from skipcast.column import Known
 from skipcast.errors import SkipcastError
 from skipcast.params import read_params
-from skipcast.schema import INPUTS, LOG, TARGET, Known, names
+from skipcast.schema import INPUTS, LOG, TARGET, names
 from skipcast.split import split_sessions
 
 ENDED = [column.name for column in LOG if column.known >= Known.ENDED]
@@ -242,7 +243,7 @@ def page(browser, request):
 @pytest.fixture(scope="module")
 def expected(folder, scoring, plays):
     """Return the first session on offer, and what the server says of its plays one by one."""
-    parts = split_sessions(plays["session_id"], read_params(folder / "params.yaml").split)
+    parts = split_sessions(plays, read_params(folder / "params.yaml").split)
     first = plays.loc[parts == "test", "session_id"].iloc[0]
     session = plays.loc[plays["session_id"] == first, names(LOG)].reset_index(drop=True)
     chances = []

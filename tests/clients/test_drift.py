@@ -11,8 +11,9 @@ import pytest
 from harness.clients import requests
 
 from skipcast.clients.drift import UNPLACED, stability, summary
+from skipcast.column import Known
 from skipcast.params import read_params
-from skipcast.schema import LOG, OUTCOMES, Known, names
+from skipcast.schema import LOG, OUTCOMES, names
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 HISTORY = "--score-history"

@@ -15,9 +15,9 @@ from harness.clients import requests
 from skipcast.clients import batch
 from skipcast.clients.model_process import ModelProcess
 from skipcast.errors import SkipcastError
-from skipcast.features.build import ALL, feature_set
+from skipcast.features.build import feature_set
 from skipcast.processes import ProcessKilledError
-from skipcast.schema import ANSWER, names
+from skipcast.schema import ANSWER, TRACK_GROUPS, names
 
 ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
 PLAYS, PROBABILITIES = flat.plays_and_probabilities()
@@ -63,7 +63,9 @@ def test_scores_a_file_by_a_flat_champion(model, tmp_path):
 
 def test_explains_a_flat_champions_probabilities(explainer):
     contributions = explainer.explain(PLAYS)
-    groups = [group for group in ALL if group != "track_history"]  # newer than the champion
+    groups = [
+        group for group in TRACK_GROUPS if group != "track_history"
+    ]  # newer than the champion
     assert list(contributions) == [*feature_set("started", groups).names, "base"]
     np.testing.assert_allclose(
         1 / (1 + np.exp(-contributions.sum(axis=1))), PROBABILITIES, atol=1e-6

@@ -9,7 +9,9 @@ from skipcast.schema import LOG, TRACK, names
 
 SCHEMA = "skipcast"
 
-EMPTY = LoadReceipt(database="embedded", schema="skipcast", synthetic=True, tables={})
+EMPTY = LoadReceipt(
+    database="embedded", schema="skipcast", synthetic=True, listeners=False, tables={}
+)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +39,9 @@ def tracks(joined):
 def load(plays, tracks):
     with connect() as connection:
         tables = load_tables(connection, plays, tracks, schema=SCHEMA)
-    return LoadReceipt(database="embedded", schema=SCHEMA, synthetic=True, tables=tables)
+    return LoadReceipt(
+        database="embedded", schema=SCHEMA, synthetic=True, listeners=False, tables=tables
+    )
 
 
 def check(receipt):

@@ -58,7 +58,7 @@ def test_the_recipe_learns_from_its_features():
 
 @pytest.fixture(scope="module")
 def parts(plays):
-    return split_sessions(plays["session_id"], Split(validation=0.2, test=0.4, seed=0))
+    return split_sessions(plays, Split(validation=0.2, test=0.4, seed=0))
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from skipcast.arrays import Bools, Floats, Matrix
-from skipcast.features.build import ALL, build_features, predicted
+from skipcast.features.build import build_features, predicted
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
-from skipcast.schema import TARGET, HorizonName
+from skipcast.schema import TARGET, TRACK_GROUPS, HorizonName
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
@@ -54,7 +54,9 @@ def log(
 
     # The default experiment: a search in this process may have made one of another store current.
     with mlflow.start_run(experiment_id="0"):
-        return log_model(fitted, tracks, family=family, horizon=horizon, groups=ALL, train=train)
+        return log_model(
+            fitted, tracks, family=family, horizon=horizon, groups=TRACK_GROUPS, train=train
+        )
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ RECEIPT = LoadReceipt(
     database="embedded",
     schema="skipcast",
     synthetic=True,
+    listeners=False,
     tables={"training_set": TableFingerprint(rows=1, hash="7")},
 )
 KILLED = -signal.SIGKILL
@@ -80,7 +81,9 @@ def receipt_of(params: Params, features: Path, tracks: Path) -> FeaturesReceipt:
         track_table=hash_file(tracks),
         tables=RECEIPT.tables,
         split=params.split,
-        **params.features.model_dump(),
+        horizon=params.features.horizon,
+        skip=params.features.skip,
+        groups=params.features.groups_of(listeners=False),
     )
 
 

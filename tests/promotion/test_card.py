@@ -8,6 +8,7 @@ from judgements import RECEIPT, RESULT, judgement
 
 from skipcast.params import read_params
 from skipcast.promotion.card import About, card
+from skipcast.schema import TRACK_GROUPS
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
 ABOUT = About(
@@ -71,7 +72,7 @@ def test_no_session_of_the_data_is_in_it():
 
 
 def test_says_what_track_history_was_counted_from():
-    without = tuple(group for group in PARAMS.features.groups if group != "track_history")
+    without = tuple(group for group in TRACK_GROUPS if group != "track_history")
     features = PARAMS.features.model_copy(update={"groups": without})
     sentence = "`track_history` is counted from the training sessions alone"
     assert sentence in card(judgement(), PARAMS, ABOUT)

@@ -6,10 +6,10 @@ import subprocess
 import pyarrow as pa
 import pytest
 
+from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.reading import csv_text
 from skipcast.reading.csv_text import read_batches, read_header
-from skipcast.schema import Column
 
 COLUMNS = (
     Column("id", "text"),

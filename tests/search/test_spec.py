@@ -48,7 +48,7 @@ def test_other_params_start_new_studies(fingerprint, changes):
 
 def test_other_features_start_new_studies(feature_files, tmp_path, fingerprint):
     features = pd.read_parquet(feature_files[0])
-    features.iloc[0, 3] = -1.0
+    features.loc[0, "position"] = -1.0
     write_parquet(tmp_path / "features.parquet", features)
     other = make_small_job("a", (tmp_path / "features.parquet", feature_files[1]))
     assert other.fingerprint != fingerprint()

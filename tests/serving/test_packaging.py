@@ -12,8 +12,7 @@ import mlflow
 import pytest
 from harness.models import log
 
-from skipcast.features.build import ALL
-from skipcast.schema import ANSWER, INPUTS, REQUIRED, names
+from skipcast.schema import ANSWER, INPUTS, REQUIRED, TRACK_GROUPS, names
 from skipcast.serving.packaging import SHIPPED, example, signature
 
 FORBIDDEN = {"typer", "dvc", "optuna", "psycopg2", "pydantic", "rich"}
@@ -101,7 +100,12 @@ def test_the_folder_holds_what_serves(folder):
 
 def test_the_model_says_its_family_horizon_and_groups(folder):
     about = json.loads((folder / "artifacts/model.json").read_text())
-    assert about == {"family": "lightgbm", "horizon": "started", "groups": [*ALL]}
+    assert about == {
+        "family": "lightgbm",
+        "horizon": "started",
+        "skip": "brief",
+        "groups": [*TRACK_GROUPS],
+    }
 
 
 def test_the_signature_has_the_answers_columns_and_one_param():

@@ -118,3 +118,31 @@ def test_refuses_columns_that_contradict_each_other(request_, tracks, horizon, c
     changed = request_.assign(**{k: pd.Series(v, index=range(3)) for k, v in change.items()})
     with pytest.raises(SkipcastError, match=match):
         read(changed, tracks, horizon)
+
+
+def cut(request_: pd.DataFrame, row: int) -> pd.DataFrame:
+    """Return a request in which the app cut a play."""
+    result = request_.astype(dict.fromkeys(OUTCOMES, object))
+    result.loc[result.index[row], list(OUTCOMES)] = None
+    return result
+
+
+def test_a_play_that_the_app_cut_has_ended_without_an_outcome(request_, tracks):
+    plays = read(cut(request_, 1), tracks)
+    assert plays.open.tolist() == [False, False, True]
+    assert np.isnan(plays.columns["skip_2"]).tolist() == [False, True, True]
+
+
+def test_a_play_in_the_middle_must_give_an_outcome_or_what_ended_it(request_, tracks):
+    request_ = cut(request_, 1).drop(columns="hist_user_behavior_reason_end")
+    with pytest.raises(SkipcastError, match=r"skip_2 must be .* hist_user_behavior_reason_end"):
+        read(request_, tracks)
+
+
+def test_a_model_of_any_skip_reads_skip_3(request_, tracks):
+    request_ = request_.assign(skip_3=[True, True, None])
+    plays = Plays(request_, tracks, "started", 100, "any")
+    np.testing.assert_array_equal(plays.columns["skip_2"], [1, 1, np.nan])
+    with pytest.raises(SkipcastError, match="skip_3 must be true, false, 0 or 1 for each play"):
+        request_ = request_.drop(columns=[*OUTCOMES, "hist_user_behavior_reason_end"])
+        Plays(request_, tracks, "started", 100, "any")

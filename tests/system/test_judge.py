@@ -40,6 +40,7 @@ RECEIPT = LoadReceipt(
     database="embedded",
     schema="skipcast",
     synthetic=True,
+    listeners=False,
     tables={n: TableFingerprint(rows=1, hash="77") for n in ("training_set", "track_features")},
 )
 
@@ -206,14 +207,14 @@ def test_the_first_candidate_is_promoted_as_there_is_no_champion(first):
 
 
 def test_the_candidates_probabilities_are_those_of_its_model(first, models, plays, params):
-    test = plays[split_sessions(plays["session_id"], params.split) == "test"]
+    test = plays[split_sessions(plays, params.split) == "test"]
     matrix = build_features(plays, "started").loc[test.index].to_numpy()
     expected = FAMILIES["logistic"].predict(models["logistic"], matrix)
     np.testing.assert_allclose(first.judgement.answers.candidate, expected, atol=1e-6)
 
 
 def test_the_candidates_scores_are_those_of_the_test_sessions_alone(first, plays, params):
-    test = plays[split_sessions(plays["session_id"], params.split) == "test"]
+    test = plays[split_sessions(plays, params.split) == "test"]
     held_out = HeldOut.of(test, "started", seed=0, samples=200)
     expected = scores(held_out, first.judgement.answers.candidate)
     assert first.judgement.scores["candidate"] == expected

@@ -117,7 +117,7 @@ def test_the_parent_carries_params_and_result(searched):
 
 
 def test_scores_are_those_of_the_validation_sessions_alone(best, plays, raw_plays):
-    rows = split_sessions(plays["session_id"], small_params("any").split) == "validation"
+    rows = split_sessions(plays, small_params("any").split) == "validation"
     model = mlflow.pyfunc.load_model(best.model_uri)
     answer = model.predict(raw_plays, params={"score_history": True})
     right = (answer["skipped"].to_numpy() == plays[TARGET].to_numpy())[rows]

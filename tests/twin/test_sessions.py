@@ -3,7 +3,7 @@ import datetime
 import numpy as np
 import pytest
 
-from skipcast.schema import LOG, SYNTHETIC_PREFIX, names
+from skipcast.schema import MSSD_LOG, SYNTHETIC_PREFIX, names
 from skipcast.sessions import check_positions
 from skipcast.twin.catalogue import CATALOGUE, make_catalogue
 from skipcast.twin.listeners import read_habits
@@ -35,7 +35,7 @@ def oracle(tables):
 
 
 def test_plays_have_the_official_columns_in_official_order(tables):
-    assert tables[0].schema.names == names(LOG)
+    assert tables[0].schema.names == names(MSSD_LOG)
 
 
 def test_plays_have_the_types_of_the_files(tables):

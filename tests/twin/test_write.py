@@ -7,7 +7,7 @@ import pytest
 from pyarrow import csv
 
 from skipcast.errors import SkipcastError
-from skipcast.schema import LOG, SYNTHETIC_PREFIX, TRACK, names
+from skipcast.schema import MSSD_LOG, SYNTHETIC_PREFIX, TRACK, names
 from skipcast.sessions import check_positions
 from skipcast.twin import write
 from skipcast.twin.write import write_twin
@@ -42,7 +42,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def test_the_log_has_the_official_columns_in_official_order(plays):
-    assert list(plays) == names(LOG)
+    assert list(plays) == names(MSSD_LOG)
 
 
 def test_the_track_table_has_the_official_columns_in_official_order(tracks):

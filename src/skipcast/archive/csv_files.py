@@ -21,9 +21,9 @@ import rich.progress
 from rich.console import Console
 
 from skipcast.archive.kinds import START, check_kind, packing
+from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.reading.csv_text import BLOCK_BYTES, read_batches, read_header
-from skipcast.schema import Column
 
 SUFFIXES = (
     *(".csv", ".csv.gz", ".tar", ".tar.gz", ".tgz", ".zip"),

@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 from skipcast.archive.csv_files import CsvFile
 from skipcast.archive.source import Source
 from skipcast.archive.validation import check_plays, check_tracks
+from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.reading.categories import CATEGORIES, count_new, tell_new
 from skipcast.reading.values import display
-from skipcast.schema import LOG, TRACK, Column, names
+from skipcast.schema import LISTENER_LOG, MSSD_LOG, TRACK, names
 from skipcast.sessions import hash_sessions
 
 FILE = "file"  # a column: the number of the file that a row is from
@@ -57,7 +58,12 @@ def read_subset(
         logs.tell(sentence)
     table = _read_tracks(features, plays)
     check_tracks(table, plays)
+    plays = plays.assign(**{c.name: _nothing(c, plays) for c in LISTENER_LOG})
     return plays, table.sort_values("track_id", ignore_index=True)
+
+
+def _nothing(column: Column, plays: pd.DataFrame) -> pd.Series:
+    return pd.Series(np.nan, plays.index, str if column.type == "text" else np.float64)
 
 
 def _read_plays(source: Source, *, rows: int, seed: int) -> pd.DataFrame:
@@ -66,7 +72,7 @@ def _read_plays(source: Source, *, rows: int, seed: int) -> pd.DataFrame:
     for file in source.open():
         if "session_id" in file.header:
             last = None
-            for batch in _read(file, LOG):
+            for batch in _read(file, MSSD_LOG):
                 sample.add(_with_file(batch, len(files)))
                 last = batch
             _check_ends_whole(file.name, last)
@@ -177,7 +183,7 @@ class _Sample:
 
     def plays(self) -> pd.DataFrame:
         if not self._batches:
-            return pd.DataFrame(columns=[*names(LOG), FILE])
+            return pd.DataFrame(columns=[*names(MSSD_LOG), FILE])
         plays: pd.DataFrame = self._compact().drop_columns("hash").to_pandas()
         return plays.sort_values(["session_id", "session_position"], ignore_index=True)
 

@@ -4,19 +4,20 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaError
 
+from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.reading.values import display
-from skipcast.schema import LOG, TRACK, Column
+from skipcast.schema import MSSD_LOG, TRACK
 from skipcast.sessions import check_positions
 
 
 def check_plays(plays: pd.DataFrame) -> None:
-    """Check plays, columns `schema.LOG`, in order of session and position.
+    """Check plays of official files, columns `schema.MSSD_LOG`, in order of session and position.
 
     Raises:
         SkipcastError: a value is empty or out of range, or a session is not whole.
     """
-    _check_values(plays, LOG, ["session_id", "session_position"])
+    _check_values(plays, MSSD_LOG, ["session_id", "session_position"])
     check_positions(plays["session_id"].array, plays["session_position"].to_numpy())
     lengths = plays.groupby("session_id")["session_position"].transform("size")
     wrong = plays.loc[lengths != plays["session_length"], "session_id"]

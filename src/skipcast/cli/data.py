@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -15,9 +16,11 @@ from skipcast.artifacts import (
     FeaturesReceipt,
     LoadReceipt,
 )
+from skipcast.errors import SkipcastError
 from skipcast.files import hash_file, read_parquet, write_parquet
-from skipcast.params import read_params
-from skipcast.schema import SYNTHETIC_NOTE, is_synthetic
+from skipcast.params import USUAL_ROWS, Split, read_params
+from skipcast.schema import SYNTHETIC_NOTE, Group, is_synthetic
+from skipcast.sessions import has_listeners
 
 console = Console(stderr=True)
 
@@ -34,10 +37,11 @@ def fetch() -> None:
             source = Path(stack.enter_context(tempfile.TemporaryDirectory()), "mssd")
             with console.status(f"Making {params.twin_sessions} synthetic sessions"):
                 write_twin(source, sessions=params.twin_sessions, seed=params.seed)
-        plays, tracks = read_subset(source, params.tracks, rows=params.rows, seed=params.seed)
+        rows = params.rows or USUAL_ROWS
+        plays, tracks = read_subset(source, params.tracks, rows=rows, seed=params.seed)
     write_parquet(PLAYS, plays)
     write_parquet(TRACKS, tracks)
-    fewer = "" if len(plays) >= params.rows else f", all there are: fewer than {params.rows}"
+    fewer = "" if len(plays) >= rows else f", all there are: fewer than {rows}"
     _say(
         f"{len(plays)} plays of {plays['session_id'].nunique()} sessions, {len(tracks)} tracks"
         f"{fewer}{_note(is_synthetic(plays['session_id']))}"
@@ -57,6 +61,7 @@ def load() -> None:
         database=place(),
         schema=params.schema_,
         synthetic=is_synthetic(plays["session_id"]),
+        listeners=has_listeners(plays),
         tables=tables,
     ).write()
     rows = ", ".join(f"{name} {content.rows}" for name, content in tables.items())
@@ -68,19 +73,21 @@ def features() -> None:
     from skipcast.database.server import connect
     from skipcast.database.tables import check_receipt, read_plays
     from skipcast.features.counts import add_counts, count_tracks
-    from skipcast.features.table import feature_columns, feature_table
+    from skipcast.features.table import feature_columns, feature_table, with_label
     from skipcast.split import split_sessions
 
     every = read_params()
     params = every.features
     receipt = LoadReceipt.read()
+    groups = params.groups_of(listeners=receipt.listeners)
+    _check_groups(groups, every.split, listeners=receipt.listeners)
     tracks = read_parquet(TRACKS, made_by="fetch")
     with console.status("Reading from Postgres"), connect() as connection:
         check_receipt(connection, receipt)
-        plays = read_plays(connection, schema=receipt.schema_)
-    is_train = split_sessions(plays["session_id"], every.split) == "train"
-    counts, counts_of_tracks = count_tracks(plays, is_train, seed=every.split.seed)
-    table = feature_table(plays.join(counts), params.horizon, params.groups)
+        plays = with_label(read_plays(connection, schema=receipt.schema_), params.skip)
+    parts = split_sessions(plays, every.split)
+    counts, counts_of_tracks = count_tracks(plays, parts == "train", seed=every.split.seed)
+    table = feature_table(plays.join(counts), params.horizon, groups, parts=parts)
     write_parquet(TRACK_TABLE, add_counts(tracks, counts_of_tracks))
     write_parquet(FEATURES, table)
     FeaturesReceipt(
@@ -88,10 +95,19 @@ def features() -> None:
         track_table=hash_file(TRACK_TABLE),
         tables=receipt.tables,
         horizon=params.horizon,
-        groups=params.groups,
+        skip=params.skip,
+        groups=groups,
         split=every.split,
     ).write()
     _say(f"{len(table)} plays, {len(feature_columns(table))} features, horizon {params.horizon}")
+
+
+def _check_groups(groups: Sequence[Group], split: Split, *, listeners: bool) -> None:
+    if "track_history" in groups and listeners and split.by in (None, "time"):
+        raise SkipcastError(
+            "features.groups must not have track_history where sessions are split by time, as its "
+            "counts would know later sessions, but has it. Remove it, or set split.by to session."
+        )
 
 
 def _note(synthetic: bool) -> str:

@@ -86,5 +86,5 @@ def make_app(params: Params, server: str, explain: "Explain") -> "FastAPI":
 
     plays = read_parquet(PLAYS, made_by="fetch")[names(LOG)]
     # Sessions that no search has seen: on others, the model would look better than it is.
-    plays = plays[split_sessions(plays["session_id"], params.split) == "test"]
+    plays = plays[split_sessions(plays, params.split) == "test"]
     return create_app(plays, ScoringServer(server), explain)

@@ -23,13 +23,14 @@ from pyarrow import csv
 
 from skipcast.archive.csv_files import open_file, progress
 from skipcast.clients.model_process import ARROW_ANSWER, ModelProcess, Summary
+from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.files import replacing
 from skipcast.processes import cpu_count
 from skipcast.reading.categories import NewTexts, count_new
 from skipcast.reading.csv_text import read_part
 from skipcast.reading.headers import check_names
-from skipcast.schema import INPUTS, Column
+from skipcast.schema import INPUTS
 
 BLOCK = 1 << 14  # plays scored at a time, at most; whole sessions
 FORMATS = (".csv", ".csv.gz", ".parquet")

@@ -8,10 +8,12 @@ from psycopg2.sql import SQL, Composed, Identifier
 from pyarrow import csv
 
 from skipcast.artifacts import LoadReceipt, TableFingerprint
+from skipcast.column import Column
 from skipcast.database.server import Connection
 from skipcast.errors import SkipcastError
 from skipcast.files import csv_conversion
-from skipcast.schema import ACOUSTIC_VECTORS, LOG, TRACK, TRACK_FEATURES, Column, names
+from skipcast.reading.columns import ARROW_TYPES
+from skipcast.schema import ACOUSTIC_VECTORS, ALWAYS, LOG, TRACK, TRACK_FEATURES, names
 
 LOAD_AGAIN = "`dvc repro --force load` loads the tables again."
 
@@ -54,10 +56,10 @@ def load_tables(
             cursor.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier(schema, table)))
         for table, (columns, keys) in TABLES.items():
             cursor.execute(_create(schema, table, columns, keys))
-            rows = (plays if columns is LOG else tracks)[names(columns)]
+            rows = plays if columns is LOG else tracks
             cursor.copy_expert(
                 SQL("COPY {} FROM STDIN (FORMAT csv)").format(Identifier(schema, table)),
-                _as_csv(rows),
+                _as_csv(rows, columns),
             )
     return fingerprint(connection, schema=schema)
 
@@ -65,14 +67,19 @@ def load_tables(
 def _create(
     schema: str, table: str, columns: tuple[Column, ...], keys: tuple[str, ...]
 ) -> Composed:
-    lines = [SQL("{} " + c.type + " NOT NULL").format(Identifier(c.name)) for c in columns]
+    lines = [SQL("{} " + c.type + _constraint(c)).format(Identifier(c.name)) for c in columns]
     lines += [SQL(key).format(schema=Identifier(schema)) for key in keys]
     return SQL("CREATE TABLE {} ({})").format(Identifier(schema, table), SQL(", ").join(lines))
 
 
-def _as_csv(rows: pd.DataFrame) -> io.BytesIO:
+def _constraint(column: Column) -> str:
+    return " NOT NULL" if column.name in (*ALWAYS, TRACK[0].name) else ""
+
+
+def _as_csv(rows: pd.DataFrame, columns: tuple[Column, ...]) -> io.BytesIO:
     buffer = io.BytesIO()
-    table = pa.Table.from_pandas(rows, preserve_index=False)
+    types = pa.schema([(c.name, ARROW_TYPES[c.type]) for c in columns])  # pandas' have no null
+    table = pa.Table.from_pandas(rows, types, preserve_index=False)
     csv.write_csv(table, buffer, csv.WriteOptions(include_header=False))
     buffer.seek(0)
     return buffer

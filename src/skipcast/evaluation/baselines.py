@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skipcast.arrays import Bools, Floats, Labels
-from skipcast.features.build import build_features, predicted
+from skipcast.features.build import build_features, targets
 from skipcast.models.lightgbm import fixed_params
 from skipcast.schema import TARGET, THRESHOLD, TRACK_INPUTS, Group, HorizonName
 
@@ -31,13 +31,13 @@ def baselines(plays: pd.DataFrame, parts: Labels, horizon: HorizonName) -> dict[
     Args:
         plays: raw plays with their track features, in order of session and position.
         parts: `train`, `validation` or `test` for each play.
-        horizon: what is known when the prediction is made; plays that it does not predict are left
-            out.
+        horizon: what is known when the prediction is made; plays that it does not predict or that
+            have no outcome are left out.
 
     Returns:
         By baseline, the probability of a skip of each test play, 0..1; of `RULES` 0 or 1.
     """
-    rows = predicted(plays, horizon)
+    rows = targets(plays, horizon)
     features = build_features(plays, horizon, RECIPE_GROUPS)[rows]
     train, test = (parts[rows] == part for part in ("train", "test"))
     skipped = plays.loc[rows, TARGET].to_numpy(dtype=bool)

@@ -21,7 +21,7 @@ from skipcast.features.groups.previous_track import PREVIOUS_TRACK
 from skipcast.features.groups.taste import TASTE
 from skipcast.features.groups.track import TRACK
 from skipcast.features.groups.track_history import TRACK_HISTORY
-from skipcast.schema import HORIZONS, Group, HorizonName
+from skipcast.schema import HORIZONS, TARGET, TRACK_GROUPS, Group, HorizonName
 
 GROUPS: dict[Group, FeatureGroup] = {
     "track": TRACK,
@@ -33,10 +33,9 @@ GROUPS: dict[Group, FeatureGroup] = {
     "taste": TASTE,
 }
 """All groups; their order is the order of the columns."""
-ALL: tuple[Group, ...] = tuple(GROUPS)
 
 
-def feature_set(horizon: HorizonName, groups: Sequence[Group] = ALL) -> FeatureSet:
+def feature_set(horizon: HorizonName, groups: Sequence[Group] = TRACK_GROUPS) -> FeatureSet:
     """Return the features of `groups` that `horizon` can compute.
 
     Args:
@@ -51,7 +50,7 @@ def feature_set(horizon: HorizonName, groups: Sequence[Group] = ALL) -> FeatureS
 
 
 def build_features(
-    plays: Plays, horizon: HorizonName, groups: Sequence[Group] = ALL
+    plays: Plays, horizon: HorizonName, groups: Sequence[Group] = TRACK_GROUPS
 ) -> pd.DataFrame:
     """Compute the features of every play from what `horizon` knows.
 
@@ -81,3 +80,16 @@ def predicted(plays: Plays, horizon: HorizonName) -> Bools:
     if history_length is None:
         return np.ones(len(columns["session_position"]), dtype=bool)
     return columns["session_position"] > history_length(columns["session_length"])
+
+
+def targets(plays: Plays, horizon: HorizonName) -> Bools:
+    """Tell which plays a model of the horizon learns from or is judged on.
+
+    These are the predicted ones with an outcome: a play that the app cut has none.
+
+    >>> plays = pd.DataFrame({"session_position": [1, 2], "skip_2": [None, True]})
+    >>> targets(plays, "started")
+    array([False,  True])
+    """
+    result: Bools = predicted(plays, horizon) & ~np.isnan(Columns(plays)[TARGET])
+    return result

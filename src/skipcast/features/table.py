@@ -4,12 +4,28 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from skipcast.features.build import ALL, build_features, predicted
-from skipcast.schema import TARGET, Group, HorizonName
+from skipcast.arrays import Labels
+from skipcast.features.build import build_features, targets
+from skipcast.schema import LABELS, TARGET, TRACK_GROUPS, Group, HorizonName, Label
 
 KEY_COLUMNS = ("session_id", "session_position")
 SKIPPED = "skipped"
-LEADING_COLUMNS = (*KEY_COLUMNS, SKIPPED)  # of a table of features; the features follow
+PART = "part"  # train, validation or test
+LEADING_COLUMNS = (*KEY_COLUMNS, PART, SKIPPED)  # of a table of features; the features follow
+
+
+def with_label(plays: pd.DataFrame, skip: Label) -> pd.DataFrame:
+    """Return the plays with the column that tells a skip in the place of the target.
+
+    Args:
+        plays: columns `schema.LOG` or more.
+        skip: what counts as a skip.
+
+    >>> plays = pd.DataFrame({"skip_2": [False, True], "skip_3": [True, True]})
+    >>> with_label(plays, "any")["skip_2"].tolist()
+    [True, True]
+    """
+    return plays.assign(**{TARGET: plays[LABELS[skip]]})
 
 
 def join_tracks(plays: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
@@ -35,25 +51,33 @@ def join_tracks(plays: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
 
 
 def feature_table(
-    plays: pd.DataFrame, horizon: HorizonName, groups: Sequence[Group] = ALL
+    plays: pd.DataFrame,
+    horizon: HorizonName,
+    groups: Sequence[Group] = TRACK_GROUPS,
+    *,
+    parts: Labels | None = None,
 ) -> pd.DataFrame:
-    """Return what models learn from: a row per play that the horizon predicts.
+    """Return what models learn from: a row per play with an outcome that the horizon predicts.
 
     Args:
         plays: as for `FeatureSet.build`, with outcomes.
         horizon: what is known when the prediction is made.
         groups: names among `GROUPS`.
+        parts: the part of each play, for the column part; None leaves it out.
 
     Returns:
-        Columns session_id, session_position and skipped, then a column per feature, float32; the
-        rows keep the index of `plays`.
+        Columns session_id, session_position, part and skipped, then a column per feature, float32;
+        the rows keep the index of `plays`.
 
     Raises:
         SkipcastError: a session's positions do not count 1, 2, 3, ...
     """
-    table = plays[list(KEY_COLUMNS)].assign(**{SKIPPED: plays[TARGET]})
+    leading = plays[list(KEY_COLUMNS)]
+    if parts is not None:
+        leading = leading.assign(**{PART: parts})
+    table = leading.assign(**{SKIPPED: plays[TARGET]})
     table = table.join(build_features(plays, horizon, groups))
-    return table[predicted(plays, horizon)]
+    return table[targets(plays, horizon)].astype({SKIPPED: bool})
 
 
 def feature_columns(table: pd.DataFrame) -> list[str]:

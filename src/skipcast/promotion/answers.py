@@ -19,8 +19,8 @@ from skipcast.errors import SkipcastError
 from skipcast.evaluation.baselines import baselines
 from skipcast.evaluation.bootstrap import check_enough
 from skipcast.evaluation.explain import Explained, explain
-from skipcast.features.build import predicted
-from skipcast.features.table import KEY_COLUMNS, feature_columns
+from skipcast.features.build import targets
+from skipcast.features.table import KEY_COLUMNS, feature_columns, with_label
 from skipcast.mlflow_store.client import store_errors
 from skipcast.mlflow_store.place import MAKE_AGAIN
 from skipcast.models.families import FAMILIES, Family
@@ -54,8 +54,9 @@ def ask(
     Raises:
         SkipcastError: as `judge`.
     """
-    counts = predicted(plays, params.features.horizon)
-    parts = split_sessions(plays["session_id"], params.split)
+    plays = with_label(plays, params.features.skip)
+    counts = targets(plays, params.features.horizon)
+    parts = split_sessions(plays, params.split)
     _check_same_plays(plays[counts], features)
     raw, to_predict = plays[parts == "test"], counts[parts == "test"]
     check_enough(raw.loc[to_predict, TARGET].to_numpy(dtype=bool), raw["session_id"].nunique())

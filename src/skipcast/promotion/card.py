@@ -99,7 +99,7 @@ def _context(judgement: Judgement, params: Params, about: About) -> Context:
         known=HORIZONS[params.features.horizon].text,
         split=params.split,
         tables=[[n, str(t.rows), f"`{t.hash}`"] for n, t in about.receipt.tables.items()],
-        groups=_groups(params),
+        groups=_groups(params, about.receipt),
         families=[
             [family, f"{best.accuracy:.4f}", f"{best.log_loss:.4f}"]
             for family, best in result.families.items()
@@ -120,10 +120,11 @@ def _context(judgement: Judgement, params: Params, about: About) -> Context:
     )
 
 
-def _groups(params: Params) -> Rows:
+def _groups(params: Params, receipt: LoadReceipt) -> Rows:
     rows = []
+    chosen = params.features.groups_of(listeners=receipt.listeners)
     for group in GROUPS:
-        if group in params.features.groups:
+        if group in chosen:
             features = feature_set(params.features.horizon, (group,)).features
             own = [f"`{feature.name}`" for feature in features]
             rows.append([group, str(len(own)), ", ".join(own)])

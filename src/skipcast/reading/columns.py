@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.reading.values import Value, display, is_null_text, read_value, spelled
-from skipcast.schema import Column
 
 ARROW_TYPES = {
     "text": pa.string(),

@@ -11,10 +11,11 @@ from typing import IO
 import pyarrow as pa
 from pyarrow import csv
 
+from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.reading.columns import ARROW_TYPES, WrongValueError, read_column, wrong_value
 from skipcast.reading.headers import check_once
-from skipcast.schema import Column, names
+from skipcast.schema import names
 
 BLOCK_BYTES = 8 << 20  # of text; parsed at a time
 QUOTED_LINES = 100  # at most so many line feeds in a quoted text; else a quote stands for itself

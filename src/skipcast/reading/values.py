@@ -7,7 +7,7 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any
 
-from skipcast.schema import Column
+from skipcast.column import Column
 
 NULLS = frozenset(
     [

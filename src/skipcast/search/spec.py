@@ -12,12 +12,12 @@ import pandas as pd
 
 from skipcast.artifacts import FeaturesReceipt, LoadReceipt
 from skipcast.errors import SkipcastError
-from skipcast.features.table import feature_columns
+from skipcast.features.table import PART, feature_columns
 from skipcast.files import hash_file
 from skipcast.models.families import FAMILIES
 from skipcast.models.family import Dataset
 from skipcast.params import Params
-from skipcast.split import split_sessions
+from skipcast.schema import Group
 
 PACKAGE = Path(__file__).parents[1]
 # The code that decides what a search finds and leaves: how trials are fitted, scored and chosen,
@@ -27,6 +27,7 @@ PACKAGE = Path(__file__).parents[1]
 # the fingerprint.
 CODE = (
     "arrays.py",
+    "column.py",
     "errors.py",
     "evaluation",
     "features",
@@ -36,7 +37,6 @@ CODE = (
     "search",
     "serving",
     "sessions.py",
-    "split.py",
 )
 LIBRARIES = ("numpy", "optuna", *(lib for f in FAMILIES.values() for lib in f.libraries))
 
@@ -46,7 +46,8 @@ class Job:
     """What a process needs to take part in a search."""
 
     params: Params
-    features: Path  # a row per play: session_id, session_position, skipped, then the features
+    features: Path  # a row per play: `table.LEADING_COLUMNS`, then the features
+    groups: tuple[Group, ...]  # of the features
     tracks: Path  # what the models will know of tracks, as `counts.add_counts` returns it
     data: str  # fingerprint of the plays
     tags: Mapping[str, str]  # of every run
@@ -88,7 +89,8 @@ def make_job(
         track_table=hash_file(tracks),
         tables=receipt.tables,
         horizon=params.features.horizon,
-        groups=params.features.groups,
+        skip=params.features.skip,
+        groups=params.features.groups_of(listeners=receipt.listeners),
         split=params.split,
     )
     _check_same(features, features_receipt, present)
@@ -98,10 +100,12 @@ def make_job(
         "data.synthetic": str(receipt.synthetic),
         "features.hash": features_receipt.hash,
         "horizon": params.features.horizon,
+        "skip": params.features.skip,
         "seed": str(params.search.seed),
     }
     fingerprint = _fingerprint(params, present.hash, present.track_table)
-    return Job(params, features, tracks, data, {**tags, "fingerprint": fingerprint}, fingerprint)
+    tags["fingerprint"] = fingerprint
+    return Job(params, features, present.groups, tracks, data, tags, fingerprint)
 
 
 def _check_same(features: Path, receipt: FeaturesReceipt, present: FeaturesReceipt) -> None:
@@ -145,7 +149,7 @@ def read_plays(job: Job) -> Plays:
     """
     features = pd.read_parquet(job.features)
     columns = feature_columns(features)
-    parts = split_sessions(features["session_id"], job.params.split)
+    parts = features[PART]
     train, validation = (features[parts == part] for part in ("train", "validation"))
     return Plays(
         columns,

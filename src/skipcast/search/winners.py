@@ -165,7 +165,8 @@ def _log_model(runs: Runs, family: Family, run_id: str, job: Job, plays: Plays) 
             pd.read_parquet(job.tracks),
             family=family,
             horizon=job.params.features.horizon,
-            groups=job.params.features.groups,
+            skip=job.params.features.skip,
+            groups=job.groups,
             train=plays.train,
         )
     client.set_terminated(run_id, end_time=ended)  # the trial took no longer for being the best

@@ -7,6 +7,7 @@ import numpy as np
 
 from skipcast.arrays import Bools, Floats, Indices, Texts
 from skipcast.errors import SkipcastError
+from skipcast.schema import TARGET
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,13 @@ class Histories:
 
     `take` has rows of the request, session after session and by position; where a session has
     several candidates for its next position, its history is repeated before each of them. `row`
-    is the place in `take` of each row of the request.
+    is the place in `take` of each row of the request. `cut` has the rows of the request whose plays
+    have ended without an outcome, because the app cut them.
     """
 
     take: Indices
     row: Indices
+    cut: Indices
 
 
 def number_ids(ids: Texts) -> Indices:
@@ -33,7 +36,14 @@ def number_ids(ids: Texts) -> Indices:
 
 
 def arrange(
-    ids: Texts, positions: Floats, is_open: Bools, *, must_have_ended: Bools | None, limit: int
+    ids: Texts,
+    positions: Floats,
+    is_open: Bools,
+    *,
+    must_have_ended: Bools | None,
+    limit: int,
+    gives_reason: Bools | None = None,
+    outcome: str = TARGET,
 ) -> Histories:
     """Arrange rows, which may come in any order, as histories.
 
@@ -43,6 +53,8 @@ def arrange(
         is_open: whether the row's outcome is null.
         must_have_ended: whether the row must have an outcome; None: all but a session's last must.
         limit: of rows, each candidate counted with its history.
+        gives_reason: whether the row says what ended its play; None: no row does.
+        outcome: name of the column that an ended play must give, unless it gives the reason.
 
     Raises:
         SkipcastError: a session has a gap or a duplicate, an ended play has no outcome, or there
@@ -51,7 +63,7 @@ def arrange(
     >>> ids = np.array(["s", "s", "s"], object)
     >>> is_open, positions = np.array([False, True, True]), np.array([1.0, 2.0, 2.0])
     >>> arrange(ids, positions, is_open, must_have_ended=None, limit=9)
-    Histories(take=array([0, 1, 0, 2]), row=array([0, 1, 3]))
+    Histories(take=array([0, 1, 0, 2]), row=array([0, 1, 3]), cut=array([], dtype=int64))
     """
     _check_limit(len(ids), limit)
     sessions = number_ids(ids)
@@ -65,13 +77,15 @@ def arrange(
     must_end = ~is_last if must_have_ended is None else must_have_ended[order]
     # All rows of one position: the first of them, which repeats no other, too.
     shares_position = is_repeated | np.append(is_repeated[1:], False)
-    check = _Check(ids, positions, order, before)
+    check = _Check(ids, positions, order, before, outcome)
     check.none((position != before + 1) & ~is_repeated, _GAP)
     check.none(shares_position & ~(is_open[order] & is_last), _TWICE)
-    check.none(is_open[order] & must_end, _NULL)
+    null = is_open[order] & must_end
+    check.none(null if gives_reason is None else null & ~gives_reason[order], _NULL)
+    cut = order[null]
     if not is_repeated.any():
-        return _unrepeated(order)
-    return _repeat(order, np.flatnonzero(is_first), shares_position, limit)
+        return _unrepeated(order, cut)
+    return _repeat(order, np.flatnonzero(is_first), shares_position, cut, limit)
 
 
 _GAP = (
@@ -79,12 +93,13 @@ _GAP = (
     " in session {session}. Send whole histories, from the first play on."
 )
 _TWICE = (
-    "session_position must come once in a session, but for candidates with null skip_2 at its end, "
-    "but got {position:g} again in session {session}. Send each play once."
+    "session_position must come once in a session, but for candidates with null {outcome} at its "
+    "end, but got {position:g} again in session {session}. Send each play once."
 )
 _NULL = (
-    "skip_2 must be true, false, 0 or 1 for each play that has ended but got null at "
-    "session_position {position:g} of session {session}. Send its outcome."
+    "{outcome} must be true, false, 0 or 1 for each play that has ended but got null at "
+    "session_position {position:g} of session {session}. Send its outcome; of a play that the "
+    "app cut, which has none, send hist_user_behavior_reason_end."
 )
 
 
@@ -93,13 +108,15 @@ class _Check:
     """Checks of sorted rows.
 
     `ids` and `positions` are those of the request's rows, `order` sorts them, and `before` is the
-    position before each sorted row in its session, 0 at its start.
+    position before each sorted row in its session, 0 at its start. `outcome` is the column that
+    plays that have ended must give.
     """
 
     ids: Texts
     positions: Floats
     order: Indices
     before: Floats
+    outcome: str
 
     def none(self, wrong: Bools, message: str) -> None:
         """Raise `message` about the first sorted row that is wrong, if there is one."""
@@ -108,7 +125,12 @@ class _Check:
             row = self.order[i]
             session = repr(self.ids[row][:40])
             raise SkipcastError(
-                message.format(position=self.positions[row], before=self.before[i], session=session)
+                message.format(
+                    position=self.positions[row],
+                    before=self.before[i],
+                    session=session,
+                    outcome=self.outcome,
+                )
             )
 
 
@@ -120,13 +142,15 @@ def _check_limit(count: int, limit: int) -> None:
         )
 
 
-def _unrepeated(order: Indices) -> Histories:
+def _unrepeated(order: Indices, cut: Indices) -> Histories:
     row = np.empty_like(order)
     row[order] = np.arange(len(order))
-    return Histories(order, row)
+    return Histories(order, row, cut)
 
 
-def _repeat(order: Indices, starts: Indices, is_candidate: Bools, limit: int) -> Histories:
+def _repeat(
+    order: Indices, starts: Indices, is_candidate: Bools, cut: Indices, limit: int
+) -> Histories:
     """Repeat the history before each candidate but the first, which follows it already."""
     edges = np.append(starts, len(order))
     histories = edges[:-1] + np.add.reduceat(
@@ -148,4 +172,4 @@ def _repeat(order: Indices, starts: Indices, is_candidate: Bools, limit: int) ->
             pieces += [order[start:history], order[i : i + 1]]
             count += length + 1
             row[order[i]] = count - 1
-    return Histories(np.concatenate(pieces), row)
+    return Histories(np.concatenate(pieces), row, cut)

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from skipcast.schema import ANSWER, INPUTS, Column, names
+from skipcast.column import Column
+from skipcast.schema import ANSWER, INPUTS, names
 
 PAGE = Path("docs/serving.schema.json")
 TYPES = {

@@ -43,6 +43,7 @@ class SkipModel(PythonModel):
         about = json.loads(files["model.json"].read_text(encoding="utf-8"))
         config = CONFIG | (context.model_config or {})
         self._horizon = about["horizon"]
+        self._skip = about["skip"]
         self._features = feature_set(about["horizon"], about["groups"])
         self._limit = config[MAX_PLAYS]
         self._family = FAMILIES[about["family"]]
@@ -156,7 +157,7 @@ class SkipModel(PythonModel):
 
     def _read(self, data: Any) -> Plays:
         try:
-            return Plays(data, self._tracks, self._horizon, self._limit)
+            return Plays(data, self._tracks, self._horizon, self._limit, self._skip)
         except SkipcastError as error:
             raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from error
 

@@ -32,6 +32,7 @@ from skipcast.schema import (
     SYNTHETIC_PREFIX,
     Group,
     HorizonName,
+    Label,
 )
 from skipcast.serving.histogram import reference
 from skipcast.serving.model import CONFIG, SCORE_HISTORY
@@ -40,6 +41,7 @@ PACKAGE = Path(__file__).parents[1]
 SHIPPED = (
     "__init__.py",
     "arrays.py",
+    "column.py",
     "errors.py",
     "schema.py",
     "sessions.py",
@@ -96,6 +98,7 @@ def log_model(
     *,
     family: Family,
     horizon: HorizonName,
+    skip: Label = "brief",
     groups: tuple[Group, ...],
     train: Dataset | None = None,
 ) -> ModelInfo:
@@ -106,11 +109,12 @@ def log_model(
         tracks: what it will know of tracks by id, as `counts.add_counts` returns it.
         family: name of its family.
         horizon: what was known of each play that it was trained on.
+        skip: what it learned to call a skip.
         groups: of the features that it was trained on.
         train: the plays that it was trained on; without them it cannot tell later how far others
             are from these.
     """
-    about = {"family": family, "horizon": horizon, "groups": groups}
+    about = {"family": family, "horizon": horizon, "skip": skip, "groups": groups}
     requirements = (*REQUIREMENTS, *FAMILIES[family].requires)
     with tempfile.TemporaryDirectory() as name, _no_bytecode():
         folder = Path(name)
@@ -121,7 +125,11 @@ def log_model(
             code_paths=[str(_copy_code(folder))],
             signature=signature(),
             input_example=example(),
-            metadata={"inputs": {c.name: c.type for c in INPUTS}, "required": [*REQUIRED]},
+            metadata={
+                "inputs": {c.name: c.type for c in INPUTS},
+                "required": [*REQUIRED],
+                "skip": skip,
+            },
             pip_requirements=[f"{name}=={version(name)}" for name in requirements],
         )
         _replace_mlmodel(info, folder)

@@ -15,18 +15,20 @@ import numpy as np
 import pandas as pd
 
 from skipcast.arrays import Array, Floats
+from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.features.columns import code
 from skipcast.reading.categories import CATEGORIES
 from skipcast.reading.columns import WrongValueError, read_values, wrong_value
 from skipcast.reading.headers import check_names
 from skipcast.reading.values import display, is_null_text
-from skipcast.schema import CODES, INPUTS, REQUIRED, Column
+from skipcast.schema import CODES, INPUTS, REQUIRED
 
 SMALL = 1000  # plays; in so few, one table of objects is faster to make than an array per column
 TOLD = 100  # texts that are new, at most: a client must not fill the log
 IDS = {c.name: c for c in INPUTS if c.type == "text" and c.required}
-TEXTS = {c.name: c for c in INPUTS if c.type == "text" and not c.required}
+TEXTS = {c.name: c for c in INPUTS if c.name in CODES or c.is_date}
+KEYS = {c.name: c for c in INPUTS if c.type == "text" and c.name not in IDS | TEXTS}
 NUMBERS = {c.name: c for c in INPUTS if c.type != "text"}
 PLACE = {name: place for place, name in enumerate(NUMBERS)}
 # A row per rule, a column per column of numbers: all values of a request are compared at once.
@@ -38,7 +40,7 @@ _told: set[str] = set()
 
 
 def read_request(data: Any) -> dict[str, Array]:
-    """Return the columns of a request: ids as texts, all else as numbers, NaN where null.
+    """Return the columns of a request: ids as texts, None where null, all else as numbers, NaN.
 
     Texts that features use become their codes, `date` the day of the week. Rows keep their order.
 
@@ -63,8 +65,11 @@ def read_request(data: Any) -> dict[str, Array]:
     for name in IDS:
         ids[name] = _ids(name, columns[name], ids)
     texts = {name: _codes(name, columns[name], ids) for name in TEXTS if name in columns}
+    keys = {
+        n: _objects(_read(c, columns[n].tolist(), ids)) for n, c in KEYS.items() if n in columns
+    }
     numbers = {name: columns[name] for name in NUMBERS if name in columns}
-    return ids | texts | _numbers(numbers, ids)
+    return ids | texts | keys | _numbers(numbers, ids)
 
 
 def _columns(data: Any) -> dict[str, Array]:

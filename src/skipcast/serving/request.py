@@ -12,13 +12,17 @@ from skipcast.features.feature_set import FeatureSet
 from skipcast.reading.values import display
 from skipcast.schema import (
     ALIAS,
+    CODES,
     COUNTS,
     HORIZONS,
+    LABELS,
     LOG,
     MOST_DEPTH,
     OUTCOMES,
+    REASON_END,
     TARGET,
     HorizonName,
+    Label,
     names,
 )
 from skipcast.serving.histories import arrange, number_ids
@@ -26,7 +30,8 @@ from skipcast.serving.parse import read_request
 from skipcast.serving.tracks import Tracks
 
 COUNTED = frozenset(names(COUNTS))
-READ = tuple(c.name for c in LOG if c.name not in ("session_id", "track_id_clean"))
+CODED = (*CODES, "date")  # texts that are numbers to features
+READ = tuple(c.name for c in LOG if not (c.type == "text" and c.name not in CODED))
 
 
 class Plays:
@@ -34,25 +39,28 @@ class Plays:
 
     `columns` are numbers and ids, as `parse.read_request` returns them; `open` says whether a play
     has not ended; `predicted` whether the horizon predicts it; `track_known` whether the model
-    knows its track, and `track_features` all that the model
-    knows of that track, NaN where unknown.
+    knows its track, and `track_features` all that the model knows of that track, NaN where unknown.
 
     Args:
         data: what a client sent, as `parse.read_request` takes it.
         tracks: those that the model knows.
         horizon: what is known when the prediction is made.
         limit: of plays, each candidate counted with its history.
+        skip: what the model counts as a skip.
 
     Raises:
         SkipcastError: the request breaks a rule.
     """
 
-    def __init__(self, data: Any, tracks: Tracks, horizon: HorizonName, limit: int) -> None:
+    def __init__(
+        self, data: Any, tracks: Tracks, horizon: HorizonName, limit: int, skip: Label = "brief"
+    ) -> None:
         self.columns: dict[str, Array] = read_request(data)
-        outcome = _outcome(self.columns)
-        self.columns[TARGET] = outcome
+        label = LABELS[skip]
+        outcome = _outcome(self.columns, label)
         self.open: Bools = np.isnan(outcome)
-        _check_open(self.columns, self.open)
+        _check_open(self.columns, self.open, label)
+        self.columns[TARGET] = outcome
         _check_counts(self.columns)
         self.track_features, self.track_known = tracks.look_up(
             self.columns["track_id_clean"].tolist()
@@ -66,8 +74,11 @@ class Plays:
             self.columns["session_position"],
             self.open,
             must_have_ended=~self.predicted if divides_sessions else None,
+            gives_reason=_is_given(self.columns.get(REASON_END)),
+            outcome=label,
             limit=limit,
         )
+        self.open[self.histories.cut] = False
 
     def features(self, feature_set: FeatureSet) -> npt.NDArray[np.float32]:
         """Return the features of each play: plays x features."""
@@ -86,28 +97,32 @@ class Plays:
         return columns
 
 
+def _is_given(column: Array | None) -> Bools | None:
+    return None if column is None else ~np.isnan(column)
+
+
 def _override(inline: Array | None, stored: Floats) -> Floats:
     """Return a track feature as the request has it; where it has none, as the model's table has."""
     return stored if inline is None else np.where(np.isnan(inline), stored, inline)
 
 
-def _outcome(columns: dict[str, Array]) -> Floats:
-    """Return skip_2, sent under either of its two names; NaN where null."""
+def _outcome(columns: dict[str, Array], label: str) -> Floats:
+    """Return the column `label`, sent under either of its two names; NaN where null."""
     missing = np.full(len(columns["session_id"]), np.nan)
-    official, alias = (cast(Floats, columns.get(name, missing)) for name in (TARGET, ALIAS))
+    official, alias = (cast(Floats, columns.get(name, missing)) for name in (label, ALIAS))
     wrong = (official != alias) & ~np.isnan(official) & ~np.isnan(alias)
     if wrong.any():
-        raise _refuse(columns, wrong, f"{ALIAS} must be what {TARGET} is, if both are given,")
+        raise _refuse(columns, wrong, f"{ALIAS} must be what {label} is, if both are given,")
     return np.where(np.isnan(official), alias, official)
 
 
-def _check_open(columns: dict[str, Array], is_open: Bools) -> None:
-    """Check that a play without skip_2 has no other outcome, either."""
+def _check_open(columns: dict[str, Array], is_open: Bools, label: str) -> None:
+    """Check that a play without the outcome `label` has no other outcome, either."""
     for name in OUTCOMES:
-        if name != TARGET and name in columns:
+        if name != label and name in columns:
             wrong = is_open & ~np.isnan(columns[name])
             if wrong.any():
-                raise _refuse(columns, wrong, f"{name} must be null where {TARGET} is", name)
+                raise _refuse(columns, wrong, f"{name} must be null where {label} is", name)
 
 
 def _check_counts(columns: dict[str, Array]) -> None:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from scipy.special import expit
 
 from skipcast.arrays import Bools, Counts, Floats
-from skipcast.schema import LOG, SYNTHETIC_PREFIX, names
+from skipcast.schema import MSSD_LOG, SYNTHETIC_PREFIX, names
 from skipcast.twin.catalogue import Catalogue, draw_tracks
 from skipcast.twin.listeners import (
     CONTEXTS,
@@ -52,7 +52,7 @@ def log_schema() -> pa.Schema:
     DataType(bool)
     """
     types = {"text": pa.string(), "bigint": pa.int64(), "boolean": pa.bool_()}
-    return pa.schema([(column.name, types[column.type]) for column in LOG])
+    return pa.schema([(column.name, types[column.type]) for column in MSSD_LOG])
 
 
 def session_ids(seed: int, first: int, n: int) -> pa.Array:
@@ -77,7 +77,7 @@ def make_sessions(
         rng: of these sessions alone.
 
     Returns:
-        The plays, columns `schema.LOG`, and the true probability of `skip_2` of each,
+        The plays, columns `schema.MSSD_LOG`, and the true probability of `skip_2` of each,
         `ORACLE_SCHEMA`.
     """
     dates = _dates(day, len(ids), rng)
@@ -96,7 +96,7 @@ def make_sessions(
     }
     log = pa.table({**of_session, **_columns(plays, world.habits, rng)})
     oracle = [of_session["session_id"], pa.array(at + 1), pa.array(plays["probability"])]
-    return log.select(names(LOG)), pa.Table.from_arrays(oracle, schema=ORACLE_SCHEMA)
+    return log.select(names(MSSD_LOG)), pa.Table.from_arrays(oracle, schema=ORACLE_SCHEMA)
 
 
 def _listen(

@@ -9,7 +9,6 @@ from skipcast.arrays import Floats
 from skipcast.features.feature import Feature, FeatureBlock, reads
 from skipcast.features.groups.signals import depth, full_listen, listened, skipped
 from skipcast.features.views import Past, Present, divide
-from skipcast.schema import TARGET
 
 USUAL_SKIP_RATE = 0.517  # of the dataset's mini version
 USUAL_PLAYS = 2.0  # how many plays the usual rate counts for
@@ -53,14 +52,21 @@ DECAYED_RATES = FeatureBlock(
 
 @reads()
 def previous_skipped(now: Present, before: Past) -> Floats:
-    """Whether the last play was skipped: 0 or 1; NaN at the first play."""
-    return before[TARGET]
+    """Whether the last play with an outcome was skipped: 0 or 1; NaN if there is none."""
+    return _last(before)
+
+
+def _last(before: Past) -> Floats:
+    """Return the last outcome: a play that the app cut has none and is looked past."""
+    skip, listen = before.since(skipped), before.since(listened)
+    later = np.fmin(skip, listen)
+    return np.where(np.isnan(later), np.nan, later == skip)
 
 
 @reads()
 def streak(now: Present, before: Past) -> Floats:
     """Last plays in a row that were skipped (above 0) or not (below 0); NaN at the first play."""
-    last = before[TARGET]
+    last = _last(before)
     # fmin: a session without the other outcome is one streak from its start.
     skips = np.fmin(before.since(listened) - 1, before.count)
     listens = np.fmin(before.since(skipped) - 1, before.count)
@@ -71,8 +77,9 @@ def streak(now: Present, before: Past) -> Floats:
 def skip_rate(now: Present, before: Past) -> Floats:
     """Share of the plays so far that were skipped, 0..1, shrunk to the usual rate; never NaN."""
     usual = USUAL_SKIP_RATE * USUAL_PLAYS
-    skips: Floats = before.totals((skipped,))[0]
-    return (skips + usual) / (before.count + USUAL_PLAYS)
+    skips, listens = before.totals((skipped, listened))
+    result: Floats = (skips + usual) / (skips + listens + USUAL_PLAYS)
+    return result
 
 
 @reads()
