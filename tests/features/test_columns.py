@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skipcast.features.columns import Columns, code
+from skipcast.features.columns import Columns, Layout, Stack, code
 
 NAN = np.nan
 
@@ -51,6 +51,24 @@ def test_matrix_and_rows_are_each_others_turn(three_plays):
     names = ("session_position", "skip_2")
     equal(columns.matrix(names), [[1, 1], [2, 0], [3, 1]])
     equal(columns.rows(names), columns.matrix(names).T)
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(1, 3)])
+def test_a_stack_reads_as_a_table_does(three_plays, rows):
+    names = ("session_position", "skip_2", "tempo")
+    values = three_plays[[*names]].to_numpy(float).T
+    stacked, table = Columns(Stack(Layout(names), values), rows), Columns(three_plays, rows)
+    for asked in (names, ("tempo", "skip_2")):
+        equal(stacked.rows(asked), table.rows(asked))
+        equal(stacked.matrix(asked), table.matrix(asked))
+    equal(stacked["tempo"], table["tempo"])
+
+
+def test_a_matrix_has_row_after_row_in_memory(three_plays):
+    names = ("session_position", "skip_2")
+    stack = Stack(Layout(names), three_plays[[*names]].to_numpy(float).T)
+    assert Columns(stack).matrix(names).flags.c_contiguous
+    assert Columns(three_plays).matrix(names).flags.c_contiguous
 
 
 def test_code_of_a_text_of_another_column_is_missing():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from skipcast.features.columns import Columns
-from skipcast.features.groups.signals import FORWARD, depth, skipped
+from skipcast.features.groups.signals import FORWARD, depth, listened, skipped
 from skipcast.features.views import LookAheadError, Past, Present, divide
 from skipcast.schema import HORIZONS, LOG, names
 
@@ -65,10 +65,9 @@ def test_count_is_the_number_of_plays_that_ended(past, first_half):
     equal(first_half.count, [0, 1, 1])
 
 
-def test_lag_counts_plays_that_ended(past, first_half):
-    equal(past.lag(depth, 1), [NAN, 0, 4])
-    equal(past.lag(depth, 2), [NAN, NAN, 0])
-    equal(first_half.lag(depth, 1), [NAN, 0, 0])
+def test_lags_count_plays_that_ended(past, first_half):
+    equal(past.lags(depth, 2), [[NAN, NAN], [0, NAN], [4, 0]])
+    equal(first_half.lags(depth, 1), [[NAN], [0], [0]])
 
 
 def test_lags_are_the_last_first(past):
@@ -100,16 +99,23 @@ def test_means_are_over_the_plays_where_the_signal_is_one(three_plays):
     three_plays["skip_2"] = True
     three_plays["tempo"] = [100.0, 110.0, 130.0]
     past = Past(Columns(three_plays), HORIZONS["started"])
-    equal(past.means((("tempo",), ("valence",)), skipped)[("tempo",)], [[NAN], [100], [105]])
+    means = past.means((("tempo",), ("valence",)), (skipped,))
+    equal(means[skipped, ("tempo",)], [[NAN], [100], [105]])
+
+
+def test_means_of_several_signals_are_apart(past):
+    means = past.means((("tempo",),), (skipped, listened))
+    equal(means[skipped, ("tempo",)], [[NAN], [100], [100]])
+    equal(means[listened, ("tempo",)], [[NAN], [NAN], [110]])
 
 
 def test_a_play_that_lacks_a_column_does_not_count_for_its_set(three_plays):
     three_plays["skip_2"] = True
     three_plays["tempo"] = [100.0, NAN, 130.0]
     past = Past(Columns(three_plays), HORIZONS["started"])
-    means = past.means((("tempo", "energy"), ("valence",)), skipped)
-    equal(means["tempo", "energy"][:, 0], [NAN, 100, 100])
-    np.testing.assert_allclose(means[("valence",)][:, 0], [NAN, 0.1, 0.15], rtol=1e-5)
+    means = past.means((("tempo", "energy"), ("valence",)), (skipped,))
+    equal(means[skipped, ("tempo", "energy")][:, 0], [NAN, 100, 100])
+    np.testing.assert_allclose(means[skipped, ("valence",)][:, 0], [NAN, 0.1, 0.15], rtol=1e-5)
 
 
 def test_same_track_is_the_last_play_of_the_present_track(three_plays):
@@ -126,7 +132,7 @@ def test_a_signal_is_computed_once_for_all_that_ask(three_plays):
         return plays["skip_2"]
 
     past = Past(Columns(three_plays), HORIZONS["started"])
-    past.totals((signal,)), past.since(signal), past.lag(signal, 1)
+    past.totals((signal,)), past.since(signal), past.lags(signal, 1)
     assert len(calls) == 1
 
 

@@ -1,6 +1,6 @@
-"""Columns of plays as numbers, from a table (a data frame) or a request (arrays by name)."""
+"""Columns of plays as numbers, from a table (a data frame) or a request (a stack)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -8,8 +8,60 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from skipcast.arrays import Floats
+from skipcast.arrays import Floats, Indices
+from skipcast.features.memo import Memo
 from skipcast.schema import CODES
+
+
+class Layout(dict[str, int]):
+    """The places of columns in a stack, by name.
+
+    >>> Layout(("tempo", "mode"))
+    {'tempo': 0, 'mode': 1}
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__(zip(names, range(len(names)), strict=True))
+        # By names, their places: what asks for many columns asks for the same each time.
+        self.of: Memo[tuple[str, ...], Indices] = Memo(
+            lambda names: np.array([self[name] for name in names], np.intp)
+        )
+
+
+class Stack(Mapping[str, Floats]):
+    """Columns of numbers as the rows of one matrix: many are read, or put in order, in one go.
+
+    Args:
+        layout: the places of the columns.
+        numbers: columns x plays.
+
+    >>> stack = Stack(Layout(("tempo", "mode")), np.array([[90.0, 120.0], [0.0, 1.0]]))
+    >>> stack["mode"], stack.rows(("mode", "tempo")).tolist()
+    (array([0., 1.]), [[0.0, 1.0], [90.0, 120.0]])
+    """
+
+    __slots__ = ("layout", "numbers")
+
+    def __init__(self, layout: Layout, numbers: Floats) -> None:
+        self.layout = layout
+        self.numbers = numbers
+
+    def __getitem__(self, name: str) -> Floats:
+        """Return a column: a value per play."""
+        column: Floats = self.numbers[self.layout[name]]
+        return column
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names of the columns."""
+        return iter(self.layout)
+
+    def __len__(self) -> int:
+        """Return the number of columns."""
+        return len(self.layout)
+
+    def rows(self, names: tuple[str, ...]) -> Floats:
+        """Return columns one below the other: columns x plays."""
+        return self.numbers.take(self.layout.of[names], axis=0)
 
 
 class Columns:
@@ -34,6 +86,9 @@ class Columns:
     ) -> None:
         self._plays = plays
         self._rows = rows
+        self._stack: Stack | None = None
+        if isinstance(plays, Stack):
+            self._stack = Stack(plays.layout, plays.numbers[:, rows])
         self._numbers: dict[str, Floats] = {}
         self._matrices: dict[tuple[str, ...], Floats] = {}
 
@@ -53,11 +108,14 @@ class Columns:
         """Return columns side by side: plays x columns."""
         matrix = self._matrices.get(names)
         if matrix is None:
-            matrix = self._matrices[names] = np.stack([self[name] for name in names], axis=1)
+            # Row after row in memory: then numpy sums a play's values in the same order, always.
+            matrix = self._matrices[names] = np.ascontiguousarray(self.rows(names).T)
         return matrix
 
     def rows(self, names: tuple[str, ...]) -> Floats:
         """Return columns one below the other: columns x plays."""
+        if self._stack is not None:
+            return self._stack.rows(names)
         return np.array([self[name] for name in names])
 
 

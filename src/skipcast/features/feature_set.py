@@ -96,6 +96,8 @@ def _chunks(positions: Floats) -> list[slice]:
     >>> _chunks(np.array([1.0, 2.0, 1.0]))
     [slice(0, 3, None)]
     """
+    if len(positions) <= CHUNK:
+        return [slice(0, len(positions))]
     starts = np.append(np.flatnonzero(positions == 1), len(positions))
     aims = np.arange(CHUNK, len(positions), CHUNK)
     cuts = np.unique(starts[np.searchsorted(starts, aims)])

@@ -117,11 +117,14 @@ class SessionRows:
     def latest_equal(self, keys: Array) -> Indices:
         """Return the last row of each row's history with the row's own key, -1 if there is none.
 
+        Args:
+            keys: texts, or numbers from 0 to less than there are rows.
+
         >>> keys = np.array(["a", "b", "a"], object)
         >>> SessionRows(np.array([1.0, 2.0, 3.0])).latest_equal(keys)
         array([-1, -1,  0])
         """
-        codes = pd.factorize(keys)[0]
+        codes = keys.astype(np.intp) if keys.dtype.kind == "f" else pd.factorize(keys)[0]
         key = self.start * (len(codes) + 1) + codes
         order = np.argsort(key, kind="stable")
         before = np.full(len(key), -1)

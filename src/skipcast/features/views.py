@@ -22,7 +22,7 @@ Names = tuple[str, ...]  # of columns
 Signal = Callable[[Columns], Floats]
 """A number per play that is known after the play ended; NaN if its columns are missing."""
 Signals = tuple[Signal, ...]
-Means = dict[Names, Floats]  # by set of columns: plays x columns
+Means = dict[tuple[Signal, Names], Floats]  # by signal and set of columns: plays x columns
 
 
 class LookAheadError(Exception):
@@ -67,9 +67,9 @@ class Present:
         return self._columns.rows(names)
 
     def _check(self, *names: str) -> None:
-        for name in names:
-            if name not in self._declared:
-                raise LookAheadError(f"{name} of the present play must be declared to be read.")
+        if not self._declared.issuperset(names):
+            name = next(name for name in names if name not in self._declared)
+            raise LookAheadError(f"{name} of the present play must be declared to be read.")
 
 
 class Past:
@@ -94,11 +94,8 @@ class Past:
         self.count: Floats = rows.count  # of each play, how many plays have ended
         self._previous: Memo[str, Floats] = Memo(self._compute_previous)
         self._values: Memo[Signal, Floats] = Memo(lambda signal: signal(columns))
-        self._totals: Memo[Signals, Floats] = Memo(self._compute_totals)
-        self._counts: Memo[Signals, Floats] = Memo(self._compute_counts)
         self._latest: Memo[Signal, Indices] = Memo(self._compute_latest)
-        self._rounded: Memo[tuple[Names, ...], Floats] = Memo(self._compute_rounded)
-        self._means: Memo[tuple[tuple[Names, ...], Signal], Means] = Memo(self._compute_means)
+        self._means: Memo[tuple[tuple[Names, ...], Signals], Means] = Memo(self._compute_means)
 
     def __getitem__(self, name: str) -> Floats:
         """Return a column of the play before, a number per play.
@@ -118,33 +115,34 @@ class Past:
             raise LookAheadError(f"{names} of the position before must be known to the horizon.")
         return self._rows.shift(self._columns.rows(names), 1)
 
-    def lag(self, signal: Signal, plays: int) -> Floats:
-        """Return a signal of the play that ended so many plays ago; 1 is the last one."""
-        return self._rows.last(self._values[signal], plays)
-
     def lags(self, signal: Signal, plays: int) -> Floats:
         """Return a signal of each of the last plays that ended, the last first: plays x lags."""
         return self._rows.lasts(self._values[signal], plays)
 
     def totals(self, signals: Signals) -> Floats:
         """Return the sum so far of each signal: signals x plays; a missing value counts as 0."""
-        return self._totals[signals]
+        values = self._matrix(signals)
+        return self._rows.sums(np.where(np.isnan(values), 0, values)).T
 
     def rates(self, signals: Signals) -> Floats:
         """Return the mean so far of each signal's known values: signals x plays."""
-        return divide(self._totals[signals], self._counts[signals])
+        values = self._matrix(signals)
+        is_known = ~np.isnan(values)
+        sums = self._rows.sums(np.concatenate([np.where(is_known, values, 0), is_known], axis=1)).T
+        return divide(sums[: len(signals)], sums[len(signals) :])
 
-    def means(self, sets: tuple[Names, ...], where: Signal) -> Means:
+    def means(self, sets: tuple[Names, ...], where: Signals) -> Means:
         """Return the means of columns over the plays so far where a signal is 1.
 
-        A play does not count for a set of columns of which it lacks one.
+        A play does not count for a set of columns of which it lacks one. Ask for all sets and
+        signals together: they are summed in one go.
 
         Args:
-            sets: of columns. Ask for all sets together: they are summed in one go.
-            where: the signal that chooses plays.
+            sets: of columns.
+            where: the signals, each of which chooses plays.
 
         Returns:
-            By set: plays x columns.
+            By signal and set: plays x columns.
         """
         return self._means[sets, where]
 
@@ -169,17 +167,10 @@ class Past:
     def _matrix(self, signals: Signals) -> Floats:
         return np.stack([self._values[signal] for signal in signals], axis=1)
 
-    def _compute_totals(self, signals: Signals) -> Floats:
-        values = self._matrix(signals)
-        return self._rows.sums(np.where(np.isnan(values), 0, values)).T
-
-    def _compute_counts(self, signals: Signals) -> Floats:
-        return self._rows.sums(~np.isnan(self._matrix(signals))).T
-
     def _compute_latest(self, where: Signal) -> Indices:
         return self._rows.latest(self._values[where] == 1)
 
-    def _compute_rounded(self, sets: tuple[Names, ...]) -> Floats:
+    def _rounded(self, sets: tuple[Names, ...]) -> Floats:
         """Return all columns in multiples of `UNIT`, and behind them a column per set.
 
         The latter is 1 where the play has all columns of the set; where it is 0, so are they.
@@ -192,14 +183,19 @@ class Past:
         values[np.repeat(missing, sizes, axis=1)] = 0
         return np.concatenate([values, ~missing], axis=1)
 
-    def _compute_means(self, key: tuple[tuple[Names, ...], Signal]) -> Means:
+    def _compute_means(self, key: tuple[tuple[Names, ...], Signals]) -> Means:
         sets, where = key
         sizes, ends = _sizes(sets)
-        chosen: Array = self._rounded[sets] * (self._values[where] == 1)[:, None]
-        sums = self._rows.sums(chosen)
-        counts = np.repeat(sums[:, ends[-1] :], sizes, axis=1)
-        values = divide(sums[:, : ends[-1]], counts)
-        return dict(zip(sets, np.split(values, ends[:-1], axis=1), strict=True))
+        is_chosen = self._matrix(where) == 1
+        chosen: Array = self._rounded(sets)[:, None] * is_chosen[:, :, None]
+        sums = self._rows.sums(chosen)  # plays x signals x columns
+        counts = np.repeat(sums[:, :, ends[-1] :], sizes, axis=2)
+        values = divide(sums[:, :, : ends[-1]], counts)
+        return {
+            (signal, names): values[:, place, end - size : end]
+            for place, signal in enumerate(where)
+            for names, size, end in zip(sets, sizes, ends, strict=True)
+        }
 
 
 def _sizes(sets: tuple[Names, ...]) -> tuple[list[int], list[int]]:

@@ -49,7 +49,7 @@ def arrange(
 
     Args:
         ids: session of each row.
-        positions: place of each row in its session, whole numbers.
+        positions: place of each row in its session, whole numbers from 1 on.
         is_open: whether the row's outcome is null.
         must_have_ended: whether the row must have an outcome; None: all but a session's last must.
         limit: of rows, each candidate counted with its history.
@@ -69,14 +69,17 @@ def arrange(
     sessions = number_ids(ids)
     order = np.lexsort((positions, sessions))
     session, position = sessions[order], positions[order]
-    is_first = np.append(True, session[1:] != session[:-1])
-    before = np.where(is_first, 0, np.append(0, position[:-1]))
-    is_repeated = ~is_first & (position == before)
-    ends = np.append(np.flatnonzero(is_first)[1:], len(order)) - 1
-    is_last = position == position[ends][session]
+    before = np.zeros(len(order))
+    before[1:] = np.where(session[1:] == session[:-1], position[:-1], 0)
+    starts = np.flatnonzero(before == 0)
+    last = np.full(len(starts), len(order) - 1)
+    last[:-1] = starts[1:] - 1
+    is_last = position == position[last][session]
     must_end = ~is_last if must_have_ended is None else must_have_ended[order]
+    is_repeated = position == before
     # All rows of one position: the first of them, which repeats no other, too.
-    shares_position = is_repeated | np.append(is_repeated[1:], False)
+    shares_position = is_repeated.copy()
+    shares_position[:-1] |= is_repeated[1:]
     check = _Check(ids, positions, order, before, outcome)
     check.none((position != before + 1) & ~is_repeated, _GAP)
     check.none(shares_position & ~(is_open[order] & is_last), _TWICE)
@@ -85,7 +88,7 @@ def arrange(
     cut = order[null]
     if not is_repeated.any():
         return _unrepeated(order, cut)
-    return _repeat(order, np.flatnonzero(is_first), shares_position, cut, limit)
+    return _repeat(order, starts, shares_position, cut, limit)
 
 
 _GAP = (

@@ -33,6 +33,8 @@ NUMBERS = {c.name: c for c in INPUTS if c.type != "text"}
 PLACE = {name: place for place, name in enumerate(NUMBERS)}
 # A row per rule, a column per column of numbers: all values of a request are compared at once.
 BOUNDS = np.array([[c.low, c.high, c.is_whole, c.required] for c in NUMBERS.values()]).T
+PLAIN = frozenset({int, float, type(None), np.float64, np.int64})  # types that are read as they are
+TYPES = {c.name: PLAIN | {bool, np.bool_} if c.is_flag else PLAIN for c in NUMBERS.values()}
 
 
 _logger = logging.getLogger(__name__)
@@ -189,7 +191,7 @@ CODE_OF = {name: _code_of(column) for name, column in TEXTS.items()}
 
 
 def _numbers(columns: Mapping[str, Array], ids: Mapping[str, Array]) -> dict[str, Floats]:
-    matrix = np.stack([_floats(NUMBERS[name], values, ids) for name, values in columns.items()])
+    matrix = _matrix(columns, ids)
     low, high, whole, required = BOUNDS[:, [PLACE[name] for name in columns], None]
     wrong = (matrix < low) | (matrix > high) | ((whole > 0) & (np.floor(matrix) < matrix))
     wrong |= (required > 0) & np.isnan(matrix)
@@ -200,12 +202,21 @@ def _numbers(columns: Mapping[str, Array], ids: Mapping[str, Array]) -> dict[str
     return dict(zip(columns, matrix, strict=True))
 
 
+def _matrix(columns: Mapping[str, Array], ids: Mapping[str, Array]) -> Floats:
+    """Return the numbers, columns x plays; those of few plays in one go if their types allow it."""
+    if len(ids["session_id"]) <= SMALL:
+        lists = {name: values.tolist() for name, values in columns.items()}
+        if all(TYPES[name].issuperset(map(type, values)) for name, values in lists.items()):
+            with suppress(OverflowError):  # a whole number beyond all floats
+                return np.array([*lists.values()], np.float64)
+    return np.stack([_floats(NUMBERS[name], values, ids) for name, values in columns.items()])
+
+
 def _floats(column: Column, values: Array, ids: Mapping[str, Array]) -> Floats:
     if values.dtype.kind in ("iufb" if column.is_flag else "iuf"):
         return values.astype(np.float64)
     objects = values.tolist()
-    types = {int, float, type(None), np.float64, np.int64}
-    if set(map(type, objects)) <= (types | {bool, np.bool_} if column.is_flag else types):
-        with suppress(OverflowError):  # a whole number beyond all floats
+    if TYPES[column.name].issuperset(map(type, objects)):
+        with suppress(OverflowError):
             return np.array(objects, np.float64)
     return np.array(_read(column, objects, ids), np.float64)

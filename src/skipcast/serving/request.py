@@ -8,6 +8,7 @@ import numpy.typing as npt
 from skipcast.arrays import Array, Bools, Floats, Indices
 from skipcast.errors import SkipcastError
 from skipcast.features.build import predicted
+from skipcast.features.columns import Layout, Stack
 from skipcast.features.feature_set import FeatureSet
 from skipcast.reading.values import display
 from skipcast.schema import (
@@ -16,11 +17,13 @@ from skipcast.schema import (
     COUNTS,
     HORIZONS,
     LABELS,
+    LISTENER_KNOWN,
     LOG,
     MOST_DEPTH,
     OUTCOMES,
     REASON_END,
     TARGET,
+    TRACK_KNOWN,
     HorizonName,
     Label,
     names,
@@ -32,6 +35,9 @@ from skipcast.serving.tracks import Tracks
 COUNTED = frozenset(names(COUNTS))
 CODED = (*CODES, "date")  # texts that are numbers to features
 READ = tuple(c.name for c in LOG if not (c.type == "text" and c.name not in CODED))
+KNOWN = (*TRACK_KNOWN, *LISTENER_KNOWN)
+INLINE = frozenset(KNOWN)
+LAYOUT = Layout((*KNOWN, "track_id_clean", *READ))
 
 
 class Plays:
@@ -82,28 +88,25 @@ class Plays:
 
     def features(self, feature_set: FeatureSet) -> npt.NDArray[np.float32]:
         """Return the features of each play: plays x features."""
-        take, columns = self.histories.take, self._columns()
-        if np.array_equal(take, np.arange(len(self.open))):  # mostly they come in order: no copies
-            return feature_set.compute(columns)
-        columns = {name: values[take] for name, values in columns.items()}
-        return feature_set.compute(columns)[self.histories.row]
+        values = self._values().take(self.histories.take, axis=1)
+        return feature_set.compute(Stack(LAYOUT, values))[self.histories.row]
 
-    def _columns(self) -> dict[str, Array]:
-        missing = np.full(len(self.open), np.nan)
-        columns: dict[str, Array] = {name: self.columns.get(name, missing) for name in READ}
-        columns["track_id_clean"] = number_ids(self.columns["track_id_clean"])
-        for name, stored in self.track_features.items():
-            columns[name] = _override(self.columns.get(name), stored)
-        return columns
+    def _values(self) -> Floats:
+        """Return what features read, columns in the order of `LAYOUT` x plays."""
+        values = np.full((len(LAYOUT), len(self.open)), np.nan)
+        values[: len(TRACK_KNOWN)] = self.track_features.numbers
+        for name, given in self.columns.items():
+            if name in INLINE:  # where the request has none, it is as the model's table has it
+                np.copyto(values[LAYOUT[name]], given, where=~np.isnan(given))
+            elif name == "track_id_clean":
+                values[LAYOUT[name]] = number_ids(given)
+            elif name in LAYOUT:
+                values[LAYOUT[name]] = given
+        return values
 
 
 def _is_given(column: Array | None) -> Bools | None:
     return None if column is None else ~np.isnan(column)
-
-
-def _override(inline: Array | None, stored: Floats) -> Floats:
-    """Return a track feature as the request has it; where it has none, as the model's table has."""
-    return stored if inline is None else np.where(np.isnan(inline), stored, inline)
 
 
 def _outcome(columns: dict[str, Array], label: str) -> Floats:

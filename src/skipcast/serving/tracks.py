@@ -7,10 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skipcast.arrays import Bools, Floats
+from skipcast.arrays import Bools
 from skipcast.errors import SkipcastError
-from skipcast.features.columns import Columns
+from skipcast.features.columns import Columns, Layout, Stack
 from skipcast.schema import TRACK_KNOWN
+
+LAYOUT = Layout(TRACK_KNOWN)
 
 
 class Tracks:
@@ -31,14 +33,13 @@ class Tracks:
         *ids, _ = table["track_id"].to_pylist()
         self._rows = {name: row for row, name in enumerate(ids)}
 
-    def look_up(self, ids: Iterable[str]) -> tuple[dict[str, Floats], Bools]:
+    def look_up(self, ids: Iterable[str]) -> tuple[Stack, Bools]:
         """Return what is known of the tracks, NaN where missing, and whether each is in the table.
 
-        By name of `schema.TRACK_KNOWN`, a value per id.
+        Columns `schema.TRACK_KNOWN`, a value per id.
         """
         rows = np.array([self._rows.get(name, -1) for name in ids], np.intp)
-        features = np.ascontiguousarray(self._features[rows].T)
-        return dict(zip(TRACK_KNOWN, features, strict=True)), rows >= 0
+        return Stack(LAYOUT, self._features[rows].T), rows >= 0
 
 
 def read_tracks(path: Path) -> Tracks:

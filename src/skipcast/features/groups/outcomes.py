@@ -14,26 +14,28 @@ USUAL_SKIP_RATE = 0.517  # of the dataset's mini version
 USUAL_PLAYS = 2.0  # how many plays the usual rate counts for
 MEMORY = 20  # plays that decayed rates look back: the length of the dataset's longest sessions
 HALF_LIVES = (1, 2, 5)  # plays
-WEIGHTS = [0.5 ** (np.arange(MEMORY) / half_life) for half_life in HALF_LIVES]
+WEIGHTS = np.array([[0.5 ** (np.arange(MEMORY) / half_life)] for half_life in HALF_LIVES])
+DEPTHS = 5
 
-
-def _depth(plays: int) -> FeatureBlock:
-    meaning = (
-        f"How far the play that ended {plays} plays ago got: 0 skip_1, 1 skip_2, 2 skip_3, "
-        "3 further, 4 not_skipped; NaN if there is none or a skip column was not given."
-    )
-    return FeatureBlock(
-        (Feature(f"depth_{plays}", meaning),),
-        frozenset(),
-        lambda now, before: before.lag(depth, plays),
-    )
+LAST_DEPTHS = FeatureBlock(
+    tuple(
+        Feature(
+            f"depth_{plays}",
+            f"How far the play that ended {plays} plays ago got: 0 skip_1, 1 skip_2, 2 skip_3, "
+            "3 further, 4 not_skipped; NaN if there is none or a skip column was not given.",
+        )
+        for plays in range(1, DEPTHS + 1)
+    ),
+    frozenset(),
+    lambda now, before: before.lags(depth, DEPTHS).T,
+)
 
 
 def _decayed_rates(now: Present, before: Past) -> Floats:
     last = before.lags(skipped, MEMORY)
     is_known = ~np.isnan(last)
     skips = np.where(is_known, last, 0)
-    return np.array([divide((skips * w).sum(axis=1), (is_known * w).sum(axis=1)) for w in WEIGHTS])
+    return divide((skips * WEIGHTS).sum(axis=2), (is_known * WEIGHTS).sum(axis=2))
 
 
 DECAYED_RATES = FeatureBlock(
@@ -95,7 +97,7 @@ def plays_since_full_listen(now: Present, before: Past) -> Floats:
 
 
 OUTCOMES = (
-    *map(_depth, (1, 2, 3, 4, 5)),
+    LAST_DEPTHS,
     previous_skipped,
     streak,
     skip_rate,

@@ -43,7 +43,7 @@ Reference = Callable[[Past, Names], Floats]
 
 
 def _mean_of(where: Signal) -> Reference:
-    return lambda before, columns: before.means(SETS, where)[columns]
+    return lambda before, columns: before.means(SETS, (skipped, listened))[where, columns]
 
 
 def _last_of(where: Signal) -> Reference:
@@ -58,31 +58,46 @@ REFERENCES: dict[str, tuple[str, Reference]] = {
 }
 
 
-def _distance(name: str) -> FeatureBlock:
-    text, reference = REFERENCES[name]
-
-    def compute(now: Present, before: Past) -> Floats:
-        difference = (now.matrix(AUDIO) - reference(before, AUDIO)) / SD
-        distance: Floats = np.sqrt((difference * difference).mean(axis=1))
-        return distance
-
-    meaning = (
-        f"Root mean square distance of the track's audio features to {text}, in sd, 0 or more; "
-        f"{MISSING}"
-    )
-    return FeatureBlock((Feature(f"distance_to_{name}", meaning),), frozenset(AUDIO), compute)
+def _references(before: Past, columns: Names) -> Floats:
+    """Return columns of all `REFERENCES`: references x plays x columns."""
+    return np.array([reference(before, columns) for _, reference in REFERENCES.values()])
 
 
-def _cosine(name: str) -> FeatureBlock:
-    text, reference = REFERENCES[name]
+def _distances(now: Present, before: Past) -> Floats:
+    difference = (now.matrix(AUDIO) - _references(before, AUDIO)) / SD
+    distances: Floats = np.sqrt((difference * difference).mean(axis=2))
+    return distances
 
-    def compute(now: Present, before: Past) -> Floats:
-        one, other = now.matrix(ACOUSTIC), reference(before, ACOUSTIC)
-        norms = np.sqrt((one * one).sum(axis=1) * (other * other).sum(axis=1))
-        return divide((one * other).sum(axis=1), norms)
 
-    meaning = f"Cosine of the track's acoustic vector and {text}, -1..1; {MISSING}"
-    return FeatureBlock((Feature(f"cosine_to_{name}", meaning),), frozenset(ACOUSTIC), compute)
+def _cosines(now: Present, before: Past) -> Floats:
+    one, other = now.matrix(ACOUSTIC), _references(before, ACOUSTIC)
+    norms = np.sqrt((one * one).sum(axis=1) * (other * other).sum(axis=2))
+    return divide((one * other).sum(axis=2), norms)
+
+
+DISTANCES = FeatureBlock(
+    tuple(
+        Feature(
+            f"distance_to_{name}",
+            f"Root mean square distance of the track's audio features to {text}, in sd, 0 or more; "
+            f"{MISSING}",
+        )
+        for name, (text, _) in REFERENCES.items()
+    ),
+    frozenset(AUDIO),
+    _distances,
+)
+COSINES = FeatureBlock(
+    tuple(
+        Feature(
+            f"cosine_to_{name}",
+            f"Cosine of the track's acoustic vector and {text}, -1..1; {MISSING}",
+        )
+        for name, (text, _) in REFERENCES.items()
+    ),
+    frozenset(ACOUSTIC),
+    _cosines,
+)
 
 
 def _relative(columns: Names, name: str) -> FeatureBlock:
@@ -103,8 +118,8 @@ def same_track_skipped(now: Present, before: Past) -> Floats:
 
 
 TASTE = (
-    *map(_distance, REFERENCES),
-    *map(_cosine, REFERENCES),
+    DISTANCES,
+    COSINES,
     *(
         _relative(columns, name)
         for columns in (POPULARITY, YEAR)
