@@ -1,43 +1,47 @@
 """How fast the features are built, in bulk and for a request, beside other ways to build them.
 
-Usage: `python benchmarks/features.py [--rounds N] [--quick]`. Nine rounds take about 3 minutes on
-two idle cores.
+Usage: `python benchmarks/features.py [--rounds N] [--quick] [--stage]`. Nine rounds take about 5
+minutes on two idle cores. `--stage` measures the stage alone.
 
-On a twin it measures all groups in bulk and their memory, a request of 20 plays, and growing data.
-It compares the outcome, previous-track and running-mean features with plain pandas and with window
-functions in Postgres, and five lags and a running mean with mlforecast. Plain pandas is compared
-for a request, too. All ways compute the same features; that of pandas is checked here, that of
-Postgres by the tests. The sides of a comparison run in turn. mlforecast runs in a process and an
-environment of its own, as it needs pandas below 3; `--quick` leaves it out, because installing it
-takes a network.
+It runs the stage `features` on a million plays of a twin, and times its reading from Postgres
+apart. On a smaller twin it measures all groups in bulk and their memory, a request of 20 plays, and
+growing data. It compares the outcome, previous-track and running-mean features with plain pandas
+and with window functions in Postgres, and five lags and a running mean with mlforecast. Plain
+pandas is compared for a request, too. All ways compute the same features; that of pandas is checked
+here, that of Postgres by the tests. The sides of a comparison run in turn. mlforecast runs in a
+process and an environment of its own, as it needs pandas below 3; `--quick` leaves it out, because
+installing it takes a network.
 
 Prints the median seconds of each side, and how many times as long as ours the others take: the
 median of the rounds with the lowest and the highest.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import chdir, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import pandas as pd
+import yaml
 from arguments import make_parser
 from from_tests import oracle_query
 from pandas_features import compute_by_pandas
 from rounds import SECONDS, Figures, Rounds, run_in_turn, timed
-from twin_inputs import QUICK_SESSIONS, with_counts
+from twin_inputs import DEFAULTS, QUICK_SESSIONS, with_counts
 
 from skipcast.archive.sample import read_subset
+from skipcast.cli.data import features, fetch, load
 from skipcast.database.embedded import running
-from skipcast.database.server import open_connection
-from skipcast.database.tables import load_tables
+from skipcast.database.server import connect, open_connection
+from skipcast.database.tables import load_tables, read_plays
 from skipcast.features.build import GROUPS, feature_set
 from skipcast.features.feature import FeatureGroup
 from skipcast.features.feature_set import FeatureSet
@@ -46,6 +50,7 @@ from skipcast.twin.write import write_twin
 
 ROOT = Path(__file__).parents[1]
 SESSIONS = 10_200
+STAGE_SESSIONS, STAGE_PLAYS, STAGE_ROUNDS = 61_000, 1_000_000, 3
 MLFORECAST = "mlforecast==1.0.31"
 CALLS = 20  # of a request in a run: one is too short for the clock
 
@@ -78,6 +83,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="of each comparison")
     parser.add_argument("--quick", action="store_true", help="few plays, without mlforecast")
+    parser.add_argument("--stage", action="store_true", help="nothing but the stage")
     options = parser.parse_args()
     if options.quick:
         options.rounds = 2
@@ -87,6 +93,9 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Print all figures."""
     options = parse_arguments()
+    _stage(QUICK_SESSIONS if options.quick else STAGE_SESSIONS, min(options.rounds, STAGE_ROUNDS))
+    if options.stage:
+        return
     plays, tracks = _twin(QUICK_SESSIONS if options.quick else SESSIONS)
     joined = with_counts(plays, tracks)[0]
     print(f"{len(joined)} plays, {len(EVERYTHING.names)} features\n")
@@ -96,6 +105,30 @@ def main() -> None:
         _compare_mlforecast(joined, options.rounds)
     _compare_requests(joined, options.rounds)
     _growth(joined, copies=(1,) if options.quick else (1, 2, 4, 8, 16, 32))
+
+
+def _stage(sessions: int, rounds: int) -> None:
+    """Time the stage `features`, and how long its reading from Postgres takes alone."""
+    params = yaml.safe_load(DEFAULTS.read_text())
+    params["fetch"] |= {"source": "twin", "twin_sessions": sessions, "rows": STAGE_PLAYS}
+    schema = params["load"]["schema"]
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder, "postgres")) as url:
+        os.environ["DATABASE_URL"] = url
+        with chdir(folder):
+            Path("params.yaml").write_text(yaml.safe_dump(params))
+            fetch()
+            load()
+            with connect() as connection:
+                plays = len(read_plays(connection, schema=schema))
+                sides = {
+                    "all": timed(features),
+                    "reading": timed(partial(read_plays, connection, schema=schema)),
+                }
+                measured = run_in_turn(sides, rounds=rounds, warm_up=1)
+    whole, reading = measured.median("all"), measured.median("reading")
+    rate, alone = plays / whole, plays / (whole - reading)
+    print(f"stage features of {plays} plays: {whole:.2f} s, {rate:,.0f} plays/s")
+    print(f"  without reading from Postgres: {whole - reading:.2f} s, {alone:,.0f} plays/s\n")
 
 
 def _twin(sessions: int) -> tuple[pd.DataFrame, pd.DataFrame]:
