@@ -115,10 +115,15 @@ def _zip_members(name: str, file: IO[bytes]) -> Iterator[Member]:
         for member in sorted(set(archive.namelist())):
             info = archive.getinfo(member)
             if not info.is_dir():
-                yield member, info.file_size, partial(_open_zipped, name, archive, info)
+                yield member, info.file_size, partial(open_zipped, name, archive, info)
 
 
-def _open_zipped(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+def open_zipped(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    """Open a file of an archive; `name` is of the archive, for messages.
+
+    Raises:
+        SkipcastError: it has a password, or a packing that Python does not know.
+    """
     try:
         return archive.open(info)
     except (NotImplementedError, RuntimeError) as error:

@@ -8,6 +8,7 @@ from skipcast.errors import SkipcastError
 
 Packing = Literal["gzip", "zip", "tar"]
 START = tarfile.BLOCKSIZE  # bytes that tell what a file is
+CSV = "CSV, as it is or packed as .gz, .tar, .tar.gz or .zip,"
 
 UNPACKED = "Unpack it and name the file or folder that comes out."
 AGAIN = "Get it again; sign in first, if its page asks for that."
@@ -58,12 +59,13 @@ def packing(start: bytes) -> Packing | None:
     return "tar"
 
 
-def check_kind(name: str, start: bytes) -> None:
+def check_kind(name: str, start: bytes, wanted: str = CSV) -> None:
     """Check that a file is one that is read.
 
     Args:
         name: of the file, for messages.
         start: its first bytes, `START` of them.
+        wanted: what it must be, for messages.
 
     Raises:
         SkipcastError: it is empty, or of another kind; the message says of which.
@@ -77,7 +79,4 @@ def check_kind(name: str, start: bytes) -> None:
         return
     for sign, kind, remedy in OTHERS:
         if re.match(sign, start, re.IGNORECASE):
-            raise SkipcastError(
-                f"{name} must be CSV, as it is or packed as .gz, .tar, .tar.gz or .zip, but is "
-                f"{kind}. {remedy}"
-            )
+            raise SkipcastError(f"{name} must be {wanted} but is {kind}. {remedy}")

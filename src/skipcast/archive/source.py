@@ -6,7 +6,7 @@ Nothing is read twice and nothing hidden is read. What is left out is told, each
 import filecmp
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Source:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = _expand(path)
+        self.path = expand(path)
         self._told: set[str] = set()
         with intact(str(self.path)):
             self._files = self._find()
@@ -68,21 +68,10 @@ class Source:
             typer.echo(text, err=True)
 
     def _name(self, path: Path) -> str:
-        return path.name if path == self.path else path.relative_to(self.path).as_posix()
+        return name_in(self.path, path)
 
     def _find(self) -> list[Path]:
-        if not self.path.is_dir():
-            return [self.path]
-        kept: list[Path] = []
-        by_size: dict[int, list[Path]] = {}
-        for path in sorted(_walk(self.path)):
-            as_large = by_size.setdefault(path.stat().st_size, [])
-            same = next((p for p in as_large if filecmp.cmp(p, path, shallow=False)), None)
-            if same:
-                self.tell(f"Left out: {self._name(path)}, the same as {self._name(same)}.")
-            else:
-                as_large.append(path)
-                kept.append(path)
+        kept = find_files(self.path, SUFFIXES, self.tell)
         unpacked = {path: beside for path in kept if (beside := _unpacked(path, kept))}
         for path, beside in unpacked.items():
             self.tell(f"Left out: {self._name(path)}, unpacked as {self._name(beside)}.")
@@ -98,10 +87,41 @@ class Source:
         return False
 
 
-def _expand(path: Path | str) -> Path:
+def find_files(source: Path, suffixes: tuple[str, ...], tell: Callable[[str], None]) -> list[Path]:
+    """Return the files of a folder that end in one of `suffixes`, in order, each content once.
+
+    Args:
+        source: a folder; or a file, which is returned whatever its name.
+        suffixes: in small letters.
+        tell: gets a sentence for each file that is left out.
+    """
+    if not source.is_dir():
+        return [source]
+    kept: list[Path] = []
+    by_size: dict[int, list[Path]] = {}
+    for path in sorted(_walk(source, suffixes)):
+        as_large = by_size.setdefault(path.stat().st_size, [])
+        same = next((p for p in as_large if filecmp.cmp(p, path, shallow=False)), None)
+        if same:
+            tell(f"Left out: {name_in(source, path)}, the same as {name_in(source, same)}.")
+        else:
+            as_large.append(path)
+            kept.append(path)
+    return kept
+
+
+def name_in(source: Path, path: Path) -> str:
+    """Return how messages name a file of a source: by its path in the folder, or its name."""
+    return path.name if path == source else path.relative_to(source).as_posix()
+
+
+def expand(path: Path | str) -> Path:
     """Return a path with `~` and variables replaced, unless it is there as it is.
 
     The functions of `os.path`, as those of `Path` raise where they may not look.
+
+    Raises:
+        SkipcastError: there is nothing; the message names the remedy.
     """
     for text in (os.fspath(path), os.path.expanduser(os.path.expandvars(path))):  # noqa: PTH111
         if os.path.isfile(text) or os.path.isdir(text):  # noqa: PTH112, PTH113
@@ -120,7 +140,7 @@ def _expand(path: Path | str) -> Path:
     )
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     """Yield the files of a folder that are opened; links are followed, each folder once."""
     seen: set[tuple[int, int]] = set()
     for place, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
@@ -129,7 +149,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         seen.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if is_new and not is_hidden(name))
         for name in files:
-            if is_new and name.lower().endswith(SUFFIXES) and not is_hidden(name):
+            if is_new and name.lower().endswith(suffixes) and not is_hidden(name):
                 yield Path(place, name)
 
 

@@ -1,0 +1,262 @@
+"""Listeners' own streaming histories, as Spotify sends them, as plays, tracks and names.
+
+Names of tracks and artists are in `History.names` alone; the plays have hashes.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from skipcast.archive.history_files import HistoryFile, find_histories
+from skipcast.archive.history_plays import consistency, describe_plays, in_order
+from skipcast.archive.history_rows import read_rows
+from skipcast.archive.source import expand
+from skipcast.errors import SkipcastError
+from skipcast.reading.columns import ARROW_TYPES
+from skipcast.schema import LOG, SYNTHETIC_PREFIX, TRACK, Column
+
+SYNTHETIC_ARTIST = "Twin artist "  # the names of all artists of a synthetic export start so
+ONE = "listener"  # who a listener is where there is one
+PART = re.compile(r"endsong_(\d+)\.json", re.IGNORECASE)
+LEAST_CONSISTENT = 0.85  # of whole histories .90 and more, of random parts .59 to .77
+LEAST_JUDGED = 200  # plays from which on a share can be judged
+MOST_SHARED = 0.05  # share of a listener's plays that another may have, too
+NAMES = ("id", "kind", "name", "artist")
+REQUEST = (
+    'Ask for "Extended streaming history" on https://www.spotify.com/account/privacy '
+    "(docs/your_listening.md)."
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was left out of histories, and what is odd about them."""
+
+    dropped: Mapping[str, int]  # rows, by reason
+    warnings: tuple[str, ...]  # sentences
+    listeners: Mapping[str, str]  # id, by the name of the listener's zip or folder
+
+
+@dataclass(frozen=True)
+class History:
+    """The plays of one listener or several.
+
+    `plays` has the columns `schema.LOG`, in order of session and position; `tracks` the columns
+    `schema.TRACK`, all but the id null; `names` the columns `NAMES`: kind is track or artist, and
+    of an artist `artist` is null.
+    """
+
+    plays: pd.DataFrame
+    tracks: pd.DataFrame
+    names: pd.DataFrame
+    report: Report
+
+
+def read_history(
+    source: Path | str, *, timezone: str | None = None, rows: int | None = None
+) -> History:
+    """Read the plays of tracks in the streaming histories of one listener or several.
+
+    Args:
+        source: path of a zip, a JSON file, or a folder; each zip and each folder directly in a
+            folder is one listener's. `~` and variables of the environment are replaced.
+        timezone: of hours and days, an IANA name; None: UTC.
+        rows: how many plays to take; whole sessions, of each listener the latest ones, until there
+            are at least as many in all. None: all.
+
+    Raises:
+        SkipcastError: a file is damaged or none that is read, holds no plays, or two of several
+            listeners seem to be the same.
+    """
+    path = expand(source)
+    notes: list[str] = []
+    histories = _with_plays(path, find_histories(path, notes.append), notes)
+    dropped = Counter[str]()
+    pooled: dict[str, pd.DataFrame] = {}
+    for name, files in histories.items():
+        read, left_out = read_rows(files)
+        ordered = in_order(read)
+        dropped += left_out + Counter(duplicates=len(read) - len(ordered))
+        notes += _oddities(name if len(histories) > 1 else path.name, files, ordered)
+        if len(ordered):
+            pooled[name] = ordered
+    _check_has_plays(path, pooled, dropped)
+    _check_differ(path, pooled)
+    prefix = SYNTHETIC_PREFIX if _is_synthetic(pooled.values()) else ""
+    ids = {name: prefix + _hash(ONE if len(pooled) == 1 else name, 12) for name in pooled}
+    by_id = {ids[name]: pooled[name] for name in sorted(pooled, key=ids.__getitem__)}
+    plays, known = _plays(by_id, prefix, timezone or "UTC")
+    if rows is not None:
+        plays = latest_sessions(plays, rows)
+        kept = pd.concat([plays["track_id_clean"], plays["artist_id"]])
+        known = known[known["id"].isin(kept)].reset_index(drop=True)
+    report = Report(dict(dropped), tuple(notes), ids)
+    tracks = pd.DataFrame({"track_id": np.sort(plays["track_id_clean"].unique())})
+    return History(_typed(plays, LOG), _typed(tracks, TRACK), known, report)
+
+
+def _with_plays(
+    path: Path, histories: dict[str, list[HistoryFile]], notes: list[str]
+) -> dict[str, list[HistoryFile]]:
+    """Return the listeners and files that have plays; say what is left out.
+
+    Raises:
+        SkipcastError: nothing has; the message says what there is instead.
+    """
+    files = [file for of_one in histories.values() for file in of_one]
+    by_content = {c: [f for f in files if f.content == c] for c in ("plays", "account", "other")}
+    account = by_content["account"]
+    if not by_content["plays"]:
+        first = (account or files or [None])[0]
+        if account:
+            fault = (
+                f"is Spotify's Account data ({account[0].name}), which does not say why plays "
+                "began and ended"
+            )
+        elif first is None:
+            fault = "has no file of JSON"
+        elif first.content == "videos":
+            fault = f"has videos alone ({first.name})"
+        else:
+            fault = f"has other JSON ({first.name})"
+        raise SkipcastError(
+            f"{path.name} must be an extended streaming history but {fault}. {REQUEST}"
+        )
+    for what, content in (("of Account data", "account"), ("without plays", "other")):
+        if left_out := by_content[content]:
+            notes.append(f"Left out: {len(left_out)} files {what}, the first {left_out[0].name}.")
+    kept = {
+        name: [file for file in of_one if file.content in ("plays", "videos")]
+        for name, of_one in histories.items()
+        if any(file.content == "plays" for file in of_one)
+    }
+    return kept
+
+
+def _oddities(name: str, files: list[HistoryFile], rows: pd.DataFrame) -> list[str]:
+    """Return sentences on what hints at a part of a history: of such a part, sessions are wrong."""
+    warnings = []
+    numbers = {int(m[1]) for file in files if (m := PART.search(file.name))}
+    if missing := sorted({*range(max(numbers, default=-1))} - numbers):
+        lacking = ", ".join(f"endsong_{number}.json" for number in missing)
+        warnings.append(
+            f"{name} must hold all files of the export but lacks {lacking}: each is a random part "
+            "of the plays, so sessions have gaps. Name the zip as Spotify sent it."
+        )
+    share, judged = consistency(rows)
+    if judged >= LEAST_JUDGED and share < LEAST_CONSISTENT:
+        warnings.append(
+            f"{name} must hold a whole history but {share:.0%} of its plays start as the play "
+            "before ended (of whole histories, 90 % and more do): it seems to be a part of the "
+            "export, so sessions have gaps. Name the zip as Spotify sent it."
+        )
+    return warnings
+
+
+def _check_has_plays(path: Path, pooled: Mapping[str, object], dropped: Counter[str]) -> None:
+    if not pooled:
+        left_out = f"only {describe_dropped(dropped)}" if dropped else "an empty list"
+        raise SkipcastError(f"{path.name} must hold plays of tracks but holds {left_out}. {REQUEST}")
+
+
+def describe_dropped(dropped: Mapping[str, int]) -> str:
+    """Return in words what was left out.
+
+    >>> describe_dropped({"podcasts": 1200, "duplicates": 3, "videos": 0})
+    '1,200 podcasts, 3 duplicates'
+    """
+    ordered = sorted(dropped.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{number:,} {reason}" for reason, number in ordered if number)
+
+
+def _check_differ(path: Path, pooled: Mapping[str, pd.DataFrame]) -> None:
+    """Check that no two listeners are the same person's export of two days."""
+    plays = pd.concat(
+        [rows[["ended", "ms_played"]].assign(name=name) for name, rows in pooled.items()]
+    )
+    plays = plays[plays["ms_played"] > 0]
+    shared = plays[plays.duplicated(["ended", "ms_played"], keep=False)]
+    shares = (shared["name"].value_counts() / plays["name"].value_counts()).dropna()
+    if len(pooled) > 1 and len(shares) and shares.max() > MOST_SHARED:
+        most = shares.idxmax()
+        same = shared[shared["name"] != most].merge(
+            shared[shared["name"] == most], on=["ended", "ms_played"]
+        )
+        other = same["name_x"].mode()[0]
+        raise SkipcastError(
+            f"Each zip and each folder in {path.name} must be another listener's but {most} and "
+            f"{other} share {shares.max():.0%} of their plays: they seem to be one listener's. "
+            "Move both into one new folder there, or take one away."
+        )
+
+
+def _is_synthetic(pooled: Iterable[pd.DataFrame]) -> bool:
+    artists = pd.concat([rows["master_metadata_album_artist_name"] for rows in pooled]).dropna()
+    return len(artists) > 0 and bool(artists.str.startswith(SYNTHETIC_ARTIST).all())
+
+
+def _plays(
+    pooled: Mapping[str, pd.DataFrame], prefix: str, timezone: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the plays of all listeners, and the names in them."""
+    described = [describe_plays(rows, id_, timezone=timezone) for id_, rows in pooled.items()]
+    rows = pd.concat(pooled.values(), ignore_index=True)
+    artist, track = rows["master_metadata_album_artist_name"], rows["master_metadata_track_name"]
+    key = rows["spotify_track_uri"].fillna(artist.fillna("") + "\x1f" + track)
+    track_ids, artist_ids = _ids(key, prefix), _ids(artist, "")
+    plays = pd.concat(described, ignore_index=True).assign(
+        track_id_clean=track_ids, artist_id=artist_ids
+    )
+    known = pd.concat(
+        [
+            pd.DataFrame({"id": track_ids, "kind": "track", "name": track, "artist": artist}),
+            pd.DataFrame({"id": artist_ids, "kind": "artist", "name": artist, "artist": None}),
+        ]
+    )
+    known = known.dropna(subset=["id", "name"]).drop_duplicates(["kind", "id"], keep="last")
+    return plays, known.sort_values(["kind", "id"], ignore_index=True)
+
+
+def _ids(keys: pd.Series, prefix: str) -> pd.Series:
+    codes, distinct = pd.factorize(keys)
+    ids = np.array([*(prefix + _hash(key, 22) for key in distinct), None], object)
+    return pd.Series(ids[codes], keys.index)
+
+
+def _hash(text: str, digits: int) -> str:
+    return hashlib.blake2b(text.encode()).hexdigest()[:digits]
+
+
+def _typed(table: pd.DataFrame, columns: tuple[Column, ...]) -> pd.DataFrame:
+    """Return a table with `columns` in their types, those that it lacks null."""
+    arrays = {}
+    for column in columns:
+        type_ = ARROW_TYPES[column.type]
+        given = column.name in table
+        arrays[column.name] = (
+            pa.array(table[column.name], type_) if given else pa.nulls(len(table), type_)
+        )
+    typed: pd.DataFrame = pa.table(arrays).to_pandas()
+    return typed
+
+
+def latest_sessions(plays: pd.DataFrame, rows: int) -> pd.DataFrame:
+    """Return whole sessions, of each listener the latest ones, with `rows` plays or more in all.
+
+    Args:
+        plays: columns session_id and listener_id, in order of session and position.
+        rows: the number of plays; if there are fewer, all are returned.
+    """
+    sessions = plays.drop_duplicates("session_id").copy()
+    sessions["age"] = sessions.groupby("listener_id").cumcount(ascending=False)
+    ages = plays["session_id"].map(sessions.set_index("session_id")["age"])
+    plays_until = ages.value_counts().sort_index().cumsum()
+    enough = plays_until[plays_until >= rows]
+    return plays if enough.empty else plays[ages <= enough.index[0]].reset_index(drop=True)
