@@ -18,6 +18,7 @@ from skipcast.schema import Group, HorizonName, Label
 # From the root of the project.
 PLAYS = Path("data/plays.parquet")
 TRACKS = Path("data/tracks.parquet")
+NAMES = Path("data/names.parquet")  # of tracks and artists; read only by what stays on this machine
 RECEIPT = Path("data/receipt.json")
 FEATURES = Path("data/features.parquet")
 TRACK_TABLE = Path("data/track_table.parquet")  # what a model knows of tracks

@@ -110,9 +110,7 @@ def evening(layout: Layout = 2024, start: float = 0, **changes: Any) -> list[Row
         (start + 405, 90, "clickrow", "logout"),
         (start + 705, 200, "appload", "trackdone"),
     ]
-    return [
-        make_play(*play, layout=layout, track=7 * i, **changes) for i, play in enumerate(plays)
-    ]
+    return [make_play(*play, layout=layout, track=7 * i, **changes) for i, play in enumerate(plays)]
 
 
 def files_of(rows: Sequence[Row], layout: Layout = 2024, *, parts: int = 1) -> dict[str, bytes]:
@@ -123,9 +121,7 @@ def files_of(rows: Sequence[Row], layout: Layout = 2024, *, parts: int = 1) -> d
     }
 
 
-def write_export(
-    path: Path, rows: Sequence[Row], layout: Layout = 2024, *, parts: int = 1
-) -> Path:
+def write_export(path: Path, rows: Sequence[Row], layout: Layout = 2024, *, parts: int = 1) -> Path:
     """Write a zip as Spotify sends it; return its path."""
     pdf = {f"{FOLDER}/ReadMeFirst_ExtendedStreamingHistory.pdf": b"%PDF-1.7 "}
     path.parent.mkdir(parents=True, exist_ok=True)

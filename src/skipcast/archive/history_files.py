@@ -87,9 +87,7 @@ def _has_csv(path: Path) -> bool:
     return any(name.lower().endswith(CSV_SUFFIXES) for name in names)
 
 
-def find_histories(
-    path: Path, tell: Callable[[str], None]
-) -> dict[str, list[HistoryFile]]:
+def find_histories(path: Path, tell: Callable[[str], None]) -> dict[str, list[HistoryFile]]:
     """Return the JSON files of each listener, by the name of the listener's zip or folder.
 
     Args:
@@ -135,7 +133,7 @@ def _members(path: Path) -> dict[str, int]:
 
 
 def _is_unpacked(path: Path, paths: list[Path]) -> bool:
-    """Tell whether all JSON files of a zip are among `paths`, beside it or in a folder beside it."""
+    """Tell whether all JSON files of a zip are among `paths`, beside it or in its folder."""
     sizes = {name: size for name, size in _members(path).items() if name.lower().endswith(".json")}
     known = set(paths)
 
@@ -175,6 +173,8 @@ def _open(name: str, path: Path, member: str | None) -> Iterator[IO[bytes]]:
         with path.open("rb") as stream:
             yield stream
     else:
-        with zipfile.ZipFile(path) as archive:
-            with open_zipped(name, archive, archive.getinfo(member)) as stream:
-                yield stream
+        with (
+            zipfile.ZipFile(path) as archive,
+            open_zipped(name, archive, archive.getinfo(member)) as stream,
+        ):
+            yield stream

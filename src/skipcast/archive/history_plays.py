@@ -145,9 +145,9 @@ def pauses(start: Floats, ended: Floats, is_first: Bools) -> dict[str, Floats]:
         ended: seconds since 1970.
         is_first: whether a play is the first of its session.
 
-    >>> pauses(np.array([0.0, 62, np.nan]), np.array([60.0, 100, 200]), np.array([True, False, False]))
-    {'no_pause_before_play': array([nan,  0., nan]), \
-'short_pause_before_play': array([nan,  1., nan]), 'long_pause_before_play': array([nan,  0., nan])}
+    >>> start, ended = np.array([0.0, 62, np.nan]), np.array([60.0, 100, 200])
+    >>> pauses(start, ended, np.array([True, False, False]))["short_pause_before_play"]
+    array([nan,  1., nan])
     """
     gap = np.full(len(start), np.nan)
     gap[1:] = start[1:] - ended[:-1]
@@ -171,7 +171,10 @@ def outcomes(reason_end: pd.Series, played: Floats) -> dict[str, Array]:
     values = {name: by_listener & (played <= most) for name, most in SKIP_SECONDS.items()}
     values["not_skipped"] = (reason_end == HEARD).to_numpy(bool)
     is_cut = reason_end.isin(CUT).to_numpy(bool)
-    return {name: np.where(is_cut, None, values[name]) for name in OUTCOMES}  # type: ignore[arg-type]
+    known = {name: values[name].astype(object) for name in OUTCOMES}
+    for value in known.values():
+        value[is_cut] = None
+    return known
 
 
 def describe_plays(rows: pd.DataFrame, listener: str, *, timezone: str) -> pd.DataFrame:

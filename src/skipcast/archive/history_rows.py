@@ -119,9 +119,10 @@ def _fault(name: str, text: str) -> str:
     if not fault or not place:
         return f"{name} must be a list of plays, as Spotify writes it, but is another. {GET_AGAIN}"
     rule = " or ".join(WORDS.get(word, word) for word in fault["rule"].split(" | "))
+    got = WORDS.get(fault["got"], fault["got"])
     return (
-        f"{place['key'] or 'A play'} must be {rule} but got {WORDS.get(fault['got'], fault['got'])} "
-        f"in {name}, row {int(place['row']) + 1}. {GET_AGAIN}"
+        f"{place['key'] or 'A play'} must be {rule} but got {got} in {name}, row "
+        f"{int(place['row']) + 1}. {GET_AGAIN}"
     )
 
 
@@ -147,7 +148,8 @@ def _seconds(times: pa.ChunkedArray, file: str) -> Array:
             f"ts must be a time like 2019-01-31T12:00:00Z but got {display(wrong.iloc[0])} in "
             f"{file}, row {wrong.index[0] + 1}. {GET_AGAIN}"
         )
-    return (read - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy()
+    seconds: Array = (read - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy()
+    return seconds
 
 
 def _reasons_to_drop(rows: list[Row], table: pa.Table, ended: Array) -> Array:
@@ -178,4 +180,5 @@ def _is_given(rows: list[Row], name: str) -> Array:
 
 def _bools(values: pa.ChunkedArray) -> Array:
     """Return booleans, null as false."""
-    return pc.fill_null(values, False).to_numpy()
+    known: Array = pc.fill_null(values, False).to_numpy()
+    return known

@@ -18,9 +18,10 @@ from skipcast.archive.history_files import HistoryFile, find_histories
 from skipcast.archive.history_plays import consistency, describe_plays, in_order
 from skipcast.archive.history_rows import read_rows
 from skipcast.archive.source import expand
+from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.reading.columns import ARROW_TYPES
-from skipcast.schema import LOG, SYNTHETIC_PREFIX, TRACK, Column
+from skipcast.schema import LOG, SYNTHETIC_NOTE, SYNTHETIC_PREFIX, TRACK, is_synthetic
 
 SYNTHETIC_ARTIST = "Twin artist "  # the names of all artists of a synthetic export start so
 ONE = "listener"  # who a listener is where there is one
@@ -28,7 +29,7 @@ PART = re.compile(r"endsong_(\d+)\.json", re.IGNORECASE)
 LEAST_CONSISTENT = 0.85  # of whole histories .90 and more, of random parts .59 to .77
 LEAST_JUDGED = 200  # plays from which on a share can be judged
 MOST_SHARED = 0.05  # share of a listener's plays that another may have, too
-NAMES = ("id", "kind", "name", "artist")
+NAMES = ["id", "kind", "name", "artist"]
 REQUEST = (
     'Ask for "Extended streaming history" on https://www.spotify.com/account/privacy '
     "(docs/your_listening.md)."
@@ -114,30 +115,26 @@ def _with_plays(
     by_content = {c: [f for f in files if f.content == c] for c in ("plays", "account", "other")}
     account = by_content["account"]
     if not by_content["plays"]:
-        first = (account or files or [None])[0]
         if account:
             fault = (
                 f"is Spotify's Account data ({account[0].name}), which does not say why plays "
                 "began and ended"
             )
-        elif first is None:
-            fault = "has no file of JSON"
-        elif first.content == "videos":
-            fault = f"has videos alone ({first.name})"
         else:
-            fault = f"has other JSON ({first.name})"
+            first = files[0]
+            what = "videos alone" if first.content == "videos" else "other JSON"
+            fault = f"has {what} ({first.name})"
         raise SkipcastError(
             f"{path.name} must be an extended streaming history but {fault}. {REQUEST}"
         )
     for what, content in (("of Account data", "account"), ("without plays", "other")):
         if left_out := by_content[content]:
             notes.append(f"Left out: {len(left_out)} files {what}, the first {left_out[0].name}.")
-    kept = {
+    return {
         name: [file for file in of_one if file.content in ("plays", "videos")]
         for name, of_one in histories.items()
         if any(file.content == "plays" for file in of_one)
     }
-    return kept
 
 
 def _oddities(name: str, files: list[HistoryFile], rows: pd.DataFrame) -> list[str]:
@@ -163,7 +160,39 @@ def _oddities(name: str, files: list[HistoryFile], rows: pd.DataFrame) -> list[s
 def _check_has_plays(path: Path, pooled: Mapping[str, object], dropped: Counter[str]) -> None:
     if not pooled:
         left_out = f"only {describe_dropped(dropped)}" if dropped else "an empty list"
-        raise SkipcastError(f"{path.name} must hold plays of tracks but holds {left_out}. {REQUEST}")
+        raise SkipcastError(
+            f"{path.name} must hold plays of tracks but holds {left_out}. {REQUEST}"
+        )
+
+
+def describe(history: History) -> list[str]:
+    """Return sentences on what was read, what was left out, and what is odd."""
+    plays, report = history.plays, history.report
+    sessions = plays.drop_duplicates("session_id")
+    days = plays["date"].dropna()
+    span = f", {days.min()} to {days.max()}" if len(days) else ""
+    counts = {
+        "play": len(plays),
+        "session": len(sessions),
+        "listener": plays["listener_id"].nunique(),
+        "track": len(history.tracks),
+        "artist": plays["artist_id"].nunique(),
+    }
+    read = [f"{number:,} {what}{'' if number == 1 else 's'}" for what, number in counts.items()]
+    note = SYNTHETIC_NOTE if is_synthetic(sessions["session_id"]) else ""
+    sentences = [f"{', '.join(read)}{span}{note}"]
+    if len(report.listeners) > 1:
+        by_name = plays["listener_id"].value_counts()
+        each = (f"{name} ({id_}) {by_name.get(id_, 0):,}" for name, id_ in report.listeners.items())
+        sentences.append(f"Plays of each listener: {', '.join(each)}.")
+    if left_out := describe_dropped(report.dropped):
+        sentences.append(f"Left out: {left_out}.")
+    cut, unknown = plays["skip_2"].isna().mean(), plays["started_at"].isna().mean()
+    sentences.append(
+        f"{cut:.1%} of the plays were cut by the app and have no outcome. Of {unknown:.1%}, the "
+        "start is unknown."
+    )
+    return [*sentences, *report.warnings]
 
 
 def describe_dropped(dropped: Mapping[str, int]) -> str:
@@ -222,6 +251,11 @@ def _plays(
     )
     known = known.dropna(subset=["id", "name"]).drop_duplicates(["kind", "id"], keep="last")
     return plays, known.sort_values(["kind", "id"], ignore_index=True)
+
+
+def no_names() -> pd.DataFrame:
+    """Return the names of a source that has none."""
+    return pd.DataFrame(columns=NAMES, dtype="str")
 
 
 def _ids(keys: pd.Series, prefix: str) -> pd.Series:

@@ -4,12 +4,14 @@ import contextlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
 from skipcast.artifacts import (
     FEATURES,
+    NAMES,
     PLAYS,
     TRACK_TABLE,
     TRACKS,
@@ -18,19 +20,48 @@ from skipcast.artifacts import (
 )
 from skipcast.errors import SkipcastError
 from skipcast.files import hash_file, read_parquet, write_parquet
-from skipcast.params import USUAL_ROWS, Split, read_params
+from skipcast.params import USUAL_ROWS, Fetch, Split, read_params
 from skipcast.schema import SYNTHETIC_NOTE, Group, is_synthetic
 from skipcast.sessions import has_listeners
+
+if TYPE_CHECKING:  # commands start faster without
+    import pandas as pd
 
 console = Console(stderr=True)
 
 
 def fetch() -> None:
-    """Take a subset of whole sessions from the twin or from official files."""
-    from skipcast.archive.sample import read_subset
-    from skipcast.twin.write import write_twin
+    """Take plays of whole sessions from the twin, official files or listeners' own histories."""
+    from skipcast.archive.history_files import is_history
 
     params = read_params().fetch
+    is_twin = params.source == "twin"
+    plays, tracks, known, said = (
+        _history(params) if not is_twin and is_history(params.source) else _subset(params)
+    )
+    for path, table in ((PLAYS, plays), (TRACKS, tracks), (NAMES, known)):
+        write_parquet(path, table)
+    for sentence in said:
+        _say(sentence)
+
+
+Fetched = tuple["pd.DataFrame", "pd.DataFrame", "pd.DataFrame", list[str]]
+"""Plays, tracks, names, and what to say of them."""
+
+
+def _history(params: Fetch) -> Fetched:
+    from skipcast.archive.streaming_history import describe, read_history
+
+    with console.status("Reading the history"):
+        history = read_history(params.source, timezone=params.timezone, rows=params.rows)
+    return history.plays, history.tracks, history.names, describe(history)
+
+
+def _subset(params: Fetch) -> Fetched:
+    from skipcast.archive.sample import read_subset
+    from skipcast.archive.streaming_history import no_names
+    from skipcast.twin.write import write_twin
+
     with contextlib.ExitStack() as stack:
         source: Path | str = params.source
         if source == "twin":
@@ -39,13 +70,12 @@ def fetch() -> None:
                 write_twin(source, sessions=params.twin_sessions, seed=params.seed)
         rows = params.rows or USUAL_ROWS
         plays, tracks = read_subset(source, params.tracks, rows=rows, seed=params.seed)
-    write_parquet(PLAYS, plays)
-    write_parquet(TRACKS, tracks)
     fewer = "" if len(plays) >= rows else f", all there are: fewer than {rows}"
-    _say(
+    said = (
         f"{len(plays)} plays of {plays['session_id'].nunique()} sessions, {len(tracks)} tracks"
         f"{fewer}{_note(is_synthetic(plays['session_id']))}"
     )
+    return plays, tracks, no_names(), [said]
 
 
 def load() -> None:
