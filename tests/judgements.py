@@ -4,16 +4,21 @@ import numpy as np
 import pandas as pd
 
 from skipcast.artifacts import BestOfFamily, LoadReceipt, SearchResult, TableFingerprint
-from skipcast.evaluation.baselines import BASELINES, RULES
+from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.explain import Explained
 from skipcast.promotion.answers import Answers
 from skipcast.promotion.gate import Verdict
 from skipcast.promotion.judge import Judgement
+from skipcast.promotion.listeners import ListenerScores
 from skipcast.schema import TARGET
 
 SCORE = Interval(0.75, 0.7, 0.8)
 SCORES = dict.fromkeys(("accuracy", "log_loss", "brier", "auc", "calibration_error"), SCORE)
+LISTENER = ListenerScores(
+    plays=4, sessions=2, skip_rate=Interval(0.5, 0.4, 0.6), accuracy=SCORE, log_loss=SCORE,
+    best_rule="track_last", rule_accuracy=Interval(0.7, 0.6, 0.8),
+)  # fmt: skip
 PROBABILITY = np.array([0.1, 0.9, 0.8, 0.4])
 RESULT = SearchResult(
     run_id="parent",
@@ -31,9 +36,21 @@ RECEIPT = LoadReceipt(
 )
 
 
-def judgement(champion: int | None = None) -> Judgement:
-    """Return a candidate that passes, beside a champion of version `champion` if there is one."""
-    scores = {name: {"accuracy": SCORE} if name in RULES else SCORES for name in BASELINES}
+WITHOUT_LISTENERS = [name for name in BASELINES if name != "track_last"]
+WHO = "5f2c09ab41de"
+
+
+def judgement(champion: int | None = None, *, listeners: bool = False) -> Judgement:
+    """Return a candidate that passes.
+
+    Args:
+        champion: the version of the one beside it, if there is one.
+        listeners: whether the plays name the listener `WHO`.
+    """
+    found = list(BASELINES) if listeners else WITHOUT_LISTENERS
+    scores = {
+        name: {"accuracy": SCORE} if BASELINES[name].kind == "rule" else SCORES for name in found
+    }
     scores |= {"lightgbm": SCORES, "candidate": SCORES}
     if champion is not None:
         scores["champion"] = SCORES
@@ -48,7 +65,8 @@ def judgement(champion: int | None = None) -> Judgement:
             candidate=PROBABILITY,
             champion=None,
             unfit=None,
-            others=dict.fromkeys((*BASELINES, "lightgbm"), PROBABILITY),
+            baselines=dict.fromkeys(found, PROBABILITY),
+            families={"lightgbm": PROBABILITY},
             explained={
                 "lightgbm": Explained(
                     "lightgbm",
@@ -59,9 +77,10 @@ def judgement(champion: int | None = None) -> Judgement:
             },
         ),
         scores=scores,
-        slices={n: {"position": {"1": SCORES}} for n in (*BASELINES, "candidate")},
+        slices={n: {"position": {"1": SCORES}} for n in (*found, "candidate")},
         plays_in={"position": {"1": 2}},
-        positions={n: {1: SCORE, 2: SCORE} for n in (*BASELINES, "candidate")},
+        listeners={WHO: LISTENER} if listeners else {},
+        positions={n: {1: SCORE, 2: SCORE} for n in (*found, "candidate")},
         comparison=None,
         verdict=Verdict(True, ("there is no champion to compare with",)),
     )

@@ -124,7 +124,8 @@ class Promote(Record):
     slice_tolerance: Share  # accuracy that it may lose in a slice
     slice_plays: Annotated[int, Field(gt=0)]  # smaller slices are not judged
     max_ece: Fraction  # expected calibration error, as estimated: chance adds to it
-    too_good: Fraction  # accuracy above which a leak is more likely than a good model
+    # Share of the best rule's errors; a candidate that removes more of them most likely has a leak.
+    too_good_share: Fraction
     samples: Annotated[int, Field(ge=100)]  # of the bootstrap
     seed: Seed
     songs: Annotated[tuple[Song, ...], Field(strict=False)]

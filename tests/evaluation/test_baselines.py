@@ -5,18 +5,23 @@ import pytest
 from skipcast.evaluation.baselines import (
     BASELINES,
     RECIPE,
-    RULES,
+    TRACK_LAST,
     baselines,
+    best_rule,
     last_outcome,
     majority,
+    rate_by,
     recipe,
     repeat_last,
+    track_last,
 )
 from skipcast.params import Split
-from skipcast.schema import TARGET
+from skipcast.schema import REASON_START, TARGET
 from skipcast.split import split_sessions
 
 NAN = np.nan
+RULES = [name for name, baseline in BASELINES.items() if baseline.kind == "rule"]
+WITHOUT_LISTENERS = [name for name in BASELINES if name != "track_last"]
 MOSTLY_SKIPPED = np.array([True, True, False])
 
 
@@ -48,6 +53,28 @@ def test_a_last_outcome_that_was_not_in_training_gets_the_rate_of_all_training_p
     assert last_outcome(train, np.zeros(4), np.array([1.0])).tolist() == [0.25]
 
 
+def test_a_reason_predicts_the_rate_of_the_training_plays_that_started_so():
+    train = pd.Series(["fwdbtn", "fwdbtn", "clickrow", None])
+    rates = rate_by(np.array([True, False, False, True]), train, pd.Series(["clickrow", "fwdbtn"]))
+    assert rates.tolist() == [0, 0.5]
+
+
+@pytest.mark.parametrize("reason", ["appload", None, NAN])
+def test_a_reason_that_is_new_or_missing_predicts_the_rate_of_all(reason):
+    train = pd.Series(["fwdbtn", None])
+    assert rate_by(np.array([True, False]), train, pd.Series([reason])).tolist() == [0.5]
+
+
+def test_a_track_repeats_its_last_outcome_else_the_last_plays():
+    last_time = pd.Series([True, False, None])
+    assert track_last(last_time, np.array([0.0, 1.0, 1.0])).tolist() == [1, 0, 1]
+
+
+def test_the_best_rule_is_not_learned():
+    accuracy = {"majority": 0.5, "repeat_last": 0.7, "recipe": 0.8, "candidate": 0.9}
+    assert best_rule(accuracy) == "repeat_last"
+
+
 def test_the_recipe_learns_from_its_features():
     rng = np.random.default_rng(0)
     features = pd.DataFrame(rng.random((1000, len(RECIPE))), columns=list(RECIPE))
@@ -74,12 +101,31 @@ def accuracy(plays, parts, predictions):
 
 def test_each_baseline_predicts_each_test_play(predictions, parts):
     lengths = {name: len(p) for name, p in predictions.items()}
-    assert lengths == dict.fromkeys(BASELINES, (parts == "test").sum())
+    assert lengths == dict.fromkeys(WITHOUT_LISTENERS, (parts == "test").sum())
+
+
+def test_plays_of_listeners_have_one_more(listeners_plays, parts):
+    assert list(baselines(listeners_plays, parts, "started")) == list(BASELINES)
+
+
+def test_what_the_horizon_does_not_know_makes_no_baseline(plays, parts):
+    assert "start_rate" not in baselines(plays, parts, "queued")
+    assert "start_rate" not in baselines(plays, parts, "second_half")
+
+
+def test_a_column_without_any_value_makes_no_baseline(plays, parts):
+    assert "start_rate" not in baselines(plays.assign(**{REASON_START: None}), parts, "started")
+
+
+@pytest.fixture(scope="module")
+def listeners_plays(plays):
+    """Plays whose tracks the listener has played before, every second one; all were skipped."""
+    return plays.assign(**{TRACK_LAST: [True if i % 2 else None for i in range(len(plays))]})
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_a_rule_answers_0_or_1(predictions, name):
-    assert set(predictions[name]) <= {0.0, 1.0}
+def test_a_rule_answers_0_or_1(listeners_plays, parts, name):
+    assert set(baselines(listeners_plays, parts, "started")[name]) <= {0.0, 1.0}
 
 
 def test_the_last_outcome_says_more_than_the_majority(accuracy):

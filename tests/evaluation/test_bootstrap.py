@@ -119,16 +119,21 @@ def test_the_interval_of_a_paired_difference_covers_the_truth_as_often_as_it_say
     assert 0.88 < covered / 200 < 0.99
 
 
+ALL = {"all_plays": 1100, "all_sessions": 110, "share": 0.15}
+
+
 def test_thirty_sessions_with_both_outcomes_are_enough():
-    check_enough(SKIPPED, FEWEST_SESSIONS)
+    check_enough(SKIPPED, FEWEST_SESSIONS, **ALL)
 
 
-def test_fewer_than_thirty_sessions_are_an_error():
-    with pytest.raises(SkipcastError, match=r"must be 30 or more.* but there are 29\. Raise"):
-        check_enough(SKIPPED, FEWEST_SESSIONS - 1)
+def test_fewer_than_thirty_sessions_are_an_error_that_tells_how_many_plays_are_missing():
+    """14 more test sessions are wanted, 18 to be sure: 120 of all, of 10 plays each."""
+    match = r"must be 30 or more.* but there are 16, of 110 .* 1,100 plays\. About 1,200 more plays"
+    with pytest.raises(SkipcastError, match=match):
+        check_enough(SKIPPED, 16, **ALL)
 
 
 @pytest.mark.parametrize(("outcome", "words"), [(True, "3 skipped"), (False, "3 not skipped")])
 def test_plays_of_one_outcome_are_an_error(outcome, words):
     with pytest.raises(SkipcastError, match=f"skipped ones and others but got {words}"):
-        check_enough(np.full(3, outcome), 100)
+        check_enough(np.full(3, outcome), 100, **ALL)

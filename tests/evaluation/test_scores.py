@@ -7,6 +7,7 @@ from skipcast.evaluation.scores import (
     HeldOut,
     accuracy_by_position,
     compare,
+    errors_removed,
     rule_scores,
     scores,
     slice_scores,
@@ -29,6 +30,7 @@ def plays():
             "context_type": ["radio", "radio", "charts", "radio", "radio"],
             "premium": [True, True, True, False, False],
             "hist_user_behavior_is_shuffle": False,
+            "listener_id": ["x", "x", "x", "y", "y"],
         }
     )
 
@@ -80,7 +82,34 @@ def test_the_slices_of_each_kind_are_those_that_have_plays(plays):
         "context_type": ["charts", "radio"],
         "premium": ["false", "true"],
         "shuffle": ["false"],
+        "listener": ["x", "y"],
     }
+
+
+def test_what_no_play_has_is_no_kind_of_slice(plays):
+    nothing = plays.assign(context_type=None, premium=np.nan, listener_id=None)
+    assert list(slices_of(nothing)) == ["position", "shuffle"]
+
+
+@pytest.mark.parametrize("missing", [None, NAN, pd.NA])
+@pytest.mark.parametrize("dtype", ["object", "boolean", "float"])
+def test_a_play_without_the_value_is_in_no_slice(plays, missing, dtype):
+    premium = pd.Series([True, False, None, True, True], dtype=dtype)
+    if dtype == "object":
+        premium[2] = missing
+    slices = slices_of(plays.assign(premium=premium))["premium"]
+    assert {name: rows.tolist() for name, rows in slices.items()} == {
+        "false": [False, True, False, False, False],
+        "true": [True, False, False, True, True],
+    }
+
+
+def test_late_plays_of_long_sessions_are_one_slice(plays):
+    long = plays.assign(session_position=[19, 20, 21, 400, 401])
+    by_position = slices_of(long)["position"]
+    assert {name: int(rows.sum()) for name, rows in by_position.items()} == {"11-20": 2, "21+": 3}
+    held_out = HeldOut.of(long, "started", seed=0, samples=100)
+    assert list(accuracy_by_position(held_out, PROBABILITY)) == [19, 20]
 
 
 def test_each_play_is_in_one_slice_of_each_kind(plays):
@@ -103,6 +132,20 @@ def test_a_slice_is_scored_by_the_metrics_that_rank(held_out):
 def test_accuracy_at_each_position(held_out):
     by_position = accuracy_by_position(held_out, PROBABILITY)
     assert {k: i.value for k, i in by_position.items()} == {1: 0.5, 2: 1.0, 3: 1.0}
+
+
+def test_a_model_with_half_the_errors_removes_half(held_out):
+    removed = errors_removed(held_out, PROBABILITY, OTHER)
+    assert removed.value == 0.5
+    assert removed.low <= 0.5 <= removed.high
+
+
+def test_a_model_with_more_errors_removes_less_than_none(held_out):
+    assert errors_removed(held_out, OTHER, PROBABILITY).value == -1
+
+
+def test_of_a_rule_without_errors_nothing_can_be_removed(held_out):
+    assert np.isnan(errors_removed(held_out, OTHER, held_out.skipped.astype(float)).low)
 
 
 def test_a_model_compared_with_itself_does_not_differ(held_out):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from judgements import RECEIPT, RESULT, judgement
+from judgements import RECEIPT, RESULT, WHO, judgement
 
 from skipcast.params import read_params
 from skipcast.promotion.card import About, card
@@ -55,6 +55,21 @@ def test_a_baseline_without_probabilities_has_empty_cells():
 def test_the_champion_before_has_a_row():
     assert "| champion before, version 3 |" in card(judgement(champion=3), PARAMS, ABOUT)
     assert "champion before" not in card(judgement(), PARAMS, ABOUT)
+
+
+def test_every_listener_has_a_row():
+    text = card(judgement(listeners=True), PARAMS, ABOUT)
+    cells = ("0.5000 (0.4000..0.6000)", *["0.7500 (0.7000..0.8000)"] * 2, "0.7000 (0.6000..0.8000)")
+    last = "same outcome as this track's last time"
+    assert f"| `{WHO}` | 4 | {' | '.join(cells)} | {last} |" in text
+    assert "By listener" not in card(judgement(), PARAMS, ABOUT)
+
+
+@pytest.mark.parametrize("listeners", [False, True])
+def test_the_baselines_are_those_that_the_data_have(listeners):
+    text = card(judgement(listeners=listeners), PARAMS, ABOUT)
+    assert ("\n| same outcome as this track's last time |" in text) is listeners
+    assert "\n| rate by reason_start |" in text
 
 
 def test_of_real_data_nothing_says_synthetic():

@@ -5,15 +5,21 @@ import pytest
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.scores import Comparison
 from skipcast.params import Promote
-from skipcast.promotion.gate import decide
+from skipcast.promotion.gate import Suspicion, decide
 
 PARAMS = Promote(
     model="m", tolerance=0.002, slice_tolerance=0.02, slice_plays=1000, max_ece=0.05,
-    too_good=0.85, samples=100, seed=0, songs=(),
+    too_good_share=0.4, samples=100, seed=0, songs=(),
 )  # fmt: skip
+NAN = float("nan")
 HIGHER, HARDLY, LOWER = (
     Interval(0.01, 0.002, 0.02), Interval(-0.001, -0.004, 0.002), Interval(-0.01, -0.02, -0.002),
 )  # fmt: skip
+
+
+def suspicion(removed=0.2, low=0.15, rule_accuracy=0.7):
+    interval = Interval(removed, low, removed + 0.05)
+    return Suspicion("same as the last play", rule_accuracy, interval, ["a", "b"])
 
 
 def scores(right=0.75, error=0.01):
@@ -23,9 +29,9 @@ def scores(right=0.75, error=0.01):
     }
 
 
-def verdict(accuracy, log_loss, slices=None, **changed):
+def verdict(accuracy, log_loss, slices=None, suspicion=suspicion(), **changed):
     comparison = Comparison(accuracy, log_loss, slices or {}, 15000)
-    return decide(scores(**changed), comparison, PARAMS, carriers=["a", "b"])
+    return decide(scores(**changed), comparison, PARAMS, suspicion=suspicion)
 
 
 @pytest.mark.parametrize(
@@ -56,20 +62,37 @@ def test_a_slice_that_loses_too_much_refuses_if_it_is_large():
 
 
 def test_a_bad_calibration_refuses_even_the_first():
-    got = decide(scores(error=0.06), None, PARAMS, carriers=[])
+    got = decide(scores(error=0.06), None, PARAMS, suspicion=suspicion())
     assert not got.passed
     assert "promote.max_ece, 0.05, but is 0.0600" in got.reason
-    assert decide(scores(error=0.05), None, PARAMS, carriers=[]).passed
+    assert decide(scores(error=0.05), None, PARAMS, suspicion=suspicion()).passed
 
 
 def test_too_good_to_be_true_is_refused_and_names_what_carries_it():
-    got = verdict(HIGHER, LOWER, right=0.86)
+    got = verdict(HIGHER, LOWER, suspicion=suspicion(0.5, 0.41), right=0.85)
     assert not got.passed
-    assert "promote.too_good, 0.85, but is 0.8600" in got.reason
+    assert "at most promote.too_good_share, 0.4, of the errors of the best rule" in got.reason
+    assert "(same as the last play, accuracy 0.7000)" in got.reason
+    assert "with accuracy 0.8500, removes 0.5000 (0.4100..0.5500)" in got.reason
     assert "comes from a, b" in got.reason
-    assert verdict(HIGHER, LOWER, right=0.85).passed
+
+
+def test_what_other_sessions_could_have_given_is_not_too_good():
+    assert verdict(HIGHER, LOWER, suspicion=suspicion(0.5, 0.4)).passed
+
+
+def test_a_rule_without_errors_leaves_none_to_remove():
+    nothing = Suspicion("majority", 1.0, Interval(NAN, NAN, NAN), ["a"])
+    assert verdict(HIGHER, LOWER, suspicion=nothing).passed
+
+
+def test_a_good_model_of_a_listener_who_hardly_skips_is_not_too_good():
+    """The majority is right in 0.92 of plays: far above what any rule reaches elsewhere."""
+    assert verdict(HIGHER, LOWER, suspicion=suspicion(0.25, 0.1, 0.92), right=0.94).passed
+    leak = suspicion(0.7, 0.55, 0.92)
+    assert not verdict(HIGHER, LOWER, suspicion=leak, right=0.976).passed
 
 
 def test_every_fault_is_told():
-    got = verdict(LOWER, HIGHER, right=0.9, error=0.1)
+    got = verdict(LOWER, HIGHER, suspicion=suspicion(0.6, 0.5), right=0.9, error=0.1)
     assert len(got.reasons) == 3

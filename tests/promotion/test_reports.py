@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from judgements import RESULT, SCORE, judgement
+from judgements import RESULT, SCORE, WHO, WITHOUT_LISTENERS, judgement
 from matplotlib import pyplot
 
 from skipcast.artifacts import Candidate, Champion
@@ -29,7 +29,7 @@ def test_a_promotion_names_candidate_decision_and_champion():
 def test_metrics_hold_the_search_on_validation_and_the_rest_on_test():
     made = metrics()
     assert made.validation["lightgbm"].accuracy == RESULT.candidate.accuracy
-    assert set(made.test) == {"candidate", "lightgbm", *BASELINES}
+    assert set(made.test) == {"candidate", "lightgbm", *WITHOUT_LISTENERS}
     assert made.test["candidate"]["auc"] == made.test["lightgbm"]["auc"] == SCORE.value
 
 
@@ -48,6 +48,11 @@ def test_metrics_have_the_champion_before_where_it_was_scored(champion, roles):
     assert list(made.test_low) == list(made.test_high) == roles
 
 
+def test_metrics_have_the_baselines_that_the_data_have():
+    made = reports.metrics(judgement(listeners=True), RESULT)
+    assert set(made.test) == {"candidate", "lightgbm", *BASELINES}
+
+
 def test_a_baseline_without_probabilities_has_its_accuracy_alone():
     assert list(metrics().test["repeat_last"]) == ["accuracy"]
 
@@ -63,6 +68,20 @@ def test_the_evaluation_counts_plays_and_sessions_and_knows_no_champion():
     evaluation = reports.evaluation(judgement())
     assert (evaluation["plays"], evaluation["sessions"]) == (4, 2)
     assert evaluation["difference"] is None
+
+
+def test_the_evaluation_has_the_scores_of_each_listener():
+    (scores,) = reports.evaluation(judgement(listeners=True))["listeners"].values()
+    assert (scores["plays"], scores["sessions"], scores["best_rule"]) == (4, 2, "track_last")
+    assert scores["skip_rate"] == {"value": 0.5, "low": 0.4, "high": 0.6}
+    assert reports.evaluation(judgement())["listeners"] == {}
+
+
+def test_the_listeners_are_a_table(tmp_path):
+    reports.write(tmp_path, {}, judgement(listeners=True), card="# card\n")
+    (row,) = pd.read_csv(tmp_path / "curves/listeners.csv").to_dict("records")
+    assert (row["listener"], row["plays"], row["best_rule"]) == (WHO, 4, "track_last")
+    assert (row["accuracy"], row["accuracy_low"], row["rule_accuracy_high"]) == (0.75, 0.7, 0.8)
 
 
 def test_writes_card_numbers_curves_and_figures(tmp_path):

@@ -1,5 +1,6 @@
 """Promotions on a real MLflow store, with models that are scored in processes of their own."""
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,10 @@ from skipcast.artifacts import (
     TableFingerprint,
 )
 from skipcast.errors import SkipcastError
+from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.scores import HeldOut, scores
 from skipcast.features.build import build_features
+from skipcast.features.table import feature_columns, feature_table
 from skipcast.models.families import FAMILIES
 from skipcast.params import read_params
 from skipcast.processes import ProcessKilledError
@@ -222,7 +225,8 @@ def test_the_candidates_scores_are_those_of_the_test_sessions_alone(first, plays
 
 def test_baselines_and_families_are_scored_beside_the_candidate(first):
     assert set(first.judgement.scores) == {
-        "majority", "repeat_last", "last_outcome", "recipe", "logistic", "lightgbm", "candidate"
+        "majority", "repeat_last", "last_outcome", "start_rate", "recipe",
+        "logistic", "lightgbm", "candidate",
     }  # fmt: skip
 
 
@@ -391,22 +395,74 @@ def test_a_candidate_that_is_not_in_the_store_is_told(judge_plays, families):
         judge_plays()
 
 
+LEAK = "context_switch"  # a column of the start, which no rule reads
+
+
 @pytest.fixture(scope="module")
-def too_good(promote, params):
-    """A candidate whose accuracy is above `promote.too_good`, in a registry of its own."""
-    strict = params.promote.model_copy(update={"model": "strict", "too_good": 0.6})
-    return promote("lightgbm", params.model_copy(update={"promote": strict}))
+def leaking(plays, track_table, raw_plays, params, tracking):
+    """What promotes a model of plays whose start knows their end, in most of them.
+
+    It takes the plays, raw and with counts, whose outcomes may be others, and the name of the
+    registered model.
+    """
+    assert tracking
+
+    def run(outcomes, name):
+        rng = np.random.default_rng(0)
+        told = np.where(rng.random(len(plays)) < 0.95, outcomes, ~outcomes).astype(np.int64)
+        known, raw = (p.assign(**{TARGET: outcomes, LEAK: told}) for p in (plays, raw_plays))
+        table = feature_table(known, "started")
+        matrix = table[feature_columns(table)].to_numpy()
+        model = fit("lightgbm", matrix, outcomes, num_leaves=4)
+        info = log(model, track_table, family="lightgbm")
+        best = BestOfFamily(
+            run_id=info.run_id, accuracy=0.7, log_loss=0.5, model_uri=info.model_uri
+        )
+        result = SearchResult(run_id="parent", families={"lightgbm": best}, best="lightgbm")
+        return judge(raw, table, result, params, Registry(name))
+
+    return run
 
 
-def test_a_candidate_that_is_too_good_is_refused_with_what_may_leak(too_good):
-    assert too_good.entry.decision == "refused"
-    assert "probably a feature knows how the play ended" in too_good.entry.reason
-    assert "started_by" in too_good.entry.reason
+@pytest.fixture(scope="module")
+def too_good(leaking, plays):
+    """The judgement on a model that has learned from a leak."""
+    return leaking(plays[TARGET].to_numpy(), "leak")
 
 
-def test_a_candidate_that_is_too_good_makes_no_champion(too_good):
-    assert too_good.champion is None
-    assert too_good.promotion.champion == Champion(family=None, version=None)
+def test_a_candidate_with_a_leak_is_refused_with_what_may_leak(too_good):
+    verdict = too_good.verdict
+    assert not verdict.passed
+    assert "probably a feature knows how the play ended" in verdict.reason
+    assert f"comes from {LEAK}" in verdict.reason
+
+
+def test_the_refusal_names_the_best_rule_and_its_accuracy(too_good):
+    simple = [n for n in too_good.answers.baselines if BASELINES[n].kind != "model"]
+    best = max(simple, key=lambda n: too_good.scores[n]["accuracy"].value)
+    accuracy = too_good.scores[best]["accuracy"].value
+    assert f"({BASELINES[best].label}, accuracy {accuracy:.4f})" in too_good.verdict.reason
+
+
+@pytest.fixture(scope="module")
+def hardly_skips(plays):
+    """Outcomes of which 1 in 12 is a skip."""
+    return plays[TARGET].to_numpy() & (np.random.default_rng(1).random(len(plays)) < 1 / 6)
+
+
+def test_a_leak_is_seen_where_hardly_a_play_is_skipped(leaking, hardly_skips):
+    judgement = leaking(hardly_skips, "hardly")
+    assert judgement.scores["majority"]["accuracy"].value > 0.88
+    assert "probably a feature knows" in judgement.verdict.reason
+
+
+def test_a_candidate_that_is_too_good_makes_no_champion(promote, params):
+    """The limit is so low that any model is above it."""
+    strict = params.promote.model_copy(update={"model": "strict", "too_good_share": 1e-9})
+    step = promote("lightgbm", params.model_copy(update={"promote": strict}))
+    assert step.entry.decision == "refused"
+    assert step.champion is None
+    assert step.promotion.champion == Champion(family=None, version=None)
 
 
 @pytest.fixture
@@ -435,6 +491,17 @@ def test_few_test_sessions_are_told_before_anything_is_scored(
 ):
     with pytest.raises(SkipcastError, match=r"test sessions must be 30 or more.* fetch.rows"):
         judge_plays(raw_plays[few], features[few.to_numpy()])
+
+
+def test_as_many_more_plays_as_the_message_tells_are_enough(
+    judge_plays, raw_plays, features, few
+):
+    with pytest.raises(SkipcastError) as told:
+        judge_plays(raw_plays[few], features[few.to_numpy()])
+    more = int(re.search(r"About ([\d,]+) more plays", str(told.value))[1].replace(",", ""))
+    enough = raw_plays["session_id"] <= raw_plays["session_id"].iloc[few.sum() + more]
+    assert enough.sum() < len(raw_plays)
+    assert judge_plays(raw_plays[enough], features[enough.to_numpy()]).scores
 
 
 def test_plays_with_one_outcome_are_told_before_anything_is_scored(judge_plays, raw_plays):

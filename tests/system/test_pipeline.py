@@ -66,7 +66,7 @@ def plays(clone) -> pd.DataFrame:
     return pd.read_parquet(clone.folder / "data/plays.parquet")
 
 
-BASELINES = {"majority", "repeat_last", "last_outcome", "recipe"}
+BASELINES = {"majority", "repeat_last", "last_outcome", "start_rate", "recipe"}
 FAMILIES = {"logistic", "lightgbm", "xgboost"}
 
 

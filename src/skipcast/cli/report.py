@@ -98,8 +98,9 @@ def _accuracy_table(metrics: Metrics, promotion: Promotion, note: str) -> Table:
     if "champion" in metrics.test and refused:
         name = f"champion: {champion.family}, version {champion.version}"
         _add_row(table, name, "test", metrics.test["champion"], _ends(metrics, "champion"))
-    for baseline, text in BASELINES.items():
-        _add_row(table, text, "test", metrics.test[baseline])
+    for name, baseline in BASELINES.items():
+        if name in metrics.test:
+            _add_row(table, baseline.label, "test", metrics.test[name])
     if note:
         table.add_section()
         for name, scores in limits().items():

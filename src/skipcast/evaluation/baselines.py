@@ -1,8 +1,12 @@
-"""What models are measured against: two rules, a table of rates, and the source article's recipe.
+"""What models are measured against: rules, tables of rates, and the source article's recipe.
 
 The article predicts a skip by LightGBM with its defaults and 100 rounds. Its features are the
 outcome of the play before, the features of that track and of the present one, and the position.
 """
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,23 +14,130 @@ import pandas as pd
 from skipcast.arrays import Bools, Floats, Labels
 from skipcast.features.build import build_features, targets
 from skipcast.models.lightgbm import fixed_params
-from skipcast.schema import TARGET, THRESHOLD, TRACK_INPUTS, Group, HorizonName
+from skipcast.schema import (
+    HORIZONS,
+    REASON_START,
+    TARGET,
+    THRESHOLD,
+    TRACK_INPUTS,
+    Group,
+    HorizonName,
+)
 
-BASELINES = {
-    "majority": "majority",
-    "repeat_last": "same as the last play",
-    "last_outcome": "rate by the last outcome",
-    "recipe": "the article's recipe",
-}
-RULES = ("majority", "repeat_last")  # the baselines that answer 0 or 1 and not a probability
-
+TRACK_LAST = "listener_track_last_skipped"
 RECIPE_GROUPS: tuple[Group, ...] = ("track", "context", "outcomes", "previous_track")
 RECIPE = ("previous_skipped", *TRACK_INPUTS, *(f"previous_{x}" for x in TRACK_INPUTS), "position")
 ROUNDS = 100
 
 
+@dataclass(frozen=True)
+class Part:
+    """The plays of a part, training or test, as baselines see them.
+
+    Attributes:
+        plays: raw plays.
+        features: of the recipe, a row for each play.
+        skipped: whether each play was skipped.
+        last: whether the last play of the session that has an outcome was skipped, 0 or 1; NaN
+            where there is none.
+    """
+
+    plays: pd.DataFrame
+    features: pd.DataFrame
+    skipped: Bools
+    last: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A row of the table: how a baseline predicts, and which data have it.
+
+    Attributes:
+        name: the key in files, in MLflow and in code.
+        label: how tables and texts name it.
+        kind: a rule answers 0 or 1, a rate looks a probability up, a model is learned.
+        predict: `(train, test)` -> the probability of a skip of each test play, 0..1.
+        reads: columns of the present play; data whose horizon does not know them, or that hold
+            nothing in them, do not have the baseline.
+    """
+
+    name: str
+    label: str
+    kind: Literal["rule", "rate", "model"]
+    predict: Callable[[Part, Part], Floats]
+    reads: tuple[str, ...] = ()
+
+    def is_of(self, plays: pd.DataFrame, horizon: HorizonName) -> bool:
+        """Tell whether these plays have the baseline at this horizon."""
+        known = HORIZONS[horizon].known
+        return all(n in known and n in plays and plays[n].notna().any() for n in self.reads)
+
+
+BASELINES: Mapping[str, Baseline] = {
+    baseline.name: baseline
+    for baseline in (
+        Baseline(
+            name="majority",
+            label="majority",
+            kind="rule",
+            predict=lambda train, test: majority(train.skipped, len(test.skipped)),
+        ),
+        Baseline(
+            name="repeat_last",
+            label="same as the last play",
+            kind="rule",
+            predict=lambda train, test: repeat_last(train.skipped, test.last),
+        ),
+        Baseline(
+            name="track_last",
+            label="same outcome as this track's last time",
+            kind="rule",
+            predict=lambda train, test: track_last(
+                test.plays[TRACK_LAST], repeat_last(train.skipped, test.last)
+            ),
+            reads=(TRACK_LAST,),
+        ),
+        Baseline(
+            name="last_outcome",
+            label="rate by the last outcome",
+            kind="rate",
+            predict=lambda train, test: last_outcome(train.skipped, train.last, test.last),
+        ),
+        Baseline(
+            name="start_rate",
+            label="rate by reason_start",
+            kind="rate",
+            predict=lambda train, test: rate_by(
+                train.skipped, train.plays[REASON_START], test.plays[REASON_START]
+            ),
+            reads=(REASON_START,),
+        ),
+        Baseline(
+            name="recipe",
+            label="the article's recipe",
+            kind="model",
+            predict=lambda train, test: recipe(train.features, train.skipped, test.features),
+        ),
+    )
+}
+"""By name, in the order of files and tables."""
+
+
+def best_rule(accuracy: Mapping[str, float]) -> str:
+    """Return the most accurate baseline that is not learned, the first among equals.
+
+    Args:
+        accuracy: by the name of the baseline, all that the data have; other names do not count.
+
+    >>> best_rule({"candidate": 0.9, "recipe": 0.8, "repeat_last": 0.7, "majority": 0.6})
+    'repeat_last'
+    """
+    simple = (n for n, b in BASELINES.items() if b.kind != "model" and n in accuracy)
+    return max(simple, key=lambda name: accuracy[name])
+
+
 def baselines(plays: pd.DataFrame, parts: Labels, horizon: HorizonName) -> dict[str, Floats]:
-    """Fit each of `BASELINES` on the training plays, and predict the test plays.
+    """Fit the baselines that the data have on the training plays, and predict the test plays.
 
     Args:
         plays: raw plays with their track features, in order of session and position.
@@ -35,19 +146,21 @@ def baselines(plays: pd.DataFrame, parts: Labels, horizon: HorizonName) -> dict[
             have no outcome are left out.
 
     Returns:
-        By baseline, the probability of a skip of each test play, 0..1; of `RULES` 0 or 1.
+        By baseline, the probability of a skip of each test play, 0..1; of a rule 0 or 1.
     """
     rows = targets(plays, horizon)
-    features = build_features(plays, horizon, RECIPE_GROUPS)[rows]
-    train, test = (parts[rows] == part for part in ("train", "test"))
-    skipped = plays.loc[rows, TARGET].to_numpy(dtype=bool)
-    previous = features["previous_skipped"].to_numpy(np.float64)
-    return {
-        "majority": majority(skipped[train], int(test.sum())),
-        "repeat_last": repeat_last(skipped[train], previous[test]),
-        "last_outcome": last_outcome(skipped[train], previous[train], previous[test]),
-        "recipe": recipe(features[train], skipped[train], features[test]),
-    }
+    features = build_features(plays, horizon, RECIPE_GROUPS)
+    train, test = (
+        Part(
+            plays[own],
+            features[own],
+            plays.loc[own, TARGET].to_numpy(dtype=bool),
+            features.loc[own, "previous_skipped"].to_numpy(np.float64),
+        )
+        for own in (rows & (parts == part) for part in ("train", "test"))
+    )
+    chosen = {n: b for n, b in BASELINES.items() if b.is_of(plays, horizon)}
+    return {name: baseline.predict(train, test) for name, baseline in chosen.items()}
 
 
 def majority(train: Bools, plays: int) -> Floats:
@@ -77,6 +190,22 @@ def repeat_last(train: Bools, previous: Floats) -> Floats:
     return np.where(np.isnan(previous), float(train.mean() >= THRESHOLD), previous)
 
 
+def track_last(last_time: pd.Series, otherwise: Floats) -> Floats:
+    """Predict the outcome of the listener's last play of the track, in an earlier session: 0 or 1.
+
+    Args:
+        last_time: that outcome of each play to predict; missing where it was never played.
+        otherwise: the prediction there.
+
+    >>> track_last(pd.Series([True, None]), np.array([0.0, 0.0]))
+    array([1., 0.])
+    """
+    known = last_time.notna().to_numpy()
+    result = otherwise.copy()
+    result[known] = last_time[known].astype(np.float64)
+    return result
+
+
 def last_outcome(train: Bools, train_previous: Floats, previous: Floats) -> Floats:
     """Predict the share skipped, 0..1, of the training plays with the same last outcome.
 
@@ -89,17 +218,24 @@ def last_outcome(train: Bools, train_previous: Floats, previous: Floats) -> Floa
     >>> last_outcome(np.array([True, False]), np.array([1.0, 1.0]), np.array([1.0, 0.0]))
     array([0.5, 0.5])
     """
-    probability = np.full(len(previous), train.mean())
-    for value in (0.0, 1.0, np.nan):
-        train_rows, rows = (_equals(x, value) for x in (train_previous, previous))
-        if train_rows.any():
-            probability[rows] = train[train_rows].mean()
-    return probability
+    keys = (pd.Series(outcomes).fillna(-1) for outcomes in (train_previous, previous))
+    return rate_by(train, *keys)
 
 
-def _equals(outcomes: Floats, value: float) -> Bools:
-    """Return which outcomes are `value`, where NaN equals NaN."""
-    return np.isnan(outcomes) if np.isnan(value) else outcomes == value
+def rate_by(train: Bools, train_keys: pd.Series, keys: pd.Series) -> Floats:
+    """Predict the share skipped, 0..1, of the training plays with the same key.
+
+    Args:
+        train: whether each training play was skipped.
+        train_keys: the key of each of them.
+        keys: of the plays to predict; one that is missing or not in `train_keys` gets the share of
+            all training plays.
+
+    >>> rate_by(np.array([True, False]), pd.Series(["a", "b"]), pd.Series(["a", "c", None]))
+    array([1. , 0.5, 0.5])
+    """
+    rates = pd.Series(train, dtype=np.float64).groupby(train_keys.to_numpy()).mean()
+    return np.asarray(keys.map(rates).fillna(train.mean()), np.float64)
 
 
 def recipe(train: pd.DataFrame, skipped: Bools, test: pd.DataFrame) -> Floats:

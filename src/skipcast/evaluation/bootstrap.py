@@ -4,6 +4,7 @@ The samples are drawn once: how often each of them holds each session. Every sco
 then a matrix product with the same numbers, so that differences between models are paired.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -171,21 +172,29 @@ def paired_difference(
     return excess.value, excess.low, excess.high
 
 
-def check_enough(skipped: Bools, sessions: int) -> None:
+def check_enough(
+    skipped: Bools, sessions: int, *, all_plays: int, all_sessions: int, share: float
+) -> None:
     """Check that the test plays suffice to judge a model.
 
     Args:
         skipped: whether each play was skipped.
         sessions: the number of their sessions.
+        all_plays: the number of plays of all parts.
+        all_sessions: the number of their sessions.
+        share: of the sessions that are to test, 0..1.
 
     Raises:
-        SkipcastError: there are fewer sessions than the intervals need, or all plays have one
-            outcome.
+        SkipcastError: there are fewer sessions than the intervals need, the message tells about
+            how many more plays would give as many; or all plays have one outcome.
     """
     if sessions < FEWEST_SESSIONS:
+        more = more_plays(FEWEST_SESSIONS - sessions, all_plays / all_sessions, share)
         raise SkipcastError(
             f"The test sessions must be {FEWEST_SESSIONS} or more, as the intervals need, but "
-            f"there are {sessions}. Raise fetch.rows, or split.test."
+            f"there are {sessions}, of {all_sessions:,} sessions with {all_plays:,} plays. About "
+            f"{more:,} more plays give as many: raise fetch.rows, or fetch an export that is as "
+            f"much newer. Or raise split.test, which is {share}."
         )
     if skipped.all() or not skipped.any():
         raise SkipcastError(
@@ -193,3 +202,19 @@ def check_enough(skipped: Bools, sessions: int) -> None:
             f"{len(skipped)} {'skipped' if skipped.all() else 'not skipped'}. Raise fetch.rows, or "
             "look at skip_2 in the source."
         )
+
+
+def more_plays(sessions: int, plays_per_session: float, share: float) -> int:
+    """Return how many more plays most likely bring so many more test sessions; two digits.
+
+    Args:
+        sessions: 1 or more.
+        plays_per_session: above 0.
+        share: of the sessions that are to test, 0..1.
+
+    >>> more_plays(9, 10, 0.15)
+    800
+    """
+    plays = (sessions + math.sqrt(sessions)) / share * plays_per_session  # chance may give fewer
+    digits = int(10 ** max(math.floor(math.log10(plays)) - 1, 0))
+    return math.ceil(plays / digits) * digits

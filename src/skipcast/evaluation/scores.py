@@ -1,5 +1,6 @@
 """Models on the test plays: scores with intervals, overall and in slices, and differences."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,8 +12,18 @@ from skipcast.evaluation.bootstrap import Interval, Resamples
 from skipcast.evaluation.metrics import METRICS, RANKING, is_right, log_losses
 from skipcast.schema import HORIZONS, SHUFFLE, TARGET, HorizonName
 
-POSITION_SLICES = {"1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11-20": (11, 20)}
-COLUMN_SLICES = {"context_type": "context_type", "premium": "premium", "shuffle": SHUFFLE}
+LAST_POSITION = 20  # of what is shown position by position: the dataset's longest sessions end there
+POSITION_SLICES = {
+    "1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11-20": (11, LAST_POSITION),
+    "21+": (LAST_POSITION + 1, math.inf),
+}  # fmt: skip
+LISTENER = "listener"
+COLUMN_SLICES = {
+    "context_type": "context_type",
+    "premium": "premium",
+    "shuffle": SHUFFLE,
+    LISTENER: "listener_id",
+}
 
 Scores = dict[str, Interval]
 """By the name of the metric."""
@@ -62,14 +73,16 @@ class HeldOut:
 
 
 def slices_of(plays: pd.DataFrame) -> dict[str, dict[str, Bools]]:
-    """Return which plays are in each slice: by position, context, subscription and shuffle.
+    """Return which plays are in each slice: by position, context, subscription, shuffle, listener.
 
-    Slices without any play are left out.
+    A play is in no slice of a kind that it has no value of. Slices and kinds without any play are
+    left out.
 
-    >>> plays = pd.DataFrame({"session_position": [1, 4], "context_type": "radio",
-    ...     "premium": [True, False], "hist_user_behavior_is_shuffle": False})
-    >>> slices_of(plays)["position"]["3-5"].tolist()
-    [False, True]
+    >>> plays = pd.DataFrame({"session_position": [1, 4], "context_type": None,
+    ...     "premium": [True, False], "hist_user_behavior_is_shuffle": False, "listener_id": None})
+    >>> slices = slices_of(plays)
+    >>> list(slices), slices["position"]["3-5"].tolist()
+    (['position', 'premium', 'shuffle'], [False, True])
     """
     at = plays["session_position"].to_numpy()
     by_position = {
@@ -77,9 +90,17 @@ def slices_of(plays: pd.DataFrame) -> dict[str, dict[str, Bools]]:
     }
     result = {"position": {name: rows for name, rows in by_position.items() if rows.any()}}
     for kind, column in COLUMN_SLICES.items():
-        values = plays[column].astype(str).str.lower().to_numpy()
-        result[kind] = {str(value): values == value for value in sorted(set(values))}
+        values = plays[column]
+        known = values.notna().to_numpy()
+        if known.any():
+            codes, found = pd.factorize(values, sort=True)
+            result[kind] = {_text(value): codes == code for code, value in enumerate(found)}
     return result
+
+
+def _text(value: object) -> str:
+    """Return how a slice is named after a value; flags with nulls among them are numbers."""
+    return value if isinstance(value, str) else str(bool(value)).lower()
 
 
 def scores(test: HeldOut, probability: Floats) -> Scores:
@@ -128,11 +149,12 @@ def slice_scores(test: HeldOut, probability: Floats) -> Slices:
 
 
 def accuracy_by_position(test: HeldOut, probability: Floats) -> dict[int, Interval]:
-    """Return the accuracy of the plays at each position that the test plays have, 0..1."""
+    """Return the accuracy, 0..1, at each position that the test plays have up to `LAST_POSITION`."""
     right = is_right(test.skipped, probability)
     return {
         int(position): test.resamples.mean(right, test.positions == position)
         for position in np.unique(test.positions)
+        if position <= LAST_POSITION
     }
 
 
@@ -151,6 +173,21 @@ class Comparison:
     log_loss: Interval
     slices: Mapping[str, tuple[int, Interval]]
     plays: int
+
+
+def errors_removed(test: HeldOut, candidate: Floats, rule: Floats) -> Interval:
+    """Return the share of a rule's errors that a model does not make, below 0 if it makes more.
+
+    Args:
+        test: the plays.
+        candidate: the model's probabilities.
+        rule: the rule's probabilities, or answers of 0 or 1; of one without errors, NaN comes back.
+    """
+    wrong = np.column_stack([1 - is_right(test.skipped, each) for each in (candidate, rule)])
+    sums = np.vstack([wrong.sum(axis=0), test.resamples.sums(wrong)])
+    sums[sums[:, 1] == 0] = np.nan  # a sample may hold no error of the rule
+    value, *estimates = 1 - sums[:, 0] / sums[:, 1]
+    return Interval.of(value, np.array(estimates))
 
 
 def compare(test: HeldOut, candidate: Floats, champion: Floats) -> Comparison:

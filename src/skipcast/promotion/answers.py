@@ -38,7 +38,8 @@ class Answers:
     candidate: Floats  # probabilities, from the served model
     champion: Floats | None  # the same; NaN where it predicts none, None where there is none
     unfit: str | None  # why the champion could not answer; None where it did or there is none
-    others: dict[str, Floats]  # baselines, then families
+    baselines: dict[str, Floats]  # those that the data have
+    families: dict[Family, Floats]  # the best of each
     explained: dict[Family, Explained]  # the candidate, and the best booster
 
 
@@ -59,12 +60,12 @@ def ask(
     parts = split_sessions(plays, params.split)
     _check_same_plays(plays[counts], features)
     raw, to_predict = plays[parts == "test"], counts[parts == "test"]
-    check_enough(raw.loc[to_predict, TARGET].to_numpy(dtype=bool), raw["session_id"].nunique())
+    _check_enough(plays, raw[to_predict], params.split.test)
     with ThreadPoolExecutor(2) as pool:
         # These are processes of their own; meanwhile this one fits and asks the others.
         candidate = pool.submit(score, result.candidate.model_uri, raw)
         champion = pool.submit(score, rival, raw) if rival else None
-        others = baselines(plays, parts, params.features.horizon)
+        simple = baselines(plays, parts, params.features.horizon)
         families, explained = _ask_families(features, parts[counts], result, params.promote.seed)
         rivals, unfit = _answer(champion)
         return Answers(
@@ -72,9 +73,20 @@ def ask(
             candidate=_whole(candidate.result()[to_predict]),
             champion=None if rivals is None else rivals[to_predict],
             unfit=unfit,
-            others=others | families,
+            baselines=simple,
+            families=families,
             explained=explained,
         )
+
+
+def _check_enough(plays: pd.DataFrame, test: pd.DataFrame, share: float) -> None:
+    check_enough(
+        test[TARGET].to_numpy(dtype=bool),
+        test["session_id"].nunique(),
+        all_plays=len(plays),
+        all_sessions=plays["session_id"].nunique(),
+        share=share,
+    )
 
 
 def _check_same_plays(plays: pd.DataFrame, features: pd.DataFrame) -> None:
@@ -112,7 +124,7 @@ def _answer(champion: "Future[Floats] | None") -> tuple[Floats | None, str | Non
 
 def _ask_families(
     features: pd.DataFrame, parts: Labels, result: SearchResult, seed: int
-) -> tuple[dict[str, Floats], dict[Family, Explained]]:
+) -> tuple[dict[Family, Floats], dict[Family, Explained]]:
     """Ask the best model of each family; explain the candidate and the best booster."""
     names = tuple(feature_columns(features))
     matrix: Matrix = features.loc[parts == "test", list(names)].to_numpy(np.float32)
@@ -122,7 +134,7 @@ def _ask_families(
     explained = {
         f: explain(f, models[f], matrix, names, seed=seed) for f in models if f in to_explain
     }
-    return {str(family): answer for family, answer in answers.items()}, explained
+    return answers, explained
 
 
 def _best_booster(result: SearchResult) -> list[Family]:

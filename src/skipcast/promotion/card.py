@@ -13,6 +13,7 @@ from skipcast.artifacts import LoadReceipt, SearchResult
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.metrics import METRICS
+from skipcast.evaluation.scores import LISTENER
 from skipcast.features.build import GROUPS, feature_set
 from skipcast.features.dictionary import markdown_table
 from skipcast.params import Params, Split
@@ -59,6 +60,7 @@ class Context:
     limits: Limits
     results: Rows
     slices: Rows
+    listeners: Rows
     importance: Rows
     test_sessions: int
     test_plays: int
@@ -108,6 +110,7 @@ def _context(judgement: Judgement, params: Params, about: About) -> Context:
         limits=limits(),
         results=_results(judgement, list(labels)),
         slices=_slices(judgement),
+        listeners=_listeners(judgement),
         importance=_importance(judgement),
         test_sessions=test["session_id"].nunique(),
         test_plays=len(test),
@@ -132,7 +135,8 @@ def _groups(params: Params, receipt: LoadReceipt) -> Rows:
 
 
 def _results(judgement: Judgement, scores: list[str]) -> Rows:
-    names = {**BASELINES, "candidate": f"**this model ({judgement.family})**"}
+    names = {name: BASELINES[name].label for name in judgement.answers.baselines}
+    names |= {"candidate": f"**this model ({judgement.family})**"}
     if "champion" in judgement.scores:
         names["champion"] = f"champion before, version {judgement.champion}"
     return [
@@ -145,9 +149,19 @@ def _cell(interval: Interval | None) -> str:
     return "" if interval is None else interval_text(interval)
 
 
+def _listeners(judgement: Judgement) -> Rows:
+    return [
+        [f"`{id_}`", str(own.plays), interval_text(own.skip_rate), interval_text(own.accuracy),
+         interval_text(own.log_loss), interval_text(own.rule_accuracy),
+         BASELINES[own.best_rule].label]
+        for id_, own in judgement.listeners.items()
+    ]  # fmt: skip
+
+
 def _slices(judgement: Judgement) -> Rows:
     rows = []
-    for kind, values in judgement.slices["candidate"].items():
+    kinds = judgement.slices["candidate"].items()
+    for kind, values in ((kind, values) for kind, values in kinds if kind != LISTENER):
         for value, scores in values.items():
             last = judgement.slices["repeat_last"][kind][value]["accuracy"].value
             rows.append(

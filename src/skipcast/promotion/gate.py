@@ -25,8 +25,25 @@ class Verdict:
         return "; ".join(self.reasons)
 
 
+@dataclass(frozen=True)
+class Suspicion:
+    """What tells a probable leak, and what to look at.
+
+    Attributes:
+        rule: the best rule on the test plays, as texts name it.
+        rule_accuracy: its accuracy, 0..1.
+        removed: the share of its errors that the candidate does not make; NaN if it makes none.
+        carriers: the features that move the candidate's predictions most.
+    """
+
+    rule: str
+    rule_accuracy: float
+    removed: Interval
+    carriers: Sequence[str]
+
+
 def decide(
-    scores: Scores, comparison: Comparison | None, params: Promote, *, carriers: Sequence[str]
+    scores: Scores, comparison: Comparison | None, params: Promote, *, suspicion: Suspicion
 ) -> Verdict:
     """Decide whether the candidate may become champion.
 
@@ -34,10 +51,9 @@ def decide(
         scores: of the candidate on the test sessions.
         comparison: with the champion on the same plays; None where there is none to compare with.
         params: the limits.
-        carriers: the features that move the candidate's predictions most, for the message about a
-            probable leak.
+        suspicion: how far the candidate is from what rules can do.
     """
-    faults = _absolute_faults(scores, params, carriers)
+    faults = _absolute_faults(scores, params, suspicion)
     if comparison is None:
         return Verdict(not faults, tuple(faults) or ("there is no champion to compare with",))
     gains, reason = _better(comparison, params)
@@ -47,15 +63,18 @@ def decide(
     return Verdict(not faults, tuple(faults) or (reason,))
 
 
-def _absolute_faults(scores: Scores, params: Promote, carriers: Sequence[str]) -> list[str]:
+def _absolute_faults(scores: Scores, params: Promote, suspicion: Suspicion) -> list[str]:
     """Return what is wrong with the candidate whatever the champion is."""
     faults = []
     accuracy, error = scores["accuracy"].value, scores["calibration_error"].value
-    if accuracy > params.too_good:
+    if suspicion.removed.low > params.too_good_share:
         faults.append(
-            f"accuracy must be at most promote.too_good, {params.too_good}, but is "
-            f"{accuracy:.4f}: probably a feature knows how the play ended. Most of the prediction "
-            f"comes from {', '.join(carriers)}. Look at how these are made"
+            "the candidate must remove at most promote.too_good_share, "
+            f"{params.too_good_share}, of the errors of the best rule ({suspicion.rule}, accuracy "
+            f"{suspicion.rule_accuracy:.4f}) but, with accuracy {accuracy:.4f}, removes "
+            f"{interval_text(suspicion.removed)}: probably a feature knows how the play ended. "
+            f"Most of the prediction comes from {', '.join(suspicion.carriers)}. Look at how these "
+            "are made"
         )
     if error > params.max_ece:
         faults.append(

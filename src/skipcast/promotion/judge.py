@@ -11,7 +11,7 @@ import pandas as pd
 
 from skipcast.artifacts import SearchResult
 from skipcast.errors import SkipcastError
-from skipcast.evaluation.baselines import BASELINES, RULES
+from skipcast.evaluation.baselines import BASELINES, best_rule
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.scores import (
     Comparison,
@@ -20,6 +20,7 @@ from skipcast.evaluation.scores import (
     Slices,
     accuracy_by_position,
     compare,
+    errors_removed,
     rule_scores,
     scores,
     slice_scores,
@@ -27,7 +28,8 @@ from skipcast.evaluation.scores import (
 from skipcast.models.families import Family
 from skipcast.params import Params
 from skipcast.promotion.answers import Answers, ask
-from skipcast.promotion.gate import Verdict, decide
+from skipcast.promotion.gate import Suspicion, Verdict, decide
+from skipcast.promotion.listeners import ListenerScores, by_listener
 from skipcast.promotion.registry import Registry
 
 CARRIERS = 5  # features named where a leak is probable
@@ -44,6 +46,7 @@ class Judgement:
     scores: dict[str, Scores]  # baselines, families, "candidate" and, where it answers, "champion"
     slices: dict[str, Slices]  # baselines and "candidate"
     plays_in: dict[str, dict[str, int]]  # each slice
+    listeners: dict[str, ListenerScores]  # by id
     positions: dict[str, dict[int, Interval]]  # accuracy; as slices
     comparison: Comparison | None  # with the champion; None where it did not answer
     verdict: Verdict
@@ -83,12 +86,23 @@ def judge(
     test = _held_out(answers, params)
     scores_of = _scores(test, answers)
     comparison = _compared(test, answers)
-    carriers = answers.explained[result.best].top(CARRIERS)
-    verdict = decide(scores_of["candidate"], comparison, params.promote, carriers=carriers)
+    suspicion = _suspicion(test, answers, scores_of, result.best)
+    verdict = decide(scores_of["candidate"], comparison, params.promote, suspicion=suspicion)
     return Judgement(
         result.best, champion, kept, answers, scores_of, **_details(test, answers),
         comparison=comparison, verdict=verdict,
     )  # fmt: skip
+
+
+def _suspicion(
+    test: HeldOut, answers: Answers, scores_of: dict[str, Scores], family: Family
+) -> Suspicion:
+    """Compare the candidate with the best rule: far better is most likely a leak."""
+    accuracy = {name: scores_of[name]["accuracy"].value for name in answers.baselines}
+    rule = best_rule(accuracy)
+    removed = errors_removed(test, answers.candidate, answers.baselines[rule])
+    carriers = answers.explained[family].top(CARRIERS)
+    return Suspicion(BASELINES[rule].label, accuracy[rule], removed, carriers)
 
 
 def _held_out(answers: Answers, params: Params) -> HeldOut:
@@ -117,15 +131,17 @@ def _rival(registry: Registry, champion: int, *, is_asked: bool) -> str | None:
 class _Details(TypedDict):
     slices: dict[str, Slices]
     plays_in: dict[str, dict[str, int]]
+    listeners: dict[str, ListenerScores]
     positions: dict[str, dict[int, Interval]]
 
 
 def _details(test: HeldOut, answers: Answers) -> _Details:
-    """Score baselines and candidate in slices and by position."""
-    probabilities = {name: answers.others[name] for name in BASELINES}
-    probabilities["candidate"] = answers.candidate
+    """Score baselines and candidate in slices, by listener and by position."""
+    probabilities = {**answers.baselines, "candidate": answers.candidate}
+    slices = {name: slice_scores(test, p) for name, p in probabilities.items()}
     return {
-        "slices": {name: slice_scores(test, p) for name, p in probabilities.items()},
+        "slices": slices,
+        "listeners": by_listener(test, slices),
         "plays_in": {k: {v: int(r.sum()) for v, r in s.items()} for k, s in test.slices.items()},
         "positions": {name: accuracy_by_position(test, p) for name, p in probabilities.items()},
     }
@@ -133,9 +149,10 @@ def _details(test: HeldOut, answers: Answers) -> _Details:
 
 def _scores(test: HeldOut, answers: Answers) -> dict[str, Scores]:
     result = {
-        name: rule_scores(test, p) if name in RULES else scores(test, p)
-        for name, p in answers.others.items()
+        name: (rule_scores if BASELINES[name].kind == "rule" else scores)(test, p)
+        for name, p in answers.baselines.items()
     }
+    result |= {family: scores(test, p) for family, p in answers.families.items()}
     result["candidate"] = scores(test, answers.candidate)
     if answers.champion is not None and not np.isnan(answers.champion).any():
         result["champion"] = scores(test, answers.champion)

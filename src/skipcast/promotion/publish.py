@@ -8,7 +8,6 @@ import pandas as pd
 from skipcast.artifacts import REPORTS, Champion, Decision, LoadReceipt, SearchResult
 from skipcast.commits import git_commit
 from skipcast.evaluation import plots
-from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.files import move_into
 from skipcast.mlflow_store.datasets import dataset
@@ -91,7 +90,7 @@ def _model_scores(
     for family, scores in scored.items():
         models[result.families[family].model_uri.removeprefix("models:/")] = scores
     data = receipt.tables["training_set"].hash
-    others = {name: values[name] for name in BASELINES}
+    others = {name: values[name] for name in judgement.answers.baselines}
     return ModelScores(dataset("test", data, params.split), models, others)
 
 

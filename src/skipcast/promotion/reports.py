@@ -34,7 +34,8 @@ from skipcast.schema import TARGET
 
 SESSION = "session.png"  # the one figure that shows single plays
 ROC_POINTS = 201
-LABELS = BASELINES | {str(name): family.label for name, family in FAMILIES.items()}
+TABLE = "last_outcome"  # the baseline beside the families' curves
+BY_POSITION = ("recipe", "repeat_last", "majority")  # the baselines beside the candidate
 ROLES: tuple[Role, ...] = ("candidate", "champion")
 
 
@@ -51,17 +52,13 @@ def draw(
     """
     answers, label = judgement.answers, {"synthetic": synthetic}
     skipped = answers.plays[TARGET].to_numpy(dtype=bool)
-    curves = {
-        LABELS[name]: (skipped, p)
-        for name, p in answers.others.items()
-        if name in LABELS and name not in BASELINES
-    }
-    table = {"rate by last outcome": (skipped, answers.others["last_outcome"])}
+    curves = {FAMILIES[name].label: (skipped, p) for name, p in answers.families.items()}
+    table = {BASELINES[TABLE].label: (skipped, answers.baselines[TABLE])}
     own = answers.explained[judgement.family]
     booster = next((e for f, e in answers.explained.items() if FAMILIES[f].boosted), own)
-    name = LABELS[judgement.family]
+    name = FAMILIES[judgement.family].label
     lines = {f"candidate: {name}": judgement.positions["candidate"]}
-    lines |= {LABELS[n]: judgement.positions[n] for n in ("recipe", "repeat_last", "majority")}
+    lines |= {BASELINES[n].label: judgement.positions[n] for n in BY_POSITION}
     return {
         SESSION: figures.session(lively_session(answers.plays), "loudness", **label),
         "distributions.png": figures.distributions(tracks, params.promote.songs, **label),
@@ -80,7 +77,7 @@ def _contributions(model: Explained, *, synthetic: bool) -> Figure:
         model.names,
         model.values,
         model.contributions,
-        family=LABELS[model.family],
+        family=FAMILIES[model.family].label,
         synthetic=synthetic,
     )
 
@@ -139,7 +136,10 @@ def metrics(judgement: Judgement, result: SearchResult) -> Metrics:
             family: ValidationScores(accuracy=best.accuracy, log_loss=best.log_loss)
             for family, best in result.families.items()
         },
-        test={name: _values(scores[name]) for name in (*rivals, *BASELINES, *result.families)},
+        test={
+            name: _values(scores[name])
+            for name in (*rivals, *judgement.answers.baselines, *result.families)
+        },
         test_low={role: {n: i.low for n, i in own.items()} for role, own in rivals.items()},
         test_high={role: {n: i.high for n, i in own.items()} for role, own in rivals.items()},
     )
@@ -163,6 +163,7 @@ def evaluation(judgement: Judgement) -> dict[str, object]:
             }
             for name, slices in judgement.slices.items()
         },
+        "listeners": {id_: asdict(scores) for id_, scores in judgement.listeners.items()},
         "difference": None
         if comparison is None
         else {
@@ -181,6 +182,20 @@ def _intervals(scores: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
     return {name: asdict(interval) for name, interval in scores.items()}
 
 
+def listeners(judgement: Judgement) -> pd.DataFrame:
+    """Return a row for each listener; of each score its value and the ends of its interval."""
+    rows = []
+    for id_, scores in judgement.listeners.items():
+        row: dict[str, object] = {"listener": id_}
+        for name, value in asdict(scores).items():
+            if isinstance(value, dict):
+                row |= {name: value["value"]} | {f"{name}_{e}": value[e] for e in ("low", "high")}
+            else:
+                row[name] = value
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def write(folder: Path, by_name: Mapping[str, Figure], judgement: Judgement, *, card: str) -> None:
     """Write the reports into `folder`."""
     for name, figure in by_name.items():
@@ -188,5 +203,7 @@ def write(folder: Path, by_name: Mapping[str, Figure], judgement: Judgement, *, 
     (folder / "curves").mkdir()
     for name, table in curves(judgement).items():
         table.to_csv(folder / "curves" / f"{name}.csv", index=False)
+    if judgement.listeners:
+        listeners(judgement).to_csv(folder / "curves" / "listeners.csv", index=False)
     write_json(folder / "evaluation.json", evaluation(judgement))
     (folder / "model_card.md").write_text(card, encoding="utf-8")
