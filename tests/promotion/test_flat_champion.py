@@ -13,6 +13,7 @@ from skipcast.promotion.answers import score
 from skipcast.promotion.judge import judge
 from skipcast.promotion.ledger import Entry
 from skipcast.promotion.registry import Registry
+from skipcast.split import split_sessions
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
 PLAYS, PROBABILITIES = flat.plays_and_probabilities()
@@ -40,7 +41,8 @@ def judgement(registry, plays, raw_plays, logged_model):
     info = logged_model().info
     best = BestOfFamily(run_id=info.run_id, model_uri=info.model_uri, accuracy=1.0, log_loss=0.0)
     result = SearchResult(run_id="search", families={"lightgbm": best}, best="lightgbm")
-    return judge(raw_plays, feature_table(plays, "started"), result, PARAMS, registry)
+    features = feature_table(plays, "started", parts=split_sessions(plays, PARAMS.split))
+    return judge(raw_plays, features, result, PARAMS, registry)
 
 
 def test_it_can_be_asked(judgement):

@@ -20,14 +20,15 @@ from skipcast.evaluation.baselines import baselines
 from skipcast.evaluation.bootstrap import check_enough
 from skipcast.evaluation.explain import Explained, explain
 from skipcast.features.build import targets
-from skipcast.features.table import KEY_COLUMNS, feature_columns, with_label
+from skipcast.features.table import KEY_COLUMNS, PART, feature_columns, with_label
 from skipcast.mlflow_store.client import store_errors
 from skipcast.mlflow_store.place import MAKE_AGAIN
 from skipcast.models.families import FAMILIES, Family
 from skipcast.params import Params
 from skipcast.processes import ProcessKilledError, cpu_count
-from skipcast.schema import TARGET
-from skipcast.split import split_sessions
+from skipcast.promotion.contents import inputs_of, label_of
+from skipcast.schema import TARGET, Label
+from skipcast.split import TEST
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,16 @@ def ask(
     """
     plays = with_label(plays, params.features.skip)
     counts = targets(plays, params.features.horizon)
-    parts = split_sessions(plays, params.split)
     _check_same_plays(plays[counts], features)
-    raw, to_predict = plays[parts == "test"], counts[parts == "test"]
+    parts = _parts(plays, features)
+    raw, to_predict = plays[parts == TEST], counts[parts == TEST]
     _check_enough(plays, raw[to_predict], params.split.test)
     with ThreadPoolExecutor(2) as pool:
         # These are processes of their own; meanwhile this one fits and asks the others.
         candidate = pool.submit(score, result.candidate.model_uri, raw)
-        champion = pool.submit(score, rival, raw) if rival else None
+        champion = pool.submit(_ask_rival, rival, raw, params.features.skip) if rival else None
         simple = baselines(plays, parts, params.features.horizon)
-        families, explained = _ask_families(features, parts[counts], result, params.promote.seed)
+        families, explained = _ask_families(features, result, params.promote.seed)
         rivals, unfit = _answer(champion)
         return Answers(
             plays=raw[to_predict],
@@ -98,6 +99,13 @@ def _check_same_plays(plays: pd.DataFrame, features: pd.DataFrame) -> None:
         )
 
 
+def _parts(plays: pd.DataFrame, features: pd.DataFrame) -> Labels:
+    """Return the part of each play; "none" in a session of which no play counts."""
+    sessions = features.drop_duplicates("session_id").set_index("session_id")[PART]
+    parts: Labels = plays["session_id"].map(sessions).fillna("none").to_numpy()
+    return parts
+
+
 def _whole(probability: Floats) -> Floats:
     if np.isnan(probability).any():
         raise SkipcastError(
@@ -123,11 +131,11 @@ def _answer(champion: "Future[Floats] | None") -> tuple[Floats | None, str | Non
 
 
 def _ask_families(
-    features: pd.DataFrame, parts: Labels, result: SearchResult, seed: int
+    features: pd.DataFrame, result: SearchResult, seed: int
 ) -> tuple[dict[Family, Floats], dict[Family, Explained]]:
     """Ask the best model of each family; explain the candidate and the best booster."""
     names = tuple(feature_columns(features))
-    matrix: Matrix = features.loc[parts == "test", list(names)].to_numpy(np.float32)
+    matrix: Matrix = features.loc[features[PART] == TEST, list(names)].to_numpy(np.float32)
     models = {f: _classifier(f, best.model_uri) for f, best in result.families.items()}
     answers = {family: FAMILIES[family].predict(model, matrix) for family, model in models.items()}
     to_explain = {result.best, *_best_booster(result)}
@@ -157,8 +165,19 @@ def _classifier(family: Family, model_uri: str) -> Any:
             ) from error
 
 
+def _ask_rival(model_uri: str, plays: pd.DataFrame, skip: Label) -> Floats:
+    theirs = label_of(model_uri)
+    if theirs != skip:
+        raise SkipcastError(f"it predicts skips as features.skip {theirs} has them, not {skip}")
+    return score(model_uri, plays)
+
+
 def score(model_uri: str, plays: pd.DataFrame) -> Floats:
     """Have a model answer raw plays with the code that it brings.
+
+    Args:
+        model_uri: MLflow's name of the model, or the folder of one.
+        plays: raw plays; columns that the model does not know are not sent.
 
     Returns:
         A probability for each play, NaN where the model's horizon predicts none.
@@ -166,6 +185,7 @@ def score(model_uri: str, plays: pd.DataFrame) -> Floats:
     Raises:
         SkipcastError: the model does not load, or refuses the plays.
     """
-    table = pa.Table.from_pandas(plays, preserve_index=False)
+    known = inputs_of(model_uri)
+    table = pa.Table.from_pandas(plays[[n for n in plays if n in known]], preserve_index=False)
     answers = [answer for answer, _ in batch.score([table], model_uri, history=True)]
     return np.concatenate([a["skip_probability"].to_numpy(False) for a in answers])

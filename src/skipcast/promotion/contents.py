@@ -1,0 +1,50 @@
+"""What a logged model says of itself, without loading it; it may be of an earlier skipcast."""
+
+import json
+from typing import Any
+
+import mlflow
+import yaml
+from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
+
+from skipcast.errors import SkipcastError
+from skipcast.mlflow_store.client import store_errors
+from skipcast.mlflow_store.files import FLAVOR
+
+FIRST_LABEL = "brief"  # of models that name none: there was no other
+
+
+def inputs_of(model_uri: str) -> frozenset[str]:
+    """Return the columns that a request to a model may have; it refuses others.
+
+    Raises:
+        SkipcastError: the store does not answer.
+    """
+    return frozenset(_description(model_uri)["metadata"]["inputs"])
+
+
+def label_of(model_uri: str) -> str:
+    """Return what a model counts as a skip, as `features.skip` names it.
+
+    Raises:
+        SkipcastError: the store does not answer, or the model is damaged.
+    """
+    path = _description(model_uri)["flavors"][FLAVOR]["artifacts"]["model.json"]["path"]
+    text = _text(model_uri, path)
+    try:
+        return str(json.loads(text).get("skip", FIRST_LABEL))
+    except ValueError as error:
+        raise SkipcastError(f"{path} of {model_uri} must be JSON but is not: {error}") from error
+
+
+def _description(model_uri: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(_text(model_uri, "MLmodel"))
+    return content
+
+
+def _text(model_uri: str, path: str) -> str:
+    with store_errors(f"give {path} of {model_uri}"):
+        place = model_uri
+        if model_uri.startswith("models:/"):
+            place = ModelsArtifactRepository.get_underlying_uri(model_uri)
+        return str(mlflow.artifacts.load_text(f"{place}/{path}"))
