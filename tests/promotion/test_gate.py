@@ -22,6 +22,9 @@ def suspicion(removed=0.2, low=0.15, rule_accuracy=0.7):
     return Suspicion("same as the last play", rule_accuracy, interval, ["a", "b"])
 
 
+HONEST = suspicion()
+
+
 def scores(right=0.75, error=0.01):
     return {
         "accuracy": Interval(right, right - 0.01, right + 0.01),
@@ -29,7 +32,7 @@ def scores(right=0.75, error=0.01):
     }
 
 
-def verdict(accuracy, log_loss, slices=None, suspicion=suspicion(), **changed):
+def verdict(accuracy, log_loss, slices=None, suspicion=HONEST, **changed):
     comparison = Comparison(accuracy, log_loss, slices or {}, 15000)
     return decide(scores(**changed), comparison, PARAMS, suspicion=suspicion)
 
@@ -62,10 +65,10 @@ def test_a_slice_that_loses_too_much_refuses_if_it_is_large():
 
 
 def test_a_bad_calibration_refuses_even_the_first():
-    got = decide(scores(error=0.06), None, PARAMS, suspicion=suspicion())
+    got = decide(scores(error=0.06), None, PARAMS, suspicion=HONEST)
     assert not got.passed
     assert "promote.max_ece, 0.05, but is 0.0600" in got.reason
-    assert decide(scores(error=0.05), None, PARAMS, suspicion=suspicion()).passed
+    assert decide(scores(error=0.05), None, PARAMS, suspicion=HONEST).passed
 
 
 def test_too_good_to_be_true_is_refused_and_names_what_carries_it():

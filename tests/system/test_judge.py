@@ -494,9 +494,7 @@ def test_few_test_sessions_are_told_before_anything_is_scored(
         judge_plays(raw_plays[few], features[few.to_numpy()])
 
 
-def test_as_many_more_plays_as_the_message_tells_are_enough(
-    judge_plays, raw_plays, features, few
-):
+def test_as_many_more_plays_as_the_message_tells_are_enough(judge_plays, raw_plays, features, few):
     with pytest.raises(SkipcastError) as told:
         judge_plays(raw_plays[few], features[few.to_numpy()])
     more = int(re.search(r"About ([\d,]+) more plays", str(told.value))[1].replace(",", ""))

@@ -12,7 +12,9 @@ from skipcast.evaluation.bootstrap import Interval, Resamples
 from skipcast.evaluation.metrics import METRICS, RANKING, is_right, log_losses
 from skipcast.schema import HORIZONS, SHUFFLE, TARGET, HorizonName
 
-LAST_POSITION = 20  # of what is shown position by position: the dataset's longest sessions end there
+LAST_POSITION = (
+    20  # of what is shown position by position: the dataset's longest sessions end there
+)
 POSITION_SLICES = {
     "1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11-20": (11, LAST_POSITION),
     "21+": (LAST_POSITION + 1, math.inf),
@@ -149,7 +151,7 @@ def slice_scores(test: HeldOut, probability: Floats) -> Slices:
 
 
 def accuracy_by_position(test: HeldOut, probability: Floats) -> dict[int, Interval]:
-    """Return the accuracy, 0..1, at each position that the test plays have up to `LAST_POSITION`."""
+    """Return the accuracy, 0..1, at each position of the test plays up to `LAST_POSITION`."""
     right = is_right(test.skipped, probability)
     return {
         int(position): test.resamples.mean(right, test.positions == position)
