@@ -1,6 +1,7 @@
 """What a logged model says of itself, without loading it; it may be of an earlier skipcast."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import mlflow
@@ -11,6 +12,7 @@ from skipcast.errors import SkipcastError
 from skipcast.mlflow_store.client import store_errors
 from skipcast.mlflow_store.files import FLAVOR
 
+PLACE: Callable[[str], str] = ModelsArtifactRepository.get_underlying_uri
 FIRST_LABEL = "brief"  # of models that name none: there was no other
 
 
@@ -44,7 +46,5 @@ def _description(model_uri: str) -> dict[str, Any]:
 
 def _text(model_uri: str, path: str) -> str:
     with store_errors(f"give {path} of {model_uri}"):
-        place = model_uri
-        if model_uri.startswith("models:/"):
-            place = ModelsArtifactRepository.get_underlying_uri(model_uri)
+        place = PLACE(model_uri) if model_uri.startswith("models:/") else model_uri
         return str(mlflow.artifacts.load_text(f"{place}/{path}"))
