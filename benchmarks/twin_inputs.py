@@ -19,6 +19,7 @@ from skipcast.arrays import Bools, Floats, Indices
 from skipcast.artifacts import SearchResult
 from skipcast.database.embedded import running
 from skipcast.features.counts import add_counts, count_tracks
+from skipcast.features.listener_counts import count_listeners
 from skipcast.features.table import (
     SKIPPED,
     feature_columns,
@@ -113,6 +114,7 @@ def write_features(folder: Path, plays: pd.DataFrame, tracks: pd.DataFrame) -> N
         folder / "features.parquet", index=False
     )
     tracks.to_parquet(folder / "tracks.parquet", index=False)
+    count_listeners(plays)[1].to_parquet(folder / "listeners.parquet", index=False)
 
 
 def ask_test_plays(
@@ -139,12 +141,14 @@ def ask_test_plays(
 
 def make_job(folder: Path, params: Params, name: str) -> Job:
     """Return the search of what `write_features` wrote; each name has studies of its own."""
-    features, tracks = folder / "features.parquet", folder / "tracks.parquet"
+    files = (folder / f"{file}.parquet" for file in ("features", "tracks", "listeners"))
+    features, tracks, listeners = files
     return Job(
         params,
         features,
         TRACK_GROUPS,
         tracks,
+        listeners,
         data=name,
         tags={"data.synthetic": "True"},
         fingerprint=name.ljust(16),  # the studies are called after its first 16 characters

@@ -25,6 +25,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from skipcast.archive.sample import read_subset
 from skipcast.features.counts import add_counts, count_tracks
+from skipcast.features.listener_counts import count_listeners
 from skipcast.features.table import feature_table, join_tracks
 from skipcast.files import write_parquet
 from skipcast.params import Split
@@ -98,13 +99,14 @@ def raw_plays(plays: pd.DataFrame) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def feature_files(
     plays: pd.DataFrame, track_table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Path]:
-    """Return the paths of features and tracks as the stage `features` writes them."""
+) -> tuple[Path, Path, Path]:
+    """Return the paths of features, tracks and listeners as the stage `features` writes them."""
     folder = tmp_path_factory.mktemp("data")
     parts = split_sessions(plays, Split(validation=0.15, test=0.15, seed=0))
     write_parquet(folder / "features.parquet", feature_table(plays, "started", parts=parts))
     write_parquet(folder / "tracks.parquet", track_table)
-    return folder / "features.parquet", folder / "tracks.parquet"
+    write_parquet(folder / "listeners.parquet", count_listeners(plays)[1])
+    return folder / "features.parquet", folder / "tracks.parquet", folder / "listeners.parquet"
 
 
 @pytest.fixture(scope="session")
@@ -171,7 +173,7 @@ def logged_model(plays: pd.DataFrame, track_table: pd.DataFrame, tracking: str) 
 
 
 @pytest.fixture(scope="session")
-def make_job(feature_files: tuple[Path, Path], tracking: str) -> "Callable[..., Job]":
+def make_job(feature_files: tuple[Path, Path, Path], tracking: str) -> "Callable[..., Job]":
     """Return a function that makes a small job by its experiment and changes to `search`."""
     from harness.searches import make_small_job  # here, as above
 

@@ -27,8 +27,8 @@ CONTENTS = {
         "listeners": False, "tables": TABLES,
     },
     FeaturesReceipt: {
-        "hash": "ab", "track_table": "cd", "tables": TABLES, "horizon": "started", "skip": "brief",
-        "groups": ["track", "taste"],
+        "hash": "ab", "track_table": "cd", "listener_table": "ef", "tables": TABLES,
+        "horizon": "started", "skip": "brief", "groups": ["track", "taste"],
         "split": {"by": None, "validation": 0.2, "test": 0.1, "seed": 0},
     },
     SearchResult: {"run_id": "a", "families": {"lightgbm": BEST}, "best": "lightgbm"},

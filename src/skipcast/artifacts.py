@@ -22,6 +22,7 @@ NAMES = Path("data/names.parquet")  # of tracks and artists; read only by what s
 RECEIPT = Path("data/receipt.json")
 FEATURES = Path("data/features.parquet")
 TRACK_TABLE = Path("data/track_table.parquet")  # what a model knows of tracks
+LISTENER_TABLE = Path("data/listener_table.parquet")  # what it knows of listeners
 FEATURES_RECEIPT = Path("data/features.json")
 SEARCH = Path("data/search.json")
 METRICS = Path("metrics")  # a folder
@@ -96,6 +97,7 @@ class FeaturesReceipt(Artifact):
 
     hash: str  # SHA-256 of data/features.parquet
     track_table: str  # SHA-256 of data/track_table.parquet
+    listener_table: str  # SHA-256 of data/listener_table.parquet
     tables: dict[str, TableFingerprint]  # as in the receipt of `load`
     horizon: HorizonName
     skip: Label

@@ -166,8 +166,13 @@ ANSWER: tuple[Column, ...] = (
     Column("skip_probability", "double precision", low=0, high=1),
     Column(ALIAS, "boolean", low=0, high=1),
     Column("track_known", "boolean", low=0, high=1, required=True),
+    Column("history_until", "text", is_date=True),
 )
-"""What a model answers for each play; all but the required ones are null if it is not scored."""
+"""What a model answers for each play.
+
+The probability and what follows from it are null if the play is not scored, and history_until where
+the model has no table of listeners or does not know the play's.
+"""
 
 CODES: Mapping[str, tuple[str, ...]] = {
     "mode": MODES,

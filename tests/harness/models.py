@@ -11,7 +11,7 @@ from skipcast.arrays import Bools, Floats, Matrix
 from skipcast.features.build import build_features, predicted
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
-from skipcast.schema import TARGET, TRACK_GROUPS, HorizonName
+from skipcast.schema import TARGET, TRACK_GROUPS, Group, HorizonName
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
@@ -45,6 +45,8 @@ def log(
     *,
     family: Family,
     horizon: HorizonName = "started",
+    groups: tuple[Group, ...] = TRACK_GROUPS,
+    listeners: pd.DataFrame | None = None,
     train: Dataset | None = None,
 ) -> "ModelInfo":
     """Log a fitted model to a run of its own."""
@@ -55,7 +57,13 @@ def log(
     # The default experiment: a search in this process may have made one of another store current.
     with mlflow.start_run(experiment_id="0"):
         return log_model(
-            fitted, tracks, family=family, horizon=horizon, groups=TRACK_GROUPS, train=train
+            fitted,
+            tracks,
+            family=family,
+            horizon=horizon,
+            groups=groups,
+            listeners=listeners,
+            train=train,
         )
 
 

@@ -74,11 +74,12 @@ def small_params(name: str, **search_changes: object) -> Params:
     )
 
 
-def receipt_of(params: Params, features: Path, tracks: Path) -> FeaturesReceipt:
+def receipt_of(params: Params, features: Path, tracks: Path, listeners: Path) -> FeaturesReceipt:
     """Return the receipt that the stage `features` writes for its files."""
     return FeaturesReceipt(
         hash=hash_file(features),
         track_table=hash_file(tracks),
+        listener_table=hash_file(listeners),
         tables=RECEIPT.tables,
         split=params.split,
         horizon=params.features.horizon,
@@ -87,8 +88,8 @@ def receipt_of(params: Params, features: Path, tracks: Path) -> FeaturesReceipt:
     )
 
 
-def make_small_job(name: str, files: tuple[Path, Path], **changes: object) -> Job:
-    """Return a job on the features and tracks of `files`; changes are those of `search`."""
+def make_small_job(name: str, files: tuple[Path, Path, Path], **changes: object) -> Job:
+    """Return a job on features, tracks and listeners, `files`; changes are those of `search`."""
     params = small_params(name, **changes)
     return make_job(params, *files, receipt=RECEIPT, features_receipt=receipt_of(params, *files))
 

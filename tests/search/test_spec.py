@@ -50,7 +50,7 @@ def test_other_features_start_new_studies(feature_files, tmp_path, fingerprint):
     features = pd.read_parquet(feature_files[0])
     features.loc[0, "position"] = -1.0
     write_parquet(tmp_path / "features.parquet", features)
-    other = make_small_job("a", (tmp_path / "features.parquet", feature_files[1]))
+    other = make_small_job("a", (tmp_path / "features.parquet", *feature_files[1:]))
     assert other.fingerprint != fingerprint()
 
 
@@ -85,6 +85,7 @@ def test_every_entry_is_there():
     [
         ({"hash": "0"}, "must be of the hash 0"),
         ({"track_table": "0"}, "must be of the track_table 0"),
+        ({"listener_table": "0"}, "must be of the listener_table 0"),
         ({"split": small_params("receipt").split.model_copy(update={"seed": 7})}, "of the split"),
         ({"tables": {}}, "must be of the tables"),
         ({"horizon": "queued"}, "must be of the horizon queued"),

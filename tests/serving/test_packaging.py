@@ -115,7 +115,7 @@ def test_the_signature_has_the_answers_columns_and_one_param():
 
 def test_the_signature_has_optional_columns_where_a_play_is_not_scored():
     optional = [column.name for column in signature().outputs if not column.required]
-    assert optional == ["skip_probability", "skipped"]
+    assert optional == ["skip_probability", "skipped", "history_until"]
 
 
 def test_the_metadata_list_the_inputs_and_which_are_required(folder):

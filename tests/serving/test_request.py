@@ -141,8 +141,8 @@ def test_a_play_in_the_middle_must_give_an_outcome_or_what_ended_it(request_, tr
 
 def test_a_model_of_any_skip_reads_skip_3(request_, tracks):
     request_ = request_.assign(skip_3=[True, True, None])
-    plays = Plays(request_, tracks, "started", 100, "any")
+    plays = Plays(request_, tracks, "started", 100, skip="any")
     np.testing.assert_array_equal(plays.columns["skip_2"], [1, 1, np.nan])
+    request_ = request_.drop(columns=[*OUTCOMES, "hist_user_behavior_reason_end"])
     with pytest.raises(SkipcastError, match="skip_3 must be true, false, 0 or 1 for each play"):
-        request_ = request_.drop(columns=[*OUTCOMES, "hist_user_behavior_reason_end"])
-        Plays(request_, tracks, "started", 100, "any")
+        Plays(request_, tracks, "started", 100, skip="any")

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from skipcast.artifacts import (
     FEATURES,
+    LISTENER_TABLE,
     NAMES,
     PLAYS,
     TRACK_TABLE,
@@ -103,6 +104,7 @@ def features() -> None:
     from skipcast.database.server import connect
     from skipcast.database.tables import check_receipt, read_plays
     from skipcast.features.counts import add_counts, count_tracks
+    from skipcast.features.listener_counts import count_listeners
     from skipcast.features.table import feature_columns, feature_table, with_label
     from skipcast.split import split_sessions
 
@@ -117,12 +119,15 @@ def features() -> None:
         plays = with_label(read_plays(connection, schema=receipt.schema_), params.skip)
     parts = split_sessions(plays, every.split)
     counts, counts_of_tracks = count_tracks(plays, parts == "train", seed=every.split.seed)
-    table = feature_table(plays.join(counts), params.horizon, groups, parts=parts)
+    listened, counts_of_listeners = count_listeners(plays, parts == "train")
+    table = feature_table(plays.join([counts, listened]), params.horizon, groups, parts=parts)
     write_parquet(TRACK_TABLE, add_counts(tracks, counts_of_tracks))
+    write_parquet(LISTENER_TABLE, counts_of_listeners)
     write_parquet(FEATURES, table)
     FeaturesReceipt(
         hash=hash_file(FEATURES),
         track_table=hash_file(TRACK_TABLE),
+        listener_table=hash_file(LISTENER_TABLE),
         tables=receipt.tables,
         horizon=params.horizon,
         skip=params.skip,

@@ -9,7 +9,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from skipcast.artifacts import FEATURES, TRACK_TABLE, FeaturesReceipt, LoadReceipt, SearchResult
+from skipcast.artifacts import (
+    FEATURES,
+    LISTENER_TABLE,
+    TRACK_TABLE,
+    FeaturesReceipt,
+    LoadReceipt,
+    SearchResult,
+)
 from skipcast.files import existing
 from skipcast.params import read_params
 
@@ -34,6 +41,7 @@ def search() -> None:
         params,
         existing(FEATURES, made_by="features"),
         existing(TRACK_TABLE, made_by="features"),
+        existing(LISTENER_TABLE, made_by="features"),
         receipt=LoadReceipt.read(),
         features_receipt=FeaturesReceipt.read(),
     )

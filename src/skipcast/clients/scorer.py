@@ -59,7 +59,10 @@ def load(uri: str) -> Any:
 
 
 def score(model: Any, options: Options, out: IO[bytes]) -> None:
-    """Answer each Arrow batch of plays with one of probabilities."""
+    """Answer each Arrow batch of plays with one of probabilities.
+
+    A column that is newer than the model is null.
+    """
     params = {"score_history": options["history"]}
     types = options["answer"].items()
     schema = pa.schema([(name, pa.type_for_alias(alias)) for name, alias in types])
@@ -67,6 +70,7 @@ def score(model: Any, options: Options, out: IO[bytes]) -> None:
         for batch in reader:
             plays = batch.to_pandas()
             answer = model.predict(plays, params=params)
+            answer = answer.assign(**dict.fromkeys(set(schema.names).difference(answer)))
             unwrapped = model.unwrap_python_model()
             summary = unwrapped.summarise(plays, answer) if options["summary"] else None
             table = pa.RecordBatch.from_pandas(answer, schema, preserve_index=False)

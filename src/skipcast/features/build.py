@@ -16,6 +16,7 @@ from skipcast.features.feature import FeatureGroup
 from skipcast.features.feature_set import FeatureSet, Plays
 from skipcast.features.groups.behaviour import BEHAVIOUR
 from skipcast.features.groups.context import CONTEXT
+from skipcast.features.groups.listener_history import LISTENER_HISTORY
 from skipcast.features.groups.outcomes import OUTCOMES
 from skipcast.features.groups.previous_track import PREVIOUS_TRACK
 from skipcast.features.groups.taste import TASTE
@@ -31,6 +32,7 @@ GROUPS: dict[Group, FeatureGroup] = {
     "behaviour": BEHAVIOUR,
     "previous_track": PREVIOUS_TRACK,
     "taste": TASTE,
+    "listener_history": LISTENER_HISTORY,
 }
 """All groups; their order is the order of the columns."""
 

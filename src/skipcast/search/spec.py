@@ -49,6 +49,7 @@ class Job:
     features: Path  # a row per play: `table.LEADING_COLUMNS`, then the features
     groups: tuple[Group, ...]  # of the features
     tracks: Path  # what the models will know of tracks, as `counts.add_counts` returns it
+    listeners: Path  # and of listeners, as `listener_counts.count_listeners` returns it
     data: str  # fingerprint of the plays
     tags: Mapping[str, str]  # of every run
     fingerprint: str
@@ -67,6 +68,7 @@ def make_job(
     params: Params,
     features: Path,
     tracks: Path,
+    listeners: Path,
     *,
     receipt: LoadReceipt,
     features_receipt: FeaturesReceipt,
@@ -77,6 +79,7 @@ def make_job(
         params: all params.
         features: what the stage `features` made of the plays.
         tracks: what the stage `features` made of the tracks.
+        listeners: what it made of the listeners.
         receipt: of the stage `load`.
         features_receipt: of the stage `features`.
 
@@ -87,6 +90,7 @@ def make_job(
     present = FeaturesReceipt(
         hash=hash_file(features),
         track_table=hash_file(tracks),
+        listener_table=hash_file(listeners),
         tables=receipt.tables,
         horizon=params.features.horizon,
         skip=params.features.skip,
@@ -103,9 +107,10 @@ def make_job(
         "skip": params.features.skip,
         "seed": str(params.search.seed),
     }
-    fingerprint = _fingerprint(params, present.hash, present.track_table)
+    hashes = (present.hash, present.track_table, present.listener_table)
+    fingerprint = _fingerprint(params, *hashes)
     tags["fingerprint"] = fingerprint
-    return Job(params, features, present.groups, tracks, data, tags, fingerprint)
+    return Job(params, features, present.groups, tracks, listeners, data, tags, fingerprint)
 
 
 def _check_same(features: Path, receipt: FeaturesReceipt, present: FeaturesReceipt) -> None:

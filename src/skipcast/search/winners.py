@@ -167,6 +167,7 @@ def _log_model(runs: Runs, family: Family, run_id: str, job: Job, plays: Plays) 
             horizon=job.params.features.horizon,
             skip=job.params.features.skip,
             groups=job.groups,
+            listeners=pd.read_parquet(job.listeners),
             train=plays.train,
         )
     client.set_terminated(run_id, end_time=ended)  # the trial took no longer for being the best

@@ -18,6 +18,7 @@ from skipcast.models.families import FAMILIES
 from skipcast.schema import ANSWER, CODES, THRESHOLD, names
 from skipcast.serving.guard import prepare_server
 from skipcast.serving.histogram import count, expected
+from skipcast.serving.listeners import LISTENERS, read_listeners
 from skipcast.serving.request import Plays
 from skipcast.serving.tracks import read_tracks
 
@@ -49,6 +50,7 @@ class SkipModel(PythonModel):
         self._family = FAMILIES[about["family"]]
         self._model = self._family.load(files["classifier"], threads=config[THREADS])
         self._tracks = read_tracks(files["tracks.parquet"])
+        self._listeners = read_listeners(files[LISTENERS]) if LISTENERS in files else None
         self._trained = json.loads(files["trained.json"].read_text(encoding="utf-8"))
 
     def predict(
@@ -67,7 +69,8 @@ class SkipModel(PythonModel):
         Returns:
             A row for each input row, in its order, columns `schema.ANSWER`: skip_probability is
             0..1, skipped whether it is `THRESHOLD` or more, both None for a play that is not
-            scored; track_known whether the model's table has the track.
+            scored; track_known whether the model's table has the track; history_until the day that
+            the model knows the listener up to, None where it does not.
 
         Raises:
             MlflowException: the request breaks a rule; the server answers 400 with its text.
@@ -83,6 +86,7 @@ class SkipModel(PythonModel):
             "skip_probability": _or_none(probability, is_scored),
             "skipped": _or_none(probability >= THRESHOLD, is_scored),
             "track_known": plays.track_known,
+            "history_until": plays.history_until,
         }
         # One table of objects, as nulls make two columns anyway: the fastest to make and send.
         table = np.empty((len(probability), len(COLUMNS)), object)
@@ -157,7 +161,14 @@ class SkipModel(PythonModel):
 
     def _read(self, data: Any) -> Plays:
         try:
-            return Plays(data, self._tracks, self._horizon, self._limit, self._skip)
+            return Plays(
+                data,
+                self._tracks,
+                self._horizon,
+                self._limit,
+                skip=self._skip,
+                listeners=self._listeners,
+            )
         except SkipcastError as error:
             raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from error
 

@@ -35,6 +35,7 @@ from skipcast.schema import (
     Label,
 )
 from skipcast.serving.histogram import reference
+from skipcast.serving.listeners import LISTENERS
 from skipcast.serving.model import CONFIG, SCORE_HISTORY
 
 PACKAGE = Path(__file__).parents[1]
@@ -100,6 +101,7 @@ def log_model(
     horizon: HorizonName,
     skip: Label = "brief",
     groups: tuple[Group, ...],
+    listeners: pd.DataFrame | None = None,
     train: Dataset | None = None,
 ) -> ModelInfo:
     """Log a fitted model to the active MLflow run, with all that it needs to be served.
@@ -111,9 +113,16 @@ def log_model(
         horizon: what was known of each play that it was trained on.
         skip: what it learned to call a skip.
         groups: of the features that it was trained on.
+        listeners: what it will know of listeners, as `listener_counts.count_listeners` returns it;
+            carried only by a model that was trained on the group `listener_history`.
         train: the plays that it was trained on; without them it cannot tell later how far others
             are from these.
     """
+    tables = {"tracks.parquet": tracks}
+    if "listener_history" in groups:
+        if listeners is None:
+            raise ValueError("listeners must be given to a model with listener_history.")
+        tables[LISTENERS] = listeners
     about = {"family": family, "horizon": horizon, "skip": skip, "groups": groups}
     requirements = (*REQUIREMENTS, *FAMILIES[family].requires)
     with tempfile.TemporaryDirectory() as name, _no_bytecode():
@@ -121,7 +130,7 @@ def log_model(
         info: ModelInfo = mlflow.pyfunc.log_model(
             name="model",
             python_model=PACKAGE / "serving/served_model.py",
-            artifacts=_write_artifacts(folder, model, tracks, about, train),
+            artifacts=_write_artifacts(folder, model, tables, about, train),
             code_paths=[str(_copy_code(folder))],
             signature=signature(),
             input_example=example(),
@@ -147,10 +156,14 @@ def _no_bytecode() -> Iterator[None]:
 
 
 def _write_artifacts(
-    folder: Path, model: Any, tracks: pd.DataFrame, about: dict[str, Any], train: Dataset | None
+    folder: Path,
+    model: Any,
+    tables: dict[str, pd.DataFrame],
+    about: dict[str, Any],
+    train: Dataset | None,
 ) -> dict[str, str]:
     """Write the files that `SkipModel` reads into `folder`; return their paths by name."""
-    names = ("model.json", "trained.json", "classifier", "tracks.parquet")
+    names = ("model.json", "trained.json", "classifier", *tables)
     files = {name: folder / name for name in names}
     methods = FAMILIES[about["family"]]
     files["model.json"].write_text(json.dumps(about, indent=2), encoding="utf-8")
@@ -159,7 +172,8 @@ def _write_artifacts(
     )
     files["trained.json"].write_text(json.dumps(trained), encoding="utf-8")
     methods.save(model, files["classifier"])
-    tracks.to_parquet(files["tracks.parquet"], index=False)
+    for name, table in tables.items():
+        table.to_parquet(files[name], index=False)
     return {name: str(path) for name, path in files.items()}
 
 

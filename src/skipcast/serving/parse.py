@@ -14,22 +14,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skipcast.arrays import Array, Floats
+from skipcast.arrays import Array, Bools, Floats
 from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.features.columns import code
 from skipcast.reading.categories import CATEGORIES
 from skipcast.reading.columns import WrongValueError, read_values, wrong_value
 from skipcast.reading.headers import check_names
-from skipcast.reading.values import display, is_null_text
-from skipcast.schema import CODES, INPUTS, REQUIRED
+from skipcast.reading.values import display, is_null, is_null_text, spelled
+from skipcast.schema import CODES, INPUTS, REASON_END, REQUIRED
 
 SMALL = 1000  # plays; in so few, one table of objects is faster to make than an array per column
 TOLD = 100  # texts that are new, at most: a client must not fill the log
-IDS = {c.name: c for c in INPUTS if c.type == "text" and c.required}
-TEXTS = {c.name: c for c in INPUTS if c.name in CODES or c.is_date}
-KEYS = {c.name: c for c in INPUTS if c.type == "text" and c.name not in IDS | TEXTS}
+TEXTS = {c.name: c for c in INPUTS if c.name in CODES or c.is_date}  # which become numbers
+IDS = {c.name: c for c in INPUTS if c.type == "text" and c.name not in TEXTS}
 NUMBERS = {c.name: c for c in INPUTS if c.type != "text"}
+REASON_GIVEN = "reason_end_given"  # a column that is made: whether there is a reason, new or not
 PLACE = {name: place for place, name in enumerate(NUMBERS)}
 # A row per rule, a column per column of numbers: all values of a request are compared at once.
 BOUNDS = np.array([[c.low, c.high, c.is_whole, c.required] for c in NUMBERS.values()]).T
@@ -42,9 +42,10 @@ _told: set[str] = set()
 
 
 def read_request(data: Any) -> dict[str, Array]:
-    """Return the columns of a request: ids as texts, None where null, all else as numbers, NaN.
+    """Return the columns of a request: ids as texts, None where null, all else as numbers or NaN.
 
     Texts that features use become their codes, `date` the day of the week. Rows keep their order.
+    Where there are reasons why plays ended, `REASON_GIVEN` says which plays have one.
 
     Args:
         data: a frame, a dict of columns or a list of rows.
@@ -65,13 +66,13 @@ def read_request(data: Any) -> dict[str, Array]:
     _check_lengths(columns)
     ids: dict[str, Array] = {}
     for name in IDS:
-        ids[name] = _ids(name, columns[name], ids)
+        if name in columns:
+            ids[name] = _ids(IDS[name], columns[name], ids)
     texts = {name: _codes(name, columns[name], ids) for name in TEXTS if name in columns}
-    keys = {
-        n: _objects(_read(c, columns[n].tolist(), ids)) for n, c in KEYS.items() if n in columns
-    }
+    if REASON_END in columns:
+        texts[REASON_GIVEN] = _is_given(REASON_END, columns[REASON_END])
     numbers = {name: columns[name] for name in NUMBERS if name in columns}
-    return ids | texts | keys | _numbers(numbers, ids)
+    return ids | texts | _numbers(numbers, ids)
 
 
 def _columns(data: Any) -> dict[str, Array]:
@@ -128,10 +129,14 @@ def _check_lengths(columns: Mapping[str, Array]) -> None:
             )
 
 
-def _ids(name: str, values: Array, ids: Mapping[str, Array]) -> Array:
+def _ids(column: Column, values: Array, ids: Mapping[str, Array]) -> Array:
     objects = values.tolist()
-    if [value for value in objects if type(value) is not str or not value]:
-        return _objects(_read(IDS[name], objects, ids))
+    types = {str} if column.required else {str, type(None)}
+    is_read = set(map(type, objects)) <= types and not any(
+        text is not None and is_null_text(column, text) for text in set(objects)
+    )
+    if not is_read:
+        return _objects(_read(column, objects, ids))
     return values if values.dtype == object else values.astype(object)
 
 
@@ -158,6 +163,13 @@ def _codes(name: str, values: Array, ids: Mapping[str, Array]) -> Floats:
     if name in CATEGORIES:
         _tell_new(name, codes)
     return np.fromiter(map(codes.__getitem__, texts), np.float64, len(texts))
+
+
+def _is_given(name: str, values: Array) -> Bools:
+    """Tell which values are not null: one that is new has no code, but is given."""
+    texts = values.tolist()
+    nulls = {text for text in set(texts) if is_null(spelled(TEXTS[name], text))}
+    return np.array([text not in nulls for text in texts], bool)
 
 
 def _code_each(name: str, texts: list[str | None]) -> dict[str | None, Any]:

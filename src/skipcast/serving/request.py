@@ -6,35 +6,34 @@ import numpy as np
 import numpy.typing as npt
 
 from skipcast.arrays import Array, Bools, Floats, Indices
-from skipcast.errors import SkipcastError
 from skipcast.features.build import predicted
 from skipcast.features.columns import Layout, Stack
 from skipcast.features.feature_set import FeatureSet
-from skipcast.reading.values import display
+from skipcast.features.listener_counts import COLUMNS
 from skipcast.schema import (
     ALIAS,
-    CODES,
     COUNTS,
     HORIZONS,
     LABELS,
+    LISTENER_KEYS,
     LISTENER_KNOWN,
     LOG,
     MOST_DEPTH,
     OUTCOMES,
-    REASON_END,
     TARGET,
     TRACK_KNOWN,
     HorizonName,
     Label,
     names,
 )
+from skipcast.serving.checks import check_listener_counts, refuse
 from skipcast.serving.histories import arrange, number_ids
-from skipcast.serving.parse import read_request
+from skipcast.serving.listeners import Listeners
+from skipcast.serving.parse import IDS, REASON_GIVEN, read_request
 from skipcast.serving.tracks import Tracks
 
 COUNTED = frozenset(names(COUNTS))
-CODED = (*CODES, "date")  # texts that are numbers to features
-READ = tuple(c.name for c in LOG if not (c.type == "text" and c.name not in CODED))
+READ = tuple(c.name for c in LOG if c.name not in IDS)
 KNOWN = (*TRACK_KNOWN, *LISTENER_KNOWN)
 INLINE = frozenset(KNOWN)
 LAYOUT = Layout((*KNOWN, "track_id_clean", *READ))
@@ -45,7 +44,8 @@ class Plays:
 
     `columns` are numbers and ids, as `parse.read_request` returns them; `open` says whether a play
     has not ended; `predicted` whether the horizon predicts it; `track_known` whether the model
-    knows its track, and `track_features` all that the model knows of that track, NaN where unknown.
+    knows its track, and `track_features` all that the model knows of that track, NaN where unknown;
+    `history_until` the day that the model knows the play's listener up to, None where it does not.
 
     Args:
         data: what a client sent, as `parse.read_request` takes it.
@@ -53,13 +53,21 @@ class Plays:
         horizon: what is known when the prediction is made.
         limit: of plays, each candidate counted with its history.
         skip: what the model counts as a skip.
+        listeners: those that the model knows; None if it asks for no listener's history.
 
     Raises:
         SkipcastError: the request breaks a rule.
     """
 
     def __init__(
-        self, data: Any, tracks: Tracks, horizon: HorizonName, limit: int, skip: Label = "brief"
+        self,
+        data: Any,
+        tracks: Tracks,
+        horizon: HorizonName,
+        limit: int,
+        *,
+        skip: Label = "brief",
+        listeners: Listeners | None = None,
     ) -> None:
         self.columns: dict[str, Array] = read_request(data)
         label = LABELS[skip]
@@ -68,6 +76,11 @@ class Plays:
         _check_open(self.columns, self.open, label)
         self.columns[TARGET] = outcome
         _check_counts(self.columns)
+        check_listener_counts(self.columns)
+        self.history_until: Array = np.full(len(self.open), None, object)
+        self.listener_features: Stack | None = None
+        if listeners is not None:
+            self._look_up(listeners)
         self.track_features, self.track_known = tracks.look_up(
             self.columns["track_id_clean"].tolist()
         )
@@ -80,11 +93,24 @@ class Plays:
             self.columns["session_position"],
             self.open,
             must_have_ended=~self.predicted if divides_sessions else None,
-            gives_reason=_is_given(self.columns.get(REASON_END)),
+            gives_reason=self.columns.get(REASON_GIVEN),
             outcome=label,
             limit=limit,
         )
         self.open[self.histories.cut] = False
+
+    def _look_up(self, listeners: Listeners) -> None:
+        missing = np.full(len(self.open), None, object)
+        who, artists = (self.columns.get(name, missing) for name in ("listener_id", "artist_id"))
+        _check_same(self.columns, number_ids(who), "listener_id")
+        ids = (who.tolist(), self.columns["track_id_clean"].tolist(), artists.tolist())
+        self.listener_features = listeners.look_up(*ids)
+        self.history_until = listeners.until(ids[0])
+        for key in LISTENER_KEYS:
+            plays = self.columns.get(f"{key}_plays")
+            if plays is not None:  # a key's columns are the request's or the table's, never mixed
+                rows = self.listener_features.layout.of[COLUMNS[key]]
+                self.listener_features.numbers[np.ix_(rows, ~np.isnan(plays))] = np.nan
 
     def features(self, feature_set: FeatureSet) -> npt.NDArray[np.float32]:
         """Return the features of each play: plays x features."""
@@ -95,6 +121,8 @@ class Plays:
         """Return what features read, columns in the order of `LAYOUT` x plays."""
         values = np.full((len(LAYOUT), len(self.open)), np.nan)
         values[: len(TRACK_KNOWN)] = self.track_features.numbers
+        if self.listener_features is not None:
+            values[len(TRACK_KNOWN) : len(KNOWN)] = self.listener_features.numbers
         for name, given in self.columns.items():
             if name in INLINE:  # where the request has none, it is as the model's table has it
                 np.copyto(values[LAYOUT[name]], given, where=~np.isnan(given))
@@ -105,17 +133,13 @@ class Plays:
         return values
 
 
-def _is_given(column: Array | None) -> Bools | None:
-    return None if column is None else ~np.isnan(column)
-
-
 def _outcome(columns: dict[str, Array], label: str) -> Floats:
     """Return the column `label`, sent under either of its two names; NaN where null."""
     missing = np.full(len(columns["session_id"]), np.nan)
     official, alias = (cast(Floats, columns.get(name, missing)) for name in (label, ALIAS))
     wrong = (official != alias) & ~np.isnan(official) & ~np.isnan(alias)
     if wrong.any():
-        raise _refuse(columns, wrong, f"{ALIAS} must be what {label} is, if both are given,")
+        raise refuse(columns, wrong, f"{ALIAS} must be what {label} is, if both are given,")
     return np.where(np.isnan(official), alias, official)
 
 
@@ -125,7 +149,7 @@ def _check_open(columns: dict[str, Array], is_open: Bools, label: str) -> None:
         if name != label and name in columns:
             wrong = is_open & ~np.isnan(columns[name])
             if wrong.any():
-                raise _refuse(columns, wrong, f"{name} must be null where {label} is", name)
+                raise refuse(columns, wrong, f"{name} must be null where {label} is", name)
 
 
 def _check_counts(columns: dict[str, Array]) -> None:
@@ -138,11 +162,11 @@ def _check_counts(columns: dict[str, Array]) -> None:
     for name, most in (("track_skips", plays), ("track_depth", MOST_DEPTH * plays)):
         wrong = np.isnan(plays) != np.isnan(counts[name])
         if wrong.any():
-            raise _refuse(columns, wrong, f"{name} must be given where track_plays is,", name)
+            raise refuse(columns, wrong, f"{name} must be given where track_plays is,", name)
         wrong = counts[name] > most
         if wrong.any():
             rule = f"{name} must be no more than the track's plays can have"
-            raise _refuse(columns, wrong, rule, name)
+            raise refuse(columns, wrong, rule, name)
 
 
 def _check_lengths(columns: dict[str, Array]) -> None:
@@ -152,22 +176,21 @@ def _check_lengths(columns: dict[str, Array]) -> None:
     session = number_ids(columns["session_id"])
     wrong = np.isnan(length)
     if wrong.any():
-        raise _refuse(columns, wrong, f"{name} must be given for each play to this model", name)
+        raise refuse(columns, wrong, f"{name} must be given for each play to this model", name)
     wrong = (length < columns["session_position"]) | (length != length[_first_row(session)])
     if wrong.any():
         rule = f"{name} must be the same for a session and no less than a session_position"
-        raise _refuse(columns, wrong, rule, name)
+        raise refuse(columns, wrong, rule, name)
+
+
+def _check_same(columns: dict[str, Array], values: Indices, name: str) -> None:
+    """Check that a column, whose values are numbered, is the same in all rows of a session."""
+    first = _first_row(number_ids(columns["session_id"]))
+    wrong = values != values[first]
+    if wrong.any():
+        raise refuse(columns, wrong, f"{name} must be the same for a session", name)
 
 
 def _first_row(session: Indices) -> Indices:
     """Return for each row the first row of its session."""
     return np.unique(session, return_index=True)[1][session]
-
-
-def _refuse(columns: dict[str, Array], wrong: Bools, rule: str, name: str = ALIAS) -> SkipcastError:
-    row = int(np.argmax(wrong))
-    value = display(columns[name][row]) if name in columns else "null"
-    return SkipcastError(
-        f"{rule} but got {value} in row {row + 1} (session {display(columns['session_id'][row])}). "
-        "Correct the request."
-    )
