@@ -133,6 +133,22 @@ def test_a_play_that_the_app_cut_has_ended_without_an_outcome(request_, tracks):
     assert np.isnan(plays.columns["skip_2"]).tolist() == [False, True, True]
 
 
+@pytest.mark.parametrize("reason", ["logout", "unknown", "quite-new"])
+def test_any_reason_says_that_a_play_has_ended(request_, tracks, reason):
+    """A reason that the model does not know has no code, but is one."""
+    plays = read(
+        cut(request_, 1).assign(hist_user_behavior_reason_end=[reason, reason, None]), tracks
+    )
+    assert plays.open.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("reason", [None, "", "NA", np.nan])
+def test_a_null_reason_says_nothing(request_, tracks, reason):
+    reasons = pd.Series(["fwdbtn", reason, None], dtype=object)
+    with pytest.raises(SkipcastError, match=r"skip_2 must be .* hist_user_behavior_reason_end"):
+        read(cut(request_, 1).assign(hist_user_behavior_reason_end=reasons), tracks)
+
+
 def test_a_play_in_the_middle_must_give_an_outcome_or_what_ended_it(request_, tracks):
     request_ = cut(request_, 1).drop(columns="hist_user_behavior_reason_end")
     with pytest.raises(SkipcastError, match=r"skip_2 must be .* hist_user_behavior_reason_end"):

@@ -68,7 +68,9 @@ def read_request(data: Any) -> dict[str, Array]:
     for name in IDS:
         if name in columns:
             ids[name] = _ids(IDS[name], columns[name], ids)
-    texts = {name: _codes(name, columns[name], ids) for name in TEXTS if name in columns}
+    texts: dict[str, Array] = {
+        name: _codes(name, columns[name], ids) for name in TEXTS if name in columns
+    }
     if REASON_END in columns:
         texts[REASON_GIVEN] = _is_given(REASON_END, columns[REASON_END])
     numbers = {name: columns[name] for name in NUMBERS if name in columns}
