@@ -41,7 +41,8 @@ class Endpoint:
 def requests(plays: pd.DataFrame, sessions: int = 5) -> pd.DataFrame:
     """Return the plays of some sessions as a client sends them: the last one's outcome unknown."""
     ids = plays["session_id"].unique()[:sessions]
-    request = plays.loc[plays["session_id"].isin(ids), names(LOG)].astype(
+    columns = [name for name in names(LOG) if name in plays]  # plays of old may lack new ones
+    request = plays.loc[plays["session_id"].isin(ids), columns].astype(
         dict.fromkeys(OUTCOMES, object)
     )
     last = ~request["session_id"].duplicated(keep="last")

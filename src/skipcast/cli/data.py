@@ -23,7 +23,6 @@ from skipcast.errors import SkipcastError
 from skipcast.files import hash_file, read_parquet, write_parquet
 from skipcast.params import USUAL_ROWS, Fetch, Split, read_params
 from skipcast.schema import SYNTHETIC_NOTE, Group, is_synthetic
-from skipcast.sessions import has_listeners
 
 if TYPE_CHECKING:  # commands start faster without
     import pandas as pd
@@ -83,6 +82,7 @@ def load() -> None:
     """Load plays and tracks into Postgres; write a receipt of what is there."""
     from skipcast.database.server import connect, place
     from skipcast.database.tables import load_tables
+    from skipcast.sessions import has_listeners
 
     params = read_params().load
     plays, tracks = (read_parquet(path, made_by="fetch") for path in (PLAYS, TRACKS))
