@@ -8,7 +8,7 @@ from harness.count_checks import CHECKS, check_no_fold_counts_itself, check_no_s
 from skipcast.features.build import build_features
 from skipcast.features.counts import KNOWN, CountTable, add_counts, count_tracks
 from skipcast.features.table import join_tracks
-from skipcast.schema import HORIZONS, TRACK_KNOWN
+from skipcast.schema import HORIZONS, OUTCOMES, TRACK_KNOWN
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,14 @@ def test_the_table_counts_the_training_sessions(four_sessions):
     table = count_tracks(four_sessions, is_train, seed=0)[1]
     assert table.loc["a", ["track_plays", "track_skips", "track_depth"]].tolist() == [3, 3, 0]
     assert table.loc["b", ["track_plays", "track_skips", "track_depth"]].tolist() == [3, 0, 12]
+
+
+def test_a_play_that_the_app_cut_is_not_counted(four_sessions):
+    cut = four_sessions.astype(dict.fromkeys(OUTCOMES, object))
+    cut.loc[cut["session_id"] == "session 0", [*OUTCOMES]] = None
+    known, table = count_tracks(cut, np.ones(12, bool), seed=0)
+    assert table.loc["a", ["track_plays", "track_skips", "track_depth"]].tolist() == [3, 3, 0]
+    assert (known["track_plays"] <= 3).all()
 
 
 def test_the_last_row_is_of_any_other_track(four_sessions):

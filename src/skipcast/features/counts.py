@@ -84,7 +84,8 @@ def count_tracks(
     """Count the tracks of the training sessions.
 
     Args:
-        plays: whole sessions with their outcomes; columns `schema.LOG`.
+        plays: whole sessions with their outcomes; columns `schema.LOG`. A play without is not
+            counted.
         is_train: whether the session of a play is a training session.
         seed: of the folds, any whole number.
 
@@ -98,11 +99,12 @@ def count_tracks(
     fold = hash_sessions(plays["session_id"], purpose="fold", seed=seed) % np.uint64(FOLDS)
     fold = np.where(is_train, fold, FOLDS)  # whoever does not train knows all folds
     known = np.empty((len(plays), len(KNOWN)))
+    counts = is_train & ~np.isnan(outcomes).any(axis=1)  # a play that the app cut has no outcome
     for own in range(FOLDS):
-        others = is_train & (fold != own)
+        others = counts & (fold != own)
         table = CountTable.of(keys[others], outcomes[others], len(ids))
         known[fold == own] = table.look_up(keys[fold == own])
-    table = CountTable.of(keys[is_train], outcomes[is_train], len(ids) + 1)  # the last: any other
+    table = CountTable.of(keys[counts], outcomes[counts], len(ids) + 1)  # the last: any other
     known[~is_train] = table.look_up(keys[~is_train])
     return _frame(known, plays.index), _frame(
         table.look_up(np.arange(len(ids) + 1)),
