@@ -15,6 +15,7 @@ from skipcast.mlflow_store.screen import champion_page
 
 SECONDS = 120
 SIZE: ViewportSize = {"width": 1400, "height": 860}
+WIDE: ViewportSize = {"width": 2800, "height": 860}  # or a person scrolls to the right
 
 
 def open_trials(page: Page, address: str, experiment: str) -> Page:
@@ -63,6 +64,13 @@ def compare(page: Page, names: list[str]) -> None:
     for folded in ("Visualizations", "Parameters"):
         page.get_by_role("button", name=folded).click()
     page.get_by_text("train_accuracy", exact=True).wait_for()
+
+
+def open_models(trials: Page) -> None:
+    """Go from the trials to the models that the search has logged, all columns in sight."""
+    trials.set_viewport_size(WIDE)
+    trials.get_by_role("link", name="Models", exact=True).click()
+    trials.get_by_role("button", name="Sort: Created").wait_for()
 
 
 def open_champion(page: Page, address: str, model: str) -> None:
