@@ -77,7 +77,9 @@ def judge(
     """
     registry.check_candidate(result)
     champion = registry.champion()
-    kept = champion is not None and champion == registry.find(result.candidate.model_uri)
+    kept = champion is not None and (
+        registry.origin(champion) == registry.find(result.candidate.model_uri)
+    )
     to_ask = None if kept else champion
     rival = None if to_ask is None else _rival(registry, to_ask, is_asked=with_champion)
     answers = ask(plays, features, result, params, rival)

@@ -110,6 +110,8 @@ def entry_of(judgement: Judgement, version: int, *, data: str | None = None) -> 
         )
     if judgement.kept:
         decision, reason = "kept", "it is the champion already"
+        if judgement.champion != version and version:
+            reason += f", refreshed as version {judgement.champion}"
     rival = judgement.scores.get("champion")
     return Entry(
         decision,
@@ -128,6 +130,6 @@ def _with_intervals(scores: dict[str, Interval]) -> dict[str, list[float]]:
 
 def _champion(entry: Entry, registry: Registry) -> Champion:
     """Return the champion after a decision."""
-    version = entry.champion if entry.decision == "refused" else entry.version
+    version = entry.version if entry.decision == "promoted" else entry.champion
     family = registry.family(version) if version is not None else None
     return Champion(family=family, version=version)

@@ -3,6 +3,7 @@
 A decision is in the ledger (`ledger.py`) and on the version that it is about, as tags.
 """
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,11 @@ from skipcast.mlflow_store.client import check_in_reach, open_client, store_erro
 from skipcast.mlflow_store.files import missing_of_logged_model, missing_of_model
 from skipcast.mlflow_store.place import MAKE_AGAIN, VARIABLE
 from skipcast.promotion.alias import ALIAS, champion_uri
-from skipcast.promotion.ledger import Entry, Ledger, ModelScores, Scores
+from skipcast.promotion.ledger import Entry, Ledger, ModelScores
+
+MOVES = ("promoted", "rolled back", "refreshed")  # decisions that move the alias
+ORIGIN = "refreshed_from"  # the tag of a version that is another one with a newer listener table
+LOGGED_MODEL = re.compile(r"\bm-[0-9a-f]{32}\b")
 
 
 class Registry:
@@ -124,14 +129,33 @@ class Registry:
         id_ = model_uri.removeprefix("models:/")  # a server may note the place of its files instead
         return next((int(v.version) for v in versions if id_ in str(v.source)), None)
 
-    def register(self, model_uri: str, family: str) -> int:
-        """Register a logged model, once however often it is promoted."""
+    def register(self, model_uri: str, family: str, *, origin: int | None = None) -> int:
+        """Register a logged model, once however often it is promoted.
+
+        Args:
+            model_uri: of the model.
+            family: of its classifier.
+            origin: the version that it is, with a newer listener table.
+        """
         version = self.find(model_uri)
         if version is not None:
             return version
+        tags = {"family": family} | ({} if origin is None else {ORIGIN: str(origin)})
         with store_errors(f"register a version of {self.name}"):
-            registered = mlflow.register_model(model_uri, self.name, tags={"family": family})
+            registered = mlflow.register_model(model_uri, self.name, tags=tags)
         return int(registered.version)
+
+    def origin(self, version: int) -> int:
+        """Return the version that `version` was made of by refreshing, itself where it was not."""
+        with store_errors(f"tell about version {version} of {self.name}"):
+            tags = self.client.get_model_version(self.name, str(version)).tags
+        return self.origin(int(tags[ORIGIN])) if ORIGIN in tags else version
+
+    def download(self, version: int, folder: Path) -> Path:
+        """Copy the files of a version into `folder`; return where they are."""
+        with store_errors(f"give the files of version {version} of {self.name}"):
+            place = self.client.get_model_version_download_uri(self.name, str(version))
+            return Path(mlflow.artifacts.download_artifacts(place, dst_path=str(folder)))
 
     def family(self, version: int) -> str:
         """Return the family of a version, as `register` noted it."""
@@ -142,7 +166,9 @@ class Registry:
     def logged_model(self, version: int) -> str | None:
         """Return the id of the logged model that a version holds; None if it holds other files."""
         with store_errors(f"tell about version {version} of {self.name}"):
-            return self.client.get_model_version(self.name, str(version)).model_id
+            found = self.client.get_model_version(self.name, str(version))
+        named = LOGGED_MODEL.search(str(found.source))  # MLflow leaves model_id out in some stores
+        return found.model_id or (named[0] if named else None)
 
     def settings(self, run_id: str) -> dict[str, str]:
         """Return the hyperparameters that a run logged."""
@@ -172,7 +198,7 @@ class Registry:
         what = f"record a decision on version {entry.version} of {self.name}"
         with store_errors(what), self._ledger.write(entry, files, scores) as run_id:
             self._tag(entry, run_id)
-            if entry.decision in ("promoted", "rolled back"):
+            if entry.decision in MOVES:
                 self._move(entry)
         return entry
 
@@ -185,15 +211,17 @@ class Registry:
         }
         if entry.scores:
             tags |= {f"test_{name}": str(score) for name, (score, *_) in entry.scores.items()}
-            self._describe(entry, entry.scores)
+            value, low, high = entry.scores["accuracy"]
+            about = f"Accuracy {value:.4f} ({low:.4f} to {high:.4f}) on the test sessions"
+            self._describe(entry.version, about)
+        if entry.decision == "refreshed":
+            self._describe(entry.version, entry.reason)
         for key, value in tags.items():
             self.client.set_model_version_tag(self.name, str(entry.version), key, value)
 
-    def _describe(self, entry: Entry, scores: Scores) -> None:
+    def _describe(self, version: int, about: str) -> None:
         """Give the version the description that the UI's list of versions shows."""
-        value, low, high = scores["accuracy"]
-        about = f"Accuracy {value:.4f} ({low:.4f} to {high:.4f}) on the test sessions"
-        self.client.update_model_version(self.name, str(entry.version), description=about)
+        self.client.update_model_version(self.name, str(version), description=about)
 
     def _move(self, entry: Entry) -> None:
         present = self.champion()
@@ -219,11 +247,11 @@ class Registry:
         moves = [
             entry
             for entry in self.history()
-            if entry.status == "FINISHED" and entry.decision in ("promoted", "rolled back")
+            if entry.status == "FINISHED" and entry.decision in MOVES
         ]
         if to is None:
-            promotions = [e for e in moves if e.decision == "promoted" and e.version == present]
-            to = promotions[0].champion if promotions else None
+            made = [e for e in moves if e.decision != "rolled back" and e.version == present]
+            to = made[0].champion if made else None
         earlier = {entry.version for entry in moves} - {present}
         if to not in earlier:
             listed = ", ".join(map(str, sorted(earlier))) or "none"
