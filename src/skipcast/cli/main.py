@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from skipcast.cli import data, demo, predict, promote, report, run, search, serve, twin
+from skipcast.cli import data, demo, predict, promote, refresh, report, run, search, serve, twin
 from skipcast.errors import SkipcastError
 from skipcast.files import disk_errors
 from skipcast.processes import cpu_count
@@ -19,6 +19,7 @@ COMMANDS = (
     search.search,
     promote.promote,
     promote.rollback,
+    refresh.refresh,
     run.run,
     report.figure,
     report.report,

@@ -54,7 +54,7 @@ def promote(
         entry = publish.entry_of(judged(), 0)
         _print_verdict(entry, "would be ")
         return
-    with _one_at_a_time(registry), Console(stderr=True).status("Scoring on the test sessions"):
+    with one_at_a_time(registry), Console(stderr=True).status("Scoring on the test sessions"):
         judgement = judged()
         entry = publish.conclude(
             judgement, registry, params, tracks, result=result, receipt=receipt
@@ -71,7 +71,7 @@ def rollback(
     from skipcast.promotion.registry import Registry
 
     registry = Registry(read_params().promote.model)
-    with _one_at_a_time(registry):
+    with one_at_a_time(registry):
         entry = registry.roll_back(to)
     typer.echo(
         f"champion of {registry.name} is version {entry.version} again, no longer "
@@ -82,8 +82,8 @@ def rollback(
 
 
 @contextmanager
-def _one_at_a_time(registry: "Registry") -> Iterator[None]:
-    """Let no other promotion or rollback of the model happen meanwhile."""
+def one_at_a_time(registry: "Registry") -> Iterator[None]:
+    """Let nobody else promote, roll back or refresh the model meanwhile."""
     import mlflow
 
     from skipcast.database.locks import open_locks
