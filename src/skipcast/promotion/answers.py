@@ -20,6 +20,7 @@ from skipcast.evaluation.baselines import baselines
 from skipcast.evaluation.bootstrap import check_enough
 from skipcast.evaluation.explain import Explained, explain
 from skipcast.features.build import targets
+from skipcast.features.listener_counts import count_listeners
 from skipcast.features.table import KEY_COLUMNS, PART, feature_columns, with_label
 from skipcast.mlflow_store.client import store_errors
 from skipcast.mlflow_store.place import MAKE_AGAIN
@@ -28,6 +29,7 @@ from skipcast.params import Params
 from skipcast.processes import ProcessKilledError, cpu_count
 from skipcast.promotion.contents import inputs_of, label_of
 from skipcast.schema import TARGET, Label
+from skipcast.sessions import has_listeners
 from skipcast.split import TEST
 
 
@@ -56,7 +58,7 @@ def ask(
     Raises:
         SkipcastError: as `judge`.
     """
-    plays = with_label(plays, params.features.skip)
+    plays = _with_history(with_label(plays, params.features.skip))
     counts = targets(plays, params.features.horizon)
     _check_same_plays(plays[counts], features)
     parts = _parts(plays, features)
@@ -78,6 +80,11 @@ def ask(
             families=families,
             explained=explained,
         )
+
+
+def _with_history(plays: pd.DataFrame) -> pd.DataFrame:
+    """Add what listeners did before each session: a model's own table ends with its training."""
+    return plays.join(count_listeners(plays)[0]) if has_listeners(plays) else plays
 
 
 def _check_enough(plays: pd.DataFrame, test: pd.DataFrame, share: float) -> None:

@@ -6,8 +6,10 @@ import pandas as pd
 
 from skipcast.errors import SkipcastError
 
-LEAST_SHARED = 0.5  # of a table's plays; of two listeners far fewer are of the same tracks
-LISTENER, TRACK = "listener", "track"  # kinds of rows
+LISTENER = "listener"  # the kind of a row for all plays of a listener
+# Of a table's plays, those that a longer history of the same listener must hold, too. Strangers
+# share few tracks. Exports of 2020 have other ids of tracks than later ones: there artists tell.
+LEAST_SHARED = {"track": 0.5, "artist": 0.8}
 
 
 def newer(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame | None:
@@ -64,20 +66,28 @@ def _check_same_listeners(old: pd.DataFrame, new: pd.DataFrame) -> None:
     Single exports bear the same id whoever made them, so names do not tell: who listens goes on to
     count what they have played before.
     """
-    keys = ["listener_id", "key"]
-    plays = (t[t["kind"] == TRACK].set_index(keys)["plays"] for t in (old, new))
-    both = pd.concat(plays, axis=1, keys=["old", "new"]).fillna(0)
-    both = both[both.index.get_level_values(0).isin(new["listener_id"])]
-    of_listener = both.assign(shared=both.min(axis=1)).groupby(level=0).sum()
-    known = of_listener[of_listener["old"] > 0]
-    share = known["shared"] / known["old"]
-    others = share.index[share < LEAST_SHARED]
-    if known.empty or len(others):
+    shares = pd.DataFrame({kind: _shared(old, new, kind) for kind in LEAST_SHARED})
+    others = shares.index[~(shares >= pd.Series(LEAST_SHARED)).any(axis=1)]
+    if shares.empty or len(others):
         which = f"listener {others[0]}" if len(others) else "a listener whom it knows"
-        found = f"{share[others[0]]:.0%} of them" if len(others) else "those of others alone"
+        found = f"{shares['track'][others[0]]:.0%}" if len(others) else "those of others alone"
         raise SkipcastError(
             f"The plays must be of the champion's listeners and hold what it counts of them but of "
             f"{which} they hold {found}. It is the export of somebody else, bears another name "
             "than that of fetch.source did, or is a much older one. Name the right one by "
             "--source; for another listener, name it by fetch.source, then `dvc repro`."
         )
+
+
+def _shared(old: pd.DataFrame, new: pd.DataFrame, kind: str) -> pd.Series:
+    """Return the share of a listener's plays of tracks, or artists, in `old` that `new` has, too.
+
+    By id of the listeners in both, 0..1.
+    """
+    keys = ["listener_id", "key"]
+    before, after = (t[t["kind"] == kind].set_index(keys)["plays"] for t in (old, new))
+    both = before.to_frame("old").assign(shared=after.reindex(before.index).fillna(0))
+    both = both.assign(shared=both.min(axis=1))
+    both = both[both.index.isin(plays_of(new).index, level=0)]
+    of_listener = both.groupby(level=0).sum()
+    return of_listener["shared"] / of_listener["old"]

@@ -13,10 +13,11 @@ import pandas as pd
 from mlflow.entities import LoggedModelStatus
 
 from skipcast.errors import SkipcastError
-from skipcast.features.listener_counts import count_listeners
+from skipcast.features.listener_counts import TABLE, count_listeners
 from skipcast.features.table import with_label
 from skipcast.files import write_parquet
 from skipcast.mlflow_store.client import store_errors
+from skipcast.mlflow_store.place import MAKE_AGAIN
 from skipcast.promotion.ledger import Entry
 from skipcast.promotion.listener_table import newer, plays_of, until
 from skipcast.promotion.registry import Registry
@@ -24,7 +25,8 @@ from skipcast.serving.listeners import LISTENERS
 
 FILES = Path("artifacts")
 CARD = "model_card.md"
-VERSIONS = "mlflow.modelVersions"  # the tag in which MLflow notes where a model is registered
+# What MLflow notes of the version that a model was registered or loaded as: a tag, and a file.
+VERSIONS, VERSION = "mlflow.modelVersions", "registered_model_meta"
 
 
 def refresh(registry: Registry, plays: pd.DataFrame, *, data: str | None = None) -> Entry | None:
@@ -61,6 +63,7 @@ def refresh(registry: Registry, plays: pd.DataFrame, *, data: str | None = None)
 
 
 def _table(folder: Path, version: int) -> pd.DataFrame:
+    """Return the listener table of the champion's files."""
     file = folder / FILES / LISTENERS
     table = pd.read_parquet(file) if file.exists() else pd.DataFrame()
     if table.empty:
@@ -68,6 +71,12 @@ def _table(folder: Path, version: int) -> pd.DataFrame:
             f"The champion must know listeners to be refreshed but version {version} has no "
             "listener table: it was trained on plays that name none, or by an earlier skipcast. "
             "Name an export of a listener's own history by fetch.source, then `dvc repro`."
+        )
+    if list(table) != [*TABLE]:
+        raise SkipcastError(
+            "The champion must have a listener table of this skipcast to be refreshed but that of "
+            f"version {version} has the columns {', '.join(map(str, table))}. {MAKE_AGAIN} makes a model "
+            "that has."
         )
     return table
 
@@ -85,9 +94,14 @@ def _note(card: Path, text: str) -> None:
 
 def _log_copy(registry: Registry, version: int, folder: Path) -> str:
     """Log the files of a folder as a model beside that of a version; return MLflow's name of it."""
-    client = registry.client
+    client, model_id = registry.client, registry.logged_model(version)
+    if model_id is None:
+        raise SkipcastError(
+            f"The champion must be a logged model to be refreshed but version {version} holds "
+            f"other files. {MAKE_AGAIN} makes another one."
+        )
     with store_errors(f"log version {version} of {registry.name} anew"):
-        before = client.get_logged_model(registry.logged_model(version))
+        before = client.get_logged_model(model_id)
         made = client.create_logged_model(
             before.experiment_id,
             name=before.name,
@@ -96,6 +110,7 @@ def _log_copy(registry: Registry, version: int, folder: Path) -> str:
             params=before.params,
             model_type=before.model_type,
         )
+        (folder / VERSION).unlink(missing_ok=True)
         file = folder / "MLmodel"
         text = file.read_text(encoding="utf-8").replace(before.model_id, made.model_id)
         file.write_text(text, encoding="utf-8")

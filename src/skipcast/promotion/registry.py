@@ -209,19 +209,15 @@ class Registry:
             "reason": entry.reason,
             "decision_run": run_id,
         }
+        about = entry.reason if entry.decision == "refreshed" else None
         if entry.scores:
             tags |= {f"test_{name}": str(score) for name, (score, *_) in entry.scores.items()}
-            value, low, high = entry.scores["accuracy"]
-            about = f"Accuracy {value:.4f} ({low:.4f} to {high:.4f}) on the test sessions"
-            self._describe(entry.version, about)
-        if entry.decision == "refreshed":
-            self._describe(entry.version, entry.reason)
+            accuracy, low, high = entry.scores["accuracy"]
+            about = f"Accuracy {accuracy:.4f} ({low:.4f} to {high:.4f}) on the test sessions"
+        if about is not None:  # what the UI's list of versions shows
+            self.client.update_model_version(self.name, str(entry.version), description=about)
         for key, value in tags.items():
             self.client.set_model_version_tag(self.name, str(entry.version), key, value)
-
-    def _describe(self, version: int, about: str) -> None:
-        """Give the version the description that the UI's list of versions shows."""
-        self.client.update_model_version(self.name, str(version), description=about)
 
     def _move(self, entry: Entry) -> None:
         present = self.champion()
