@@ -75,8 +75,8 @@ def _table(folder: Path, version: int) -> pd.DataFrame:
     if list(table) != [*TABLE]:
         raise SkipcastError(
             "The champion must have a listener table of this skipcast to be refreshed but that of "
-            f"version {version} has the columns {', '.join(map(str, table))}. {MAKE_AGAIN} makes a model "
-            "that has."
+            f"version {version} has the columns {', '.join(map(str, table))}. {MAKE_AGAIN} makes "
+            "a model that has."
         )
     return table
 
