@@ -4,6 +4,7 @@ What a file is, its first bytes say. A zip is read as it is: nothing is unpacked
 and each folder directly in a source is one listener's.
 """
 
+import gzip
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ Content = Literal["plays", "videos", "account", "other"]
 
 SOURCE = f"{CSV} or a listener's own streaming history, as Spotify's zip or its JSON,"
 SUFFIXES = (".json", ".zip")  # of files that are opened in folders
+PACKED = (".7z", ".rar", ".tar", ".tar.gz", ".tgz", ".json.gz")  # of files that are not
 PEEK = 1 << 16  # bytes of a JSON file that tell what is in it; they hold several plays
 MOST_BYTES = 1 << 30  # of a JSON file; Spotify's have 13 MB
 JSON = re.compile(rb"(\xef\xbb\xbf)?\s*[\[{]")
@@ -70,10 +72,21 @@ def is_history(source: Path | str) -> bool:
         start = _start(path)
         if not JSON.match(start):
             check_kind(path.name, start, SOURCE)
+            if packing(start) == "gzip":
+                _check_not_gzipped(path)
             if packing(start) != "zip":
                 return False
     contents = {file.content for files in find_histories(path, _ignore).values() for file in files}
     return not contents.isdisjoint({"plays", "account"}) or bool(contents and not _has_csv(path))
+
+
+def _check_not_gzipped(path: Path) -> None:
+    with intact(path.name), gzip.open(path) as stream:
+        if JSON.match(stream.read(START)):
+            raise SkipcastError(
+                f"{path.name} must be JSON as it is or in Spotify's zip but is in gzip. Unpack it, "
+                f"`gunzip {path}`, and name the file that comes out."
+            )
 
 
 def _ignore(sentence: str) -> None:
@@ -107,17 +120,23 @@ def find_histories(path: Path, tell: Callable[[str], None]) -> dict[str, list[Hi
             tell(f"Left out: {name}, which is unpacked beside itself.")
             continue
         found = list(_members_of(name, file) if is_zip else [_file(name, file)])
-        if found:
-            histories.setdefault(_listener(path, file, is_zip=is_zip), []).extend(found)
+        for one in found:
+            histories.setdefault(_listener(path, one), []).append(one)
+        if not found:
+            tell(f"Left out: {name}, in which no file ends in .json.")
+    for file in find_files(path, PACKED, _ignore) if path.is_dir() else ():
+        tell(f"Left out: {name_in(path, file)}. Unpack it: only zips and JSON are read.")
     return histories
 
 
-def _listener(source: Path, file: Path, *, is_zip: bool) -> str:
+def _listener(source: Path, file: HistoryFile) -> str:
     """Return the name of the zip or folder, directly in the source, that a file is of or in."""
-    inside = file.relative_to(source).parts
+    inside = file.path.relative_to(source).parts
+    if not inside and file.member:  # a zip is as a folder
+        inside = PurePosixPath(file.member).parts
     if len(inside) > 1:
         return inside[0]
-    return file.stem if is_zip else source.name
+    return file.path.stem if inside and file.member else source.stem
 
 
 def _members_of(name: str, path: Path) -> Iterator[HistoryFile]:

@@ -81,7 +81,8 @@ def _read_plays(source: Source, *, rows: int, seed: int) -> pd.DataFrame:
     if plays.empty:
         raise SkipcastError(
             f"{source.path} must hold plays but holds none: no CSV file in it has a row and the "
-            "column session_id. fetch.source names the official training log."
+            "column session_id. fetch.source names the official training log, or a listener's own "
+            "history: Spotify's zip, its JSON or a folder of them."
         )
     _check_in_one_file(plays, "session_id", files)
     return plays.drop(columns=FILE)

@@ -4,7 +4,6 @@ Names of tracks and artists are in `History.names` alone; the plays have hashes.
 """
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,26 +13,24 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from skipcast.archive.history_files import HistoryFile, find_histories
-from skipcast.archive.history_plays import consistency, describe_plays, in_order
+from skipcast.archive.history_checks import (
+    check_differ,
+    check_has_plays,
+    describe_dropped,
+    oddities,
+    with_plays,
+)
+from skipcast.archive.history_files import find_histories
+from skipcast.archive.history_plays import describe_plays, in_order
 from skipcast.archive.history_rows import read_rows
 from skipcast.archive.source import expand
 from skipcast.column import Column
-from skipcast.errors import SkipcastError
 from skipcast.reading.columns import ARROW_TYPES
 from skipcast.schema import LOG, SYNTHETIC_NOTE, SYNTHETIC_PREFIX, TRACK, is_synthetic
 
 SYNTHETIC_ARTIST = "Twin artist "  # the names of all artists of a synthetic export start so
 ONE = "listener"  # who a listener is where there is one
-PART = re.compile(r"endsong_(\d+)\.json", re.IGNORECASE)
-LEAST_CONSISTENT = 0.85  # of whole histories .90 and more, of random parts .59 to .77
-LEAST_JUDGED = 200  # plays from which on a share can be judged
-MOST_SHARED = 0.05  # share of a listener's plays that another may have, too
 NAMES = ["id", "kind", "name", "artist"]
-REQUEST = (
-    'Ask for "Extended streaming history" on https://www.spotify.com/account/privacy '
-    "(docs/your_listening.md)."
-)
 
 
 @dataclass(frozen=True)
@@ -78,18 +75,18 @@ def read_history(
     """
     path = expand(source)
     notes: list[str] = []
-    histories = _with_plays(path, find_histories(path, notes.append), notes)
+    histories = with_plays(path, find_histories(path, notes.append), notes)
     dropped = Counter[str]()
     pooled: dict[str, pd.DataFrame] = {}
     for name, files in histories.items():
         read, left_out = read_rows(files)
         ordered = in_order(read)
         dropped += left_out + Counter(duplicates=len(read) - len(ordered))
-        notes += _oddities(name if len(histories) > 1 else path.name, files, ordered)
+        notes += oddities(name if len(histories) > 1 else path.name, files, ordered)
         if len(ordered):
             pooled[name] = ordered
-    _check_has_plays(path, pooled, dropped)
-    _check_differ(path, pooled)
+    check_has_plays(path, pooled, dropped)
+    check_differ(path, pooled)
     prefix = SYNTHETIC_PREFIX if _is_synthetic(pooled.values()) else ""
     ids = {name: prefix + _hash(ONE if len(pooled) == 1 else name, 12) for name in pooled}
     by_id = {ids[name]: pooled[name] for name in sorted(pooled, key=ids.__getitem__)}
@@ -101,129 +98,6 @@ def read_history(
     report = Report(dict(dropped), tuple(notes), ids)
     tracks = pd.DataFrame({"track_id": np.sort(plays["track_id_clean"].unique())})
     return History(_typed(plays, LOG), _typed(tracks, TRACK), known, report)
-
-
-def _with_plays(
-    path: Path, histories: dict[str, list[HistoryFile]], notes: list[str]
-) -> dict[str, list[HistoryFile]]:
-    """Return the listeners and files that have plays; say what is left out.
-
-    Raises:
-        SkipcastError: nothing has; the message says what there is instead.
-    """
-    files = [file for of_one in histories.values() for file in of_one]
-    by_content = {c: [f for f in files if f.content == c] for c in ("plays", "account", "other")}
-    account = by_content["account"]
-    if not by_content["plays"]:
-        if account:
-            fault = (
-                f"is Spotify's Account data ({account[0].name}), which does not say why plays "
-                "began and ended"
-            )
-        else:
-            first = files[0]
-            what = "videos alone" if first.content == "videos" else "other JSON"
-            fault = f"has {what} ({first.name})"
-        raise SkipcastError(
-            f"{path.name} must be an extended streaming history but {fault}. {REQUEST}"
-        )
-    for what, content in (("of Account data", "account"), ("without plays", "other")):
-        if left_out := by_content[content]:
-            notes.append(f"Left out: {len(left_out)} files {what}, the first {left_out[0].name}.")
-    return {
-        name: [file for file in of_one if file.content in ("plays", "videos")]
-        for name, of_one in histories.items()
-        if any(file.content == "plays" for file in of_one)
-    }
-
-
-def _oddities(name: str, files: list[HistoryFile], rows: pd.DataFrame) -> list[str]:
-    """Return sentences on what hints at a part of a history: of such a part, sessions are wrong."""
-    warnings = []
-    numbers = {int(m[1]) for file in files if (m := PART.search(file.name))}
-    if missing := sorted({*range(max(numbers, default=-1))} - numbers):
-        lacking = ", ".join(f"endsong_{number}.json" for number in missing)
-        warnings.append(
-            f"{name} must hold all files of the export but lacks {lacking}: each is a random part "
-            "of the plays, so sessions have gaps. Name the zip as Spotify sent it."
-        )
-    share, judged = consistency(rows)
-    if judged >= LEAST_JUDGED and share < LEAST_CONSISTENT:
-        warnings.append(
-            f"{name} must hold a whole history but {share:.0%} of its plays start as the play "
-            "before ended (of whole histories, 90 % and more do): it seems to be a part of the "
-            "export, so sessions have gaps. Name the zip as Spotify sent it."
-        )
-    return warnings
-
-
-def _check_has_plays(path: Path, pooled: Mapping[str, object], dropped: Counter[str]) -> None:
-    if not pooled:
-        left_out = f"only {describe_dropped(dropped)}" if dropped else "an empty list"
-        raise SkipcastError(
-            f"{path.name} must hold plays of tracks but holds {left_out}. {REQUEST}"
-        )
-
-
-def describe(history: History) -> list[str]:
-    """Return sentences on what was read, what was left out, and what is odd."""
-    plays, report = history.plays, history.report
-    sessions = plays.drop_duplicates("session_id")
-    days = plays["date"].dropna()
-    span = f", {days.min()} to {days.max()}" if len(days) else ""
-    counts = {
-        "play": len(plays),
-        "session": len(sessions),
-        "listener": plays["listener_id"].nunique(),
-        "track": len(history.tracks),
-        "artist": plays["artist_id"].nunique(),
-    }
-    read = [f"{number:,} {what}{'' if number == 1 else 's'}" for what, number in counts.items()]
-    note = SYNTHETIC_NOTE if is_synthetic(sessions["session_id"]) else ""
-    sentences = [f"{', '.join(read)}{span}{note}"]
-    if len(report.listeners) > 1:
-        by_name = plays["listener_id"].value_counts()
-        each = (f"{name} ({id_}) {by_name.get(id_, 0):,}" for name, id_ in report.listeners.items())
-        sentences.append(f"Plays of each listener: {', '.join(each)}.")
-    if left_out := describe_dropped(report.dropped):
-        sentences.append(f"Left out: {left_out}.")
-    cut, unknown = plays["skip_2"].isna().mean(), plays["started_at"].isna().mean()
-    sentences.append(
-        f"{cut:.1%} of the plays were cut by the app and have no outcome. Of {unknown:.1%}, the "
-        "start is unknown."
-    )
-    return [*sentences, *report.warnings]
-
-
-def describe_dropped(dropped: Mapping[str, int]) -> str:
-    """Return in words what was left out.
-
-    >>> describe_dropped({"podcasts": 1200, "duplicates": 3, "videos": 0})
-    '1,200 podcasts, 3 duplicates'
-    """
-    ordered = sorted(dropped.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{number:,} {reason}" for reason, number in ordered if number)
-
-
-def _check_differ(path: Path, pooled: Mapping[str, pd.DataFrame]) -> None:
-    """Check that no two listeners are the same person's export of two days."""
-    plays = pd.concat(
-        [rows[["ended", "ms_played"]].assign(name=name) for name, rows in pooled.items()]
-    )
-    plays = plays[plays["ms_played"] > 0]
-    shared = plays[plays.duplicated(["ended", "ms_played"], keep=False)]
-    shares = (shared["name"].value_counts() / plays["name"].value_counts()).dropna()
-    if len(pooled) > 1 and len(shares) and shares.max() > MOST_SHARED:
-        most = shares.idxmax()
-        same = shared[shared["name"] != most].merge(
-            shared[shared["name"] == most], on=["ended", "ms_played"]
-        )
-        other = same["name_x"].mode()[0]
-        raise SkipcastError(
-            f"Each zip and each folder in {path.name} must be another listener's but {most} and "
-            f"{other} share {shares.max():.0%} of their plays: they seem to be one listener's. "
-            "Move both into one new folder there, or take one away."
-        )
 
 
 def _is_synthetic(pooled: Iterable[pd.DataFrame]) -> bool:
@@ -294,3 +168,33 @@ def latest_sessions(plays: pd.DataFrame, rows: int) -> pd.DataFrame:
     plays_until = ages.value_counts().sort_index().cumsum()
     enough = plays_until[plays_until >= rows]
     return plays if enough.empty else plays[ages <= enough.index[0]].reset_index(drop=True)
+
+
+def describe(history: History) -> list[str]:
+    """Return sentences on what was read, what was left out, and what is odd."""
+    plays, report = history.plays, history.report
+    sessions = plays.drop_duplicates("session_id")
+    days = plays["date"].dropna()
+    span = f", {days.min()} to {days.max()}" if len(days) else ""
+    counts = {
+        "play": len(plays),
+        "session": len(sessions),
+        "listener": plays["listener_id"].nunique(),
+        "track": len(history.tracks),
+        "artist": plays["artist_id"].nunique(),
+    }
+    read = [f"{number:,} {what}{'' if number == 1 else 's'}" for what, number in counts.items()]
+    note = SYNTHETIC_NOTE if is_synthetic(sessions["session_id"]) else ""
+    sentences = [f"{', '.join(read)}{span}{note}"]
+    if len(report.listeners) > 1:
+        by_name = plays["listener_id"].value_counts()
+        each = (f"{name} ({id_}) {by_name.get(id_, 0):,}" for name, id_ in report.listeners.items())
+        sentences.append(f"Plays of each listener: {', '.join(each)}.")
+    if left_out := describe_dropped(report.dropped):
+        sentences.append(f"Left out: {left_out}.")
+    cut, unknown = plays["skip_2"].isna().mean(), plays["started_at"].isna().mean()
+    sentences.append(
+        f"{cut:.1%} of the plays were cut by the app and have no outcome. Of {unknown:.1%}, the "
+        "start is unknown."
+    )
+    return [*sentences, *report.warnings]

@@ -52,6 +52,11 @@ Fetched = tuple["pd.DataFrame", "pd.DataFrame", "pd.DataFrame", list[str]]
 def _history(params: Fetch) -> Fetched:
     from skipcast.archive.streaming_history import describe, read_history
 
+    if params.tracks is not None:
+        raise SkipcastError(
+            f"fetch.tracks must be null for a listener's own history but got {params.tracks}: "
+            "nobody has track features for one. Correct params.yaml."
+        )
     with console.status("Reading the history"):
         history = read_history(params.source, timezone=params.timezone, rows=params.rows)
     return history.plays, history.tracks, history.names, describe(history)
