@@ -101,4 +101,4 @@ def test_the_remedy_of_another_encoding_works(tmp_path, encoding):
         check_kind("FILE", (tmp_path / "FILE").read_bytes()[:START])
     remedy = re.search("`(iconv.*)`", str(caught.value))
     subprocess.run(remedy[1], shell=True, cwd=tmp_path, check=True)
-    assert (tmp_path / "NEW.csv").read_bytes() == CSV
+    assert (tmp_path / "FILE").read_bytes() == CSV

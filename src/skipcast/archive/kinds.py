@@ -12,7 +12,7 @@ CSV = "CSV, as it is or packed as .gz, .tar, .tar.gz or .zip,"
 
 UNPACKED = "Unpack it and name the file or folder that comes out."
 AGAIN = "Get it again; sign in first, if its page asks for that."
-CONVERT = "Convert it: `iconv -f {} -t UTF-8 FILE > NEW.csv`."
+CONVERT = "Convert it: `iconv -f {} -t UTF-8 FILE > NEW && mv NEW FILE`."
 EXPORT = "Write it as CSV with commas, in UTF-8."
 OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (rb"\Z", "empty", "Get it again."),
