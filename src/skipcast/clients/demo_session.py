@@ -1,34 +1,24 @@
-"""The content of the page of `skipcast demo`: a session, play by play, with probabilities."""
+"""A session that somebody pasted into the page of `skipcast demo`."""
 
 import csv
 import io
 import json
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from skipcast.arrays import Floats
+from skipcast.clients.sentences import Row
 from skipcast.errors import SkipcastError
-from skipcast.features.build import GROUPS
 from skipcast.reading.values import display
-from skipcast.schema import ALIAS, INPUTS, REASON_START, TARGET, is_synthetic
+from skipcast.schema import INPUTS
 from skipcast.serving.parse import read_request
 
 MAX_PLAYS = 100  # of a pasted session: more do not fit the page
 MAX_LETTERS = 1_000_000  # of a pasted text: as many plays with all columns have fewer
-TOP = 8  # contributions that are named one by one
-TOLERANCE = 1e-3  # log-odds, between the served model and the one that explains it; both round
 PASTED = "pasted"
 TEXTS = frozenset(column.name for column in INPUTS if column.type == "text")
 DELIMITERS = ",;\t"  # of CSV: as programs write it, spreadsheets save it, and they copy it
 REQUESTS = ("dataframe_records", "inputs", "instances")  # keys that hold plays as a list does
-SHOWN = {"started_by": REASON_START, "context": "context_type"}
-MEANINGS = {
-    f.name: f.meaning for group in GROUPS.values() for block in group for f in block.features
-}
-
-Row = dict[str, Any]
 
 
 def parse_session(text: str) -> pd.DataFrame:
@@ -154,76 +144,3 @@ def _value(name: str, cell: str) -> Any:
         return float(cell)
     except ValueError:
         return cell
-
-
-def view(plays: pd.DataFrame, answers: list[Row], contributions: pd.DataFrame) -> Row:
-    """Return what the page shows of a session, ready for JSON.
-
-    Args:
-        plays: of one session, in any order; the server has accepted them.
-        answers: per play, what the server answered with the history that the play then had.
-        contributions: per play, log-odds by feature and their start, `base`.
-    """
-    probability = np.array([answer["skip_probability"] for answer in answers], np.float64)
-    with np.errstate(divide="ignore"):  # of a model that is sure
-        log_odds = np.log(probability / (1 - probability))
-    same = np.abs(contributions.sum(axis=1).to_numpy() - log_odds) <= TOLERANCE
-    columns = read_request(plays)
-    outcome = _outcome(columns)
-    records = plays.to_dict("records")
-    return {
-        "session_id": str(columns["session_id"][0]),
-        "synthetic": is_synthetic(columns["session_id"]),
-        "same_model": bool(same.all()),
-        "plays": [
-            {
-                "position": int(columns["session_position"][row]),
-                "track": str(columns["track_id_clean"][row]),
-                "track_known": bool(answers[row]["track_known"]),
-                **{key: _text(records[row].get(name)) for key, name in SHOWN.items()},
-                "skipped": None if np.isnan(outcome[row]) else bool(outcome[row]),
-                "probability": float(probability[row]),
-                **_strongest(contributions.iloc[row]),
-            }
-            for row in np.argsort(columns["session_position"], kind="stable")
-        ],
-    }
-
-
-def _outcome(columns: dict[str, Any]) -> Floats:
-    """Return skip_2 under either of its names, NaN where null."""
-    missing = np.full(len(columns["session_id"]), np.nan)
-    official, alias = (columns.get(name, missing) for name in (TARGET, ALIAS))
-    result: Floats = np.where(np.isnan(official), alias, official)
-    return result
-
-
-def _strongest(contributions: pd.Series) -> Row:
-    """Return the largest contributions to one play, the sum of the others, and the start."""
-    features = contributions.drop("base")
-    top = features.abs().sort_values(ascending=False, kind="stable").index[:TOP]
-    return {
-        "contributions": [
-            {
-                "name": readable(str(n)),
-                "meaning": MEANINGS.get(str(n), ""),
-                "log_odds": float(features[n]),
-            }
-            for n in top
-        ],
-        "others": float(features.drop(top).sum()),
-        "base": float(contributions["base"]),
-    }
-
-
-def readable(name: str) -> str:
-    """Return a feature's name as words.
-
-    >>> readable("skip_rate_half_life_2")
-    'skip rate half life 2'
-    """
-    return name.replace("_", " ")
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None or value != value else str(value)
