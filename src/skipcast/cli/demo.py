@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skipcast.artifacts import PLAYS
+from skipcast.artifacts import NAMES, PLAYS
 from skipcast.errors import SkipcastError
 from skipcast.files import read_parquet
 from skipcast.params import Params, Serve, read_params
 from skipcast.promotion.alias import champion_uri
-from skipcast.schema import LOG, names
+from skipcast.schema import LOG, MSSD_LOG, Label, names
+from skipcast.sessions import has_listeners
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from skipcast.clients.demo_server import Explain
+    from skipcast.clients.demo_shelf import Explain
 
 HOST = "127.0.0.1"  # real sessions may not be passed on: nobody else sees the page
 
@@ -81,10 +82,26 @@ def make_app(params: Params, server: str, explain: "Explain") -> "FastAPI":
         server: where the scoring server answers.
         explain: returns each play's contributions, as the champion's `explain` does.
     """
-    from skipcast.clients.demo_server import ScoringServer, create_app
-    from skipcast.split import split_sessions
+    from mlflow.models import get_model_info
 
+    from skipcast.clients.demo_server import ScoringServer, create_app
+    from skipcast.clients.demo_shelf import Offer
+    from skipcast.clients.demo_view import Reader
+    from skipcast.evaluation.look_up import LookUp
+    from skipcast.features.table import with_label
+    from skipcast.split import TEST, split_sessions
+
+    about = get_model_info(champion_uri(params.promote.model)).metadata or {}
+    skip: Label = about.get("skip", "brief")
     plays = read_parquet(PLAYS, made_by="fetch")[names(LOG)]
     # Sessions that no search has seen: on others, the model would look better than it is.
-    plays = plays[split_sessions(plays, params.split) == "test"]
-    return create_app(plays, ScoringServer(server), explain)
+    is_test = split_sessions(plays, params.split) == TEST
+    reader, history = Reader(skip=skip), None
+    if has_listeners(plays):
+        history = with_label(plays, skip)
+        reader = Reader(LookUp.read(NAMES), skip, you=plays["listener_id"].nunique() == 1)
+        plays = plays.join(count_listeners(history)[0])
+    inputs = about.get("inputs", names(MSSD_LOG))  # a model made before they were told has these
+    offered = plays.loc[is_test, [name for name in plays if name in inputs]]
+    offer = Offer(offered, reader, history, params.fetch.timezone)
+    return create_app(offer, ScoringServer(server), explain)

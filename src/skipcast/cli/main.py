@@ -7,7 +7,19 @@ from typing import NoReturn
 
 import typer
 
-from skipcast.cli import data, demo, predict, promote, refresh, report, run, search, serve, twin
+from skipcast.cli import (
+    data,
+    demo,
+    listening,
+    predict,
+    promote,
+    refresh,
+    report,
+    run,
+    search,
+    serve,
+    twin,
+)
 from skipcast.errors import SkipcastError
 from skipcast.files import disk_errors
 from skipcast.processes import cpu_count
@@ -23,6 +35,7 @@ COMMANDS = (
     run.run,
     report.figure,
     report.report,
+    listening.listening,
     predict.predict,
     twin.twin,
     serve.serve,

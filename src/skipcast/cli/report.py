@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from skipcast.artifacts import PLAYS, REPORTS, TRACKS, LoadReceipt, Metrics, Promotion, Role
+from skipcast.cli.listening import draw_listening
 from skipcast.cli.serve import serve_command
 from skipcast.errors import SkipcastError
 from skipcast.files import read_parquet
@@ -57,7 +58,8 @@ def report() -> None:
     from skipcast.mlflow_store.screen import runs_page
     from skipcast.promotion.registry import Registry
 
-    note = SYNTHETIC_NOTE if LoadReceipt.read().synthetic else ""
+    receipt = LoadReceipt.read()
+    note = SYNTHETIC_NOTE if receipt.synthetic else ""
     metrics, promotion = Metrics.read(), Promotion.read()
     output = Console(soft_wrap=True)
     output.print(_accuracy_table(metrics, promotion, note))
@@ -76,6 +78,8 @@ def report() -> None:
     if searches is not None:
         page = f"http://localhost:5000/{runs_page(searches.experiment_id)}"
         output.print(f"The MLflow UI shows the trials by accuracy at {page}", highlight=False)
+    if receipt.listeners:
+        output.print(f"What you skip, and when: {draw_listening()}", highlight=False)
 
 
 def _accuracy_table(metrics: Metrics, promotion: Promotion, note: str) -> Table:

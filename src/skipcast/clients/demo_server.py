@@ -15,18 +15,16 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from skipcast.clients.demo_session import Row, parse_session, view
+from skipcast.clients.demo_session import parse_session
+from skipcast.clients.demo_shelf import Explain, Offer, Shelf
+from skipcast.clients.demo_view import view
+from skipcast.clients.sentences import Row
 from skipcast.errors import SkipcastError
-from skipcast.reading.values import display
-from skipcast.schema import TARGET, is_synthetic
 
 PAGE = Path(__file__).with_name("demo_page")
-OFFERED = 300  # sessions to pick from
 SECONDS = 30.0  # that the scoring server may take
 # The browser itself then refuses to ask any other host. Plotly writes its styles into the page.
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:"
-
-Explain = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 class ScoringServer:
@@ -95,31 +93,32 @@ class SessionRequest(BaseModel):
     text: str | None = None
 
 
-def create_app(plays: pd.DataFrame, server: ScoringServer, explain: Explain) -> FastAPI:
+def create_app(offer: Offer, server: ScoringServer, explain: Explain) -> FastAPI:
     """Return the app.
 
     Args:
-        plays: columns `schema.LOG`: the sessions to pick from, in order.
-        server: what scores them.
+        offer: what there is to see.
+        server: what scores the sessions.
         explain: returns each play's contributions, as `SkipModel.explain` does.
     """
     # FastAPI's own pages of documentation load their scripts from other hosts.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     _add_protection(app)
-    sessions = {str(id_): rows for id_, rows in plays.groupby("session_id", sort=False)}
+    shelf = Shelf(offer, explain)
 
     @app.get("/api/sessions")
-    def list_sessions() -> dict[str, Any]:
-        rows = [
-            {"id": id_, "plays": len(sessions[id_]), "skipped": int(sessions[id_][TARGET].sum())}
-            for id_ in list(sessions)[:OFFERED]
-        ]
-        return {"sessions": rows, "of": len(sessions), "synthetic": is_synthetic(sessions)}
+    def list_sessions(listener: str | None = None) -> dict[str, Any]:
+        return shelf.offered(listener)
+
+    @app.get("/api/listening")
+    def show_listening(listener: str) -> dict[str, Any]:
+        return shelf.listening(listener)
 
     @app.post("/api/session")
     def show_session(request: SessionRequest) -> dict[str, Any]:
-        session = _session(request, sessions)
-        return view(session, server.score(session), explain(session))
+        id_, text = request.session_id, request.text or ""
+        session = parse_session(text) if id_ is None else shelf.session(id_)
+        return view(session, server.score(session), explain(session), offer.reader)
 
     @app.get("/plotly.min.js")
     def plotly() -> FileResponse:
@@ -152,15 +151,3 @@ def _add_protection(app: FastAPI) -> None:
         faults = "; ".join(str(fault["msg"]) for fault in error.errors())
         message = f"The page must ask for a session_id or a text but does not: {faults}."
         return JSONResponse({"message": f"{message} Reload it."}, status_code=400)
-
-
-def _session(request: SessionRequest, sessions: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return the plays that a request of the page asks for."""
-    if request.session_id is None:
-        return parse_session(request.text or "")
-    if request.session_id not in sessions:
-        raise SkipcastError(
-            f"session_id must be one of those offered but got {display(request.session_id)}. "
-            "Reload the page."
-        )
-    return sessions[request.session_id].reset_index(drop=True)

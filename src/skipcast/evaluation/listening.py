@@ -15,6 +15,7 @@ from skipcast.schema import TARGET, Label
 
 USUAL_PLAYS = 10  # that a listener's usual rate counts for beside the plays of a shrunk rate
 FEWEST_PLAYS = 5  # of an artist or a track that is ranked
+LEAST_PLAYS = 20  # of a period whose rate is shown: that of fewer says little
 TOP = 10  # artists or tracks that are shown on either side
 DAYS, HOURS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"), 24
 SKIPPED: dict[Label, str] = {"brief": "skipped within 30 s", "any": "ended by the listener"}

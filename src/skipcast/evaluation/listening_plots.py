@@ -20,6 +20,7 @@ from skipcast.evaluation.listening import (
     DAYS,
     FEWEST_PLAYS,
     HOURS,
+    LEAST_PLAYS,
     TOP,
     USUAL_PLAYS,
     Listening,
@@ -38,7 +39,6 @@ from skipcast.evaluation.plots import (
     title_above,
 )
 
-LEAST_PLAYS = 20  # of a period whose rate is drawn: that of fewer says nothing
 LEAST_SPAN = 0.1  # of the colours, on either side of the usual rate
 LETTERS = 30  # of a name beside a bar
 COLOURS = LinearSegmentedColormap.from_list("skips", [NOT_SKIPPED, "white", SKIPPED])

@@ -1,45 +1,27 @@
 // One page, no build step: asks this server for a session and draws it with Plotly.
 
-const $ = (id) => document.getElementById(id);
-const style = getComputedStyle(document.documentElement);
-const [INK, QUIET, LINE, CHOSEN, LISTENED, SKIPPED] = ["--ink", "--quiet", "--line", "--chosen", "--listened", "--skipped"]
-  .map((name) => style.getPropertyValue(name).trim());
-const FONT = { family: style.fontFamily, size: 13, color: INK };
-const CONFIG = { displayModeBar: false, responsive: true };
-const PHONE = matchMedia("(max-width: 40rem)");
+import { $, CONFIG, FONT, LINE, LISTENED, PHONE, QUIET, SKIPPED, ask, element, isRight, percent, saysSkip, wasCut } from "./common.js";
+import { showListening } from "./listening.js";
+import { drawTimeline } from "./timeline.js";
+
 const LABELS = { phone: { width: 150, letters: 22 }, wide: { width: 330, letters: 46 } }; // of the bars
 const AMOUNT = 48; // pixels that a bar's number takes beside it
+
+const TABS = ["sessions", "listening"];
+const TELLING = 8; // plays of the session that is shown first
 
 let session = null; // what the server told of the session that is shown
 let known = 0; // plays of it that have ended
 let selected = 0; // index of the play whose reasons are shown
+let listeners = []; // whose sessions there are; none where the data do not tell
 let asked = 0; // requests so far: an answer that was overtaken by a later one is not shown
 
-const percent = (probability) => `${Math.round(100 * probability)} %`;
 const signed = (number) => (number < 0 ? "\u2212" : "+") + Math.abs(number).toFixed(2);
-const saysSkip = (play) => play.probability >= 0.5;
-const isRight = (play) => saysSkip(play) === play.skipped;
-
-async function ask(path, body) {
-  let answer;
-  try {
-    answer = await fetch(path, body && {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
-  } catch {
-    throw new Error("The server of this page must answer but does not. Start `skipcast demo` again.");
-  }
-  const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(content.message ?? `The server of this page failed (HTTP ${answer.status}): its terminal says why.`);
-  return content;
-}
 
 function tell(error) {
   $("message").textContent = error ? error.message : "";
   $("message").hidden = !error;
-  if (error) $("view").hidden = true; // what was shown before is no answer to what was asked
+  if (error) $("view").hidden = $("shown").hidden = true; // what was shown before is no answer to what was asked
 }
 
 async function show(wanted) {
@@ -57,7 +39,7 @@ async function show(wanted) {
 function open(found, pasted) {
   session = found;
   if (pasted) $("session").selectedIndex = -1;
-  const told = session.plays.findIndex((play) => play.skipped === null);
+  const told = session.plays.findIndex((play) => !play.ended);
   // The play after the last one whose end is known can still be predicted, and no later one.
   const most = told < 0 ? session.plays.length : told;
   $("known").max = most;
@@ -66,7 +48,9 @@ function open(found, pasted) {
   $("known").value = known;
   $("data").textContent = session.synthetic
     ? "Synthetic data, made by the twin: no real listener"
-    : pasted ? "Pasted session" : "Real data from your own file: its terms forbid passing it on";
+    : pasted ? "Pasted session"
+    : listeners.length ? "Your own data: they stay on this machine"
+    : "Real data from your own file: its terms forbid passing it on";
   $("data").classList.toggle("synthetic", session.synthetic);
   $("view").hidden = false;
   draw();
@@ -74,7 +58,8 @@ function open(found, pasted) {
 
 function draw() {
   drawNow();
-  drawTimeline();
+  $("cut").hidden = !session.plays.some((play) => play.ended && wasCut(play));
+  drawTimeline(session.plays, { known, selected, select });
   drawWhy();
   drawTable();
 }
@@ -83,74 +68,20 @@ function drawNow() {
   const { plays } = session;
   const next = plays[known];
   $("which").textContent = next ? `Play ${next.position} starts. Chance of a skip:` : "The session is over.";
+  $("track").replaceChildren(...(next?.artist ? nameOf(next) : []));
   $("chance").textContent = next ? percent(next.probability) : "\u2013";
   $("verdict").textContent = next ? `The model says ${saysSkip(next) ? "skip" : "listen"}.` : "";
   $("history").textContent = `${known} of ${plays.length} plays known`;
-  const right = plays.slice(0, known).filter(isRight).length;
-  $("score").textContent = known
-    ? `Right so far: ${right} of ${known} (${percent(right / known)})`
+  const told = plays.slice(0, known).filter((play) => !wasCut(play));
+  const right = told.filter(isRight).length;
+  $("score").textContent = told.length
+    ? `Right so far: ${right} of ${told.length} (${percent(right / told.length)})`
     : "No play has ended yet.";
 }
 
-function drawTimeline() {
-  const { plays } = session;
-  const past = plays.slice(0, known);
-  const trace = (shown, marker, more = {}) => ({
-    type: "scatter",
-    mode: "markers",
-    x: shown.map((play) => play.position),
-    y: shown.map((play) => play.probability),
-    marker,
-    hovertemplate: "play %{x}<br>chance of a skip %{y:.0%}<extra></extra>",
-    ...more,
-  });
-  const next = plays.slice(known, known + 1);
-  const ahead = plays.slice(known + 1);
-  const traces = [
-    trace(past.filter((play) => play.skipped), { symbol: "diamond", size: 12, color: SKIPPED }),
-    trace(past.filter((play) => !play.skipped), { symbol: "circle-open", size: 11, color: LISTENED, line: { width: 3 } }),
-    trace(next, { symbol: "circle-open-dot", size: 17, color: INK, line: { width: 2 } }),
-    trace(ahead, { symbol: "circle", size: 5, color: LINE }, {
-      y: ahead.map(() => 0.5),
-      hovertemplate: "play %{x}: not started yet<extra></extra>",
-    }),
-  ];
-  const crosses = past.filter((play) => !isRight(play)).map((play) => ({
-    text: "\u2717", x: play.position, y: play.probability, yshift: saysSkip(play) ? 16 : -16, showarrow: false, font: { ...FONT, size: 15 },
-  }));
-  const shown = plays[selected].position;
-  const stems = plays.slice(0, known + 1).map((play, i) => ({
-    type: "line",
-    layer: "below",
-    x0: play.position, x1: play.position, y0: 0.5, y1: play.probability,
-    line: { width: 3, color: i === known ? INK : play.skipped ? SKIPPED : LISTENED },
-    opacity: 0.45,
-  }));
-  const side = (text, y, yanchor) => ({
-    text, y, yanchor, x: 1, xref: "paper", xanchor: "right", showarrow: false, font: { ...FONT, color: QUIET },
-  });
-  const layout = {
-    font: FONT,
-    showlegend: false,
-    dragmode: false,
-    hovermode: "closest",
-    margin: { l: 68, r: 8, t: 8, b: 42 },
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
-    xaxis: { range: [0.4, plays.length + 0.6], fixedrange: true, dtick: plays.length > 30 || PHONE.matches ? 5 : 1, tick0: 0, showgrid: false, zeroline: false, title: { text: "position in the session", font: FONT } },
-    yaxis: { range: [-0.04, 1.04], fixedrange: true, tickvals: [0, 0.25, 0.5, 0.75, 1], tickformat: ".0%", gridcolor: LINE, zeroline: false, title: { text: "chance of a skip", font: FONT, standoff: 14 } },
-    shapes: [
-      { type: "rect", layer: "below", yref: "paper", x0: shown - 0.5, x1: shown + 0.5, y0: 0, y1: 1, line: { width: 0 }, fillcolor: CHOSEN },
-      { type: "line", layer: "below", xref: "paper", x0: 0, x1: 1, y0: 0.5, y1: 0.5, line: { color: QUIET, width: 1, dash: "dot" } },
-      ...stems,
-    ],
-    annotations: [...crosses, side("says skip", 0.98, "top"), side("says listen", 0.02, "bottom")],
-  };
-  Plotly.react("timeline", traces, layout, CONFIG);
-  if (!$("timeline").dataset.listens) {
-    $("timeline").dataset.listens = "true";
-    $("timeline").on("plotly_click", (event) => select(event.points[0].x - 1));
-  }
+// A track and its artist, each in the direction of its script.
+function nameOf({ track, artist }) {
+  return [element("bdi", track), ...(artist ? [" \u00b7 ", element("bdi", artist)] : [])];
 }
 
 function select(index) {
@@ -162,7 +93,7 @@ function select(index) {
 function drawWhy() {
   const play = session.plays[selected];
   $("why-title").textContent = `What mattered for play ${play.position}`;
-  $("why").hidden = $("meanings").hidden = !session.same_model;
+  for (const id of ["words", "why", "meanings"]) $(id).hidden = !session.same_model;
   if (!session.same_model) {
     $("sum").textContent =
       "The scoring server does not serve the champion that this page has loaded, so its reasons cannot be shown. " +
@@ -204,6 +135,12 @@ function drawWhy() {
     xaxis: { range: [-widest, widest], fixedrange: true, gridcolor: LINE, zerolinecolor: QUIET, title: { text: "\u2190 listen \u00a0\u00a0 skip \u2192", font: FONT } },
     yaxis: { autorange: "reversed", automargin: true, fixedrange: true, ticks: "outside", tickcolor: "rgba(0,0,0,0)" },
   };
+  $("words").replaceChildren(...play.words.map(({ text, log_odds }) => {
+    const towards = log_odds > 0 ? "skipped" : "listened";
+    const line = element("li", "");
+    line.append(element("span", log_odds > 0 ? "\u25b2 skip" : "\u25bc listen", towards), ` ${text}`);
+    return line;
+  }));
   Plotly.react("why", [trace], layout, CONFIG);
   $("features").replaceChildren(...play.contributions.flatMap((each) => [
     element("dt", each.name),
@@ -228,13 +165,6 @@ function wrapped(text, letters) {
   return lines.join("<br>");
 }
 
-function element(tag, text, ...classes) {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  made.classList.add(...classes);
-  return made;
-}
-
 function drawTable() {
   $("rows").replaceChildren(...session.plays.slice(0, known + 1).map((play, index) => {
     const ended = index < known;
@@ -247,19 +177,26 @@ function drawTable() {
     const first = document.createElement("td");
     first.append(button);
     const happened = ended
-      ? element("td", play.skipped ? "\u25c6 skipped" : "\u25cb listened", play.skipped ? "skipped" : "listened")
+      ? happenedTo(play)
       : element("td", "not known yet");
+    const track = element("td", "");
+    track.append(...nameOf(play), play.track_known || play.artist ? "" : " (unknown to the model)");
     row.append(
       first,
       element("td", percent(play.probability), "number"),
       happened,
-      element("td", ended ? (isRight(play) ? "\u2713 right" : "\u2717 wrong") : `says ${saysSkip(play) ? "skip" : "listen"}`),
+      element("td", ended ? (wasCut(play) ? "" : isRight(play) ? "\u2713 right" : "\u2717 wrong") : `says ${saysSkip(play) ? "skip" : "listen"}`),
       element("td", play.started_by ?? ""),
       element("td", (play.context ?? "").replaceAll("_", " ")),
-      element("td", play.track + (play.track_known ? "" : " (unknown to the model)")),
+      track,
     );
     return row;
   }));
+}
+
+function happenedTo(play) {
+  if (wasCut(play)) return element("td", "\u00d7 cut by the app");
+  return element("td", play.skipped ? "\u25c6 skipped" : "\u25cb listened", play.skipped ? "skipped" : "listened");
 }
 
 function step(by) {
@@ -279,19 +216,54 @@ async function start() {
     selected = Math.min(known, session.plays.length - 1);
     draw();
   });
-  PHONE.addEventListener("change", () => session && draw());
+  PHONE.addEventListener("change", () => session && !$("sessions").hidden && draw());
+  $("listener").addEventListener("change", () => list($("listener").value));
+  for (const tab of TABS) $(`${tab}-tab`).addEventListener("click", () => openTab(tab));
+  await list();
+}
+
+// Offers the sessions of a listener, or where none is chosen of the first, and shows one.
+async function list(listener) {
   try {
-    const { sessions, of } = await ask("api/sessions");
-    $("session").replaceChildren(...sessions.map(({ id, plays, skipped }) => {
-      const option = element("option", `${id}: ${plays} plays, ${skipped} skipped`);
+    const offer = await ask(`api/sessions${listener ? `?listener=${encodeURIComponent(listener)}` : ""}`);
+    const { sessions, of } = offer;
+    listeners = offer.listeners;
+    $("session").replaceChildren(...sessions.map(({ id, when, plays, skipped }) => {
+      const option = element("option", `${when ?? id}: ${plays} plays, ${skipped} skipped`);
       option.value = id;
       return option;
     }));
     $("offer").textContent = `${sessions.length} of ${of} test sessions, which no search has seen`;
-    step(0);
+    if (!listener) offerListeners(offer);
+    else if (!$("listening").hidden) showListening(listener, tell);
+    // The latest session is often of a play or two: the first that tells something is better.
+    const first = Math.max(0, sessions.findIndex(({ plays }) => plays >= TELLING));
+    $("session").selectedIndex = first;
+    show({ session_id: $("session").value });
   } catch (error) {
     tell(error);
   }
+}
+
+function offerListeners({ you, synthetic }) {
+  $("tabs").hidden = !listeners.length;
+  $("listening-data").hidden = !synthetic;
+  $("listeners").hidden = listeners.length < 2;
+  $("listening-tab").textContent = you ? "Your listening" : "Their listening";
+  $("listener").replaceChildren(...listeners.map(({ id, name }) => {
+    const option = element("option", name);
+    option.value = id;
+    return option;
+  }));
+}
+
+function openTab(open) {
+  for (const tab of TABS) {
+    $(tab).hidden = tab !== open;
+    $(`${tab}-tab`).setAttribute("aria-selected", tab === open);
+  }
+  if (open === "listening") showListening($("listener").value, tell);
+  else if (session) draw(); // a chart that is hidden has no width
 }
 
 start();
