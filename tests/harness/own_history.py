@@ -70,7 +70,7 @@ def own_history(
         "artist_id": [f"twin-a{number}" for number in artist],
         "started_at": np.where(unknown, np.nan, started),
         "hour_of_day": np.where(unknown, np.nan, hour),
-        "date": np.where(unknown, None, dates.strftime("%Y-%m-%d")),
+        "date": dates.strftime("%Y-%m-%d").where(~unknown, None),
     }
     table = pd.DataFrame(columns)
     for name, share in (("skip_1", 0.6), ("skip_2", 0.8), ("skip_3", 1.0)):
@@ -83,7 +83,9 @@ def own_history(
 
 def _names(artists: int, listeners: int) -> pd.DataFrame:
     called = [ARTISTS[i] if i < len(ARTISTS) else f"Twin artist {i + 1}" for i in range(artists)]
-    rows = [(f"twin-a{i}", "artist", name, None) for i, name in enumerate(called)]
+    rows: list[tuple[str, str, str, str | None]] = [
+        (f"twin-a{i}", "artist", name, None) for i, name in enumerate(called)
+    ]
     rows += [
         (f"twin-t{i}-{which}", "track", f"Twin track {which} of {name}", name)
         for i, name in enumerate(called)

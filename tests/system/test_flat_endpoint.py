@@ -6,7 +6,7 @@ from harness.clients import records
 from harness.servers import model_server
 
 from skipcast.clients.demo_server import ScoringServer
-from skipcast.clients.demo_session import view
+from skipcast.clients.demo_view import Reader, view
 from skipcast.clients.model_process import ModelProcess
 
 PLAYS, PROBABILITIES = flat.plays_and_probabilities()
@@ -34,7 +34,7 @@ def test_the_demo_shows_its_reasons_beside_its_probabilities(endpoint, model):
     session = PLAYS[PLAYS["session_id"] == PLAYS["session_id"].iloc[0]]
     answers = ScoringServer(f"http://127.0.0.1:{endpoint.port}").score(session)
     with ModelProcess(str(model), "explain") as process:
-        shown = view(session, answers, process.explain(session))
+        shown = view(session, answers, process.explain(session), Reader())
     assert [play["probability"] for play in shown["plays"]] == PROBABILITIES[: len(session)]
     assert shown["same_model"]
     assert all(each["meaning"] for play in shown["plays"] for each in play["contributions"])

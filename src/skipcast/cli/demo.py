@@ -100,7 +100,6 @@ def make_app(params: Params, server: str, explain: "Explain") -> "FastAPI":
     if has_listeners(plays):
         history = with_label(plays, skip)
         reader = Reader(LookUp.read(NAMES), skip, you=plays["listener_id"].nunique() == 1)
-        plays = plays.join(count_listeners(history)[0])
     inputs = about.get("inputs", names(MSSD_LOG))  # a model made before they were told has these
     offered = plays.loc[is_test, [name for name in plays if name in inputs]]
     offer = Offer(offered, reader, history, params.fetch.timezone)

@@ -1,6 +1,6 @@
 """What the page of `skipcast demo` shows of a listener's whole history, ready for JSON."""
 
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -97,8 +97,9 @@ def _named(row: Row, look_up: LookUp, tracks: bool) -> Row:
     return {key: row[key] for key in ("plays", "skips", "rate")} | {"name": name, "artist": artist}
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return table.astype(object).where(table.notna(), None).to_dict("records")
+def _records(table: pd.DataFrame) -> list[Row]:
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return cast(list[Row], rows)
 
 
 def carried_by(contributions: pd.DataFrame) -> list[Row]:

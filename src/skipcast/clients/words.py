@@ -6,22 +6,26 @@ themselves. Features that say the same share a sentence, and their contributions
 
 import pandas as pd
 
-from skipcast.clients.sentences import (
+from skipcast.clients.history_sentences import (
     HEARD,
     SKIPPED,
     WHAT,
+    days_since,
+    last_time,
+    recently,
+    times,
+    usually,
+)
+from skipcast.clients.sentences import (
     Moment,
     Row,
     Say,
     context,
     context_switch,
-    days_since,
     ended_before,
-    last_time,
     lately,
     pause,
     position,
-    recently,
     same_track,
     share,
     shuffle,
@@ -29,9 +33,8 @@ from skipcast.clients.sentences import (
     since_skip,
     so_far,
     started,
+    started_before,
     time,
-    times,
-    usually,
 )
 
 YOU = {"You": "You", "you": "you", "your": "your"}
@@ -41,6 +44,7 @@ LEAST = 0.05  # log-odds that a sentence must have moved: a bit more than one pe
 
 SENTENCES: dict[Say, tuple[str, ...]] = {
     started: ("started_by",),
+    started_before: ("previous_started_by",),
     ended_before: ("previous_ended_by",),
     lately: (
         *("previous_skipped", "streak", "depth_1", "depth_2", "depth_3", "depth_4", "depth_5"),

@@ -6,12 +6,16 @@ compared with each other are shrunk: see `shrunk`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from skipcast.arrays import Floats
 from skipcast.schema import TARGET, Label
+
+if TYPE_CHECKING:
+    from pandas.core.groupby import SeriesGroupBy
 
 USUAL_PLAYS = 10  # that a listener's usual rate counts for beside the plays of a shrunk rate
 FEWEST_PLAYS = 5  # of an artist or a track that is ranked
@@ -39,7 +43,7 @@ class Listening:
         hours: plays and skips of each day of the week and hour of the day, 168 rows in that order.
         periods: the same of each day, week or month, as `by_period` returns it.
         by_artist: `id`, plays, skips and shrunk `rate` of those with enough plays.
-        by_track: the same of tracks, with their `artist_id`.
+        by_track: the same of tracks.
     """
 
     listener: str
@@ -137,8 +141,8 @@ def by_hour(plays: pd.DataFrame) -> pd.DataFrame:
     """
     dated = plays[plays["date"].notna() & plays["hour_of_day"].notna()]
     weekday = pd.to_datetime(dated["date"]).dt.day_of_week
-    groups = dated.groupby([weekday.rename("weekday"), dated["hour_of_day"].astype(int)])["skipped"]
-    counts = groups.agg(plays="size", skips="sum")
+    hour = dated["hour_of_day"].astype(int)
+    counts = _counts(dated.groupby([weekday.rename("weekday"), hour.rename("hour")])["skipped"])
     every = pd.MultiIndex.from_product([range(7), range(HOURS)], names=["weekday", "hour"])
     return counts.reindex(every, fill_value=0).astype(int).reset_index()
 
@@ -159,9 +163,7 @@ def by_period(dates: pd.Series, skipped: pd.Series) -> pd.DataFrame:
         return pd.DataFrame({"start": pd.DatetimeIndex([]), "days": [], "plays": [], "skips": []})
     days = (known.max() - known.min()).days
     unit = "M" if days > 365 else "W" if days > 60 else "D"
-    counts = (
-        skipped.loc[known.index].groupby(known.dt.to_period(unit)).agg(plays="size", skips="sum")
-    )
+    counts = _counts(skipped.loc[known.index].groupby(known.dt.to_period(unit)))
     every = pd.period_range(counts.index.min(), counts.index.max(), freq=unit)
     counts = counts.reindex(every, fill_value=0).astype(int)
     span = (every.end_time.normalize() - every.start_time).days + 1
@@ -172,16 +174,11 @@ def by_key(plays: pd.DataFrame, key: str, usual: float) -> pd.DataFrame:
     """Count plays and skips of each artist or track with `FEWEST_PLAYS`; see `Listening`.
 
     Args:
-        plays: `key`, artist_id and `skipped`.
+        plays: `key` and `skipped`.
         key: artist_id or track_id_clean.
         usual: the listener's rate, 0..1.
     """
-    groups = plays.groupby(key, sort=True)
-    counts = (
-        groups["skipped"]
-        .agg(plays="size", skips="sum")
-        .assign(artist_id=groups["artist_id"].first())
-    )
+    counts = _counts(plays.groupby(key, sort=True)["skipped"])
     counts = counts[counts["plays"] >= FEWEST_PLAYS].rename_axis("id").reset_index()
     rate = shrunk(counts["skips"].to_numpy(float), counts["plays"].to_numpy(float), usual)
     return counts.assign(rate=rate)
@@ -197,6 +194,11 @@ def most_kept(ranked: pd.DataFrame, usual: float) -> pd.DataFrame:
     """Return the `TOP` rows of `by_key` with the lowest rates below the usual, lowest first."""
     rows = ranked[ranked["rate"] < usual]
     return rows.sort_values(["rate", "plays"], ascending=[True, False], kind="stable").head(TOP)
+
+
+def _counts(skipped: "SeriesGroupBy[bool, Any]") -> pd.DataFrame:
+    """Return how many plays each group has, and how many of them were skipped."""
+    return pd.DataFrame({"plays": skipped.size(), "skips": skipped.sum()}).astype(int)
 
 
 def _dates(plays: pd.DataFrame) -> pd.Series:

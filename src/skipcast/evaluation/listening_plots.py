@@ -14,7 +14,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from skipcast.arrays import Floats, Matrix
+from skipcast.arrays import Floats
 from skipcast.evaluation.lettering import LACKING, drawable, fonts
 from skipcast.evaluation.listening import (
     DAYS,
@@ -97,8 +97,8 @@ def when(shown: Listening, caption: Caption) -> Figure:
         if row != len(DAYS) and column != HOURS:  # the gap before the sums
             is_dark = abs(rate[row, column] - shown.rate) > 0.6 * span
             at = columns[column : column + 2].mean(), rows[row : row + 2].mean()
-            style = {"size": 7.5, "color": "white" if is_dark else "black"}
-            axes.text(*at, short(int(count)), ha="center", va="center", **style)
+            text = axes.text(*at, short(int(count)), ha="center", va="center", size=7.5)
+            text.set_color("white" if is_dark else "black")
     axes.set_xticks([*np.arange(0.5, HOURS, 3), HOURS + 0.75], [*range(0, HOURS, 3), "all"])
     axes.set_yticks([*np.arange(0.5, len(DAYS)), len(DAYS) + 0.75], [*DAYS, "all"])
     axes.invert_yaxis()
@@ -120,12 +120,12 @@ def _edges(count: int) -> Floats:
     return np.array([*range(count + 1), count + 0.25, count + 1.25])
 
 
-def _with_sums(counts: Floats) -> Matrix:
+def _with_sums(counts: Floats) -> Floats:
     """Return 168 counts as days x hours, with a row and a column of sums, zeros before each."""
     table = counts.reshape(len(DAYS), HOURS)
     table = np.vstack([table, np.zeros(HOURS), table.sum(axis=0)])
     sums = table.sum(axis=1, keepdims=True)
-    result: Matrix = np.hstack([table, np.zeros_like(sums), sums])
+    result: Floats = np.hstack([table, np.zeros_like(sums), sums])
     return result
 
 
@@ -151,9 +151,9 @@ def over_time(shown: Listening, caption: Caption) -> Figure:
     below.set(ylabel="plays")
     below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     below.yaxis.set_major_formatter("{x:,.0f}")
-    dates = AutoDateLocator(maxticks=10)
+    dates = AutoDateLocator(maxticks=10)  # type: ignore[no-untyped-call]
     below.xaxis.set_major_locator(dates)
-    below.xaxis.set_major_formatter(ConciseDateFormatter(dates))
+    below.xaxis.set_major_formatter(ConciseDateFormatter(dates))  # type: ignore[no-untyped-call]
     title_above(figure, title("Skips over time", caption.synthetic))
     figure.legend(loc="outside upper right", ncols=3)
     _note(figure, _left_out(shown))

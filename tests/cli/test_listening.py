@@ -1,0 +1,53 @@
+"""The command `skipcast listening`, as a person types it."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from harness.own_history import own_history
+from harness.servers import ROOT, SKIPCAST
+
+from skipcast.files import write_parquet
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder with the history of a listener."""
+    plays, names = own_history(300)
+    write_parquet(tmp_path / "data/plays.parquet", plays)
+    write_parquet(tmp_path / "data/names.parquet", names)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def listening(folder):
+    return subprocess.run([SKIPCAST, "listening"], cwd=folder, capture_output=True, text=True)
+
+
+def test_draws_into_the_reports(folder):
+    done = listening(folder)
+    assert (done.returncode, done.stderr) == (0, "Wrote reports/listening.\n")
+    assert len(list((folder / "reports/listening").glob("*.png"))) == 4
+
+
+def test_draws_ids_where_the_names_are_not_there(folder):
+    (folder / "data/names.parquet").unlink()
+    done = listening(folder)
+    assert done.returncode == 0
+    assert "data/names.parquet is not there, so ids stand for names" in done.stderr
+
+
+def test_plays_of_nobody_known_get_the_remedy(folder, three_plays):
+    plays = three_plays.assign(listener_id=None, artist_id=None, started_at=None)
+    write_parquet(folder / "data/plays.parquet", plays)
+    done = listening(folder)
+    assert done.returncode == 1
+    assert "must hold the history of a listener" in done.stderr
+    assert "Set fetch.source to your own streaming history" in done.stderr
+    assert not (folder / "reports").exists()
+
+
+def test_git_and_dvc_know_nothing_of_the_figures():
+    assert "reports/" in (ROOT / ".gitignore").read_text().splitlines()
+    assert "listening" not in Path(ROOT, "dvc.yaml").read_text()
