@@ -47,8 +47,9 @@ class History:
     """The plays of one listener or several.
 
     `plays` has the columns `schema.LOG`, in order of session and position; `tracks` the columns
-    `schema.TRACK`, all but the id null; `names` the columns `NAMES`: kind is track or artist, and
-    of an artist `artist` is null.
+    `schema.TRACK`, all but the id null; `names` the columns `NAMES`. Its kinds are track,
+    artist, listener (called by the zip or folder) and session (called by the local day and hour at
+    which its first play ended, which is known of all); only of a track, `artist` is given.
     """
 
     plays: pd.DataFrame
@@ -91,10 +92,13 @@ def read_history(
     ids = {name: prefix + _hash(ONE if len(pooled) == 1 else name, 12) for name in pooled}
     by_id = {ids[name]: pooled[name] for name in sorted(pooled, key=ids.__getitem__)}
     plays, known = _plays(by_id, prefix, timezone or "UTC")
+    known = pd.concat([known, _called("listener", pd.Series(ids.values()), pd.Series(ids.keys()))])
     if rows is not None:
         plays = latest_sessions(plays, rows)
-        kept = pd.concat([plays["track_id_clean"], plays["artist_id"]])
-        known = known[known["id"].isin(kept)].reset_index(drop=True)
+        kept = [
+            plays[name] for name in ("track_id_clean", "artist_id", "session_id", "listener_id")
+        ]
+        known = known[known["id"].isin(pd.concat(kept))].reset_index(drop=True)
     report = Report(dict(dropped), tuple(notes), ids)
     tracks = pd.DataFrame({"track_id": np.sort(plays["track_id_clean"].unique())})
     return History(_typed(plays, LOG), _typed(tracks, TRACK), known, report)
@@ -117,14 +121,21 @@ def _plays(
     plays = pd.concat(described, ignore_index=True).assign(
         track_id_clean=track_ids, artist_id=artist_ids
     )
+    ended = pd.to_datetime(rows["ended"], unit="s", utc=True).dt.tz_convert(timezone)
+    is_first = plays["session_position"] == 1
     known = pd.concat(
         [
-            pd.DataFrame({"id": track_ids, "kind": "track", "name": track, "artist": artist}),
-            pd.DataFrame({"id": artist_ids, "kind": "artist", "name": artist, "artist": None}),
+            _called("artist", artist_ids, artist),
+            _called("session", plays["session_id"], ended.dt.strftime("%Y-%m-%d %H"))[is_first],
+            _called("track", track_ids, track).assign(artist=artist),
         ]
     )
     known = known.dropna(subset=["id", "name"]).drop_duplicates(["kind", "id"], keep="last")
     return plays, known.sort_values(["kind", "id"], ignore_index=True)
+
+
+def _called(kind: str, ids: pd.Series, called: pd.Series) -> pd.DataFrame:
+    return pd.DataFrame({"id": ids, "kind": kind, "name": called, "artist": None})
 
 
 def no_names() -> pd.DataFrame:

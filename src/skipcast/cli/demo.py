@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -11,7 +11,7 @@ from skipcast.errors import SkipcastError
 from skipcast.files import read_parquet
 from skipcast.params import Params, Serve, read_params
 from skipcast.promotion.alias import champion_uri
-from skipcast.schema import LOG, MSSD_LOG, Label, names
+from skipcast.schema import LOG, Label, names
 from skipcast.sessions import has_listeners
 
 if TYPE_CHECKING:
@@ -82,25 +82,26 @@ def make_app(params: Params, server: str, explain: "Explain") -> "FastAPI":
         server: where the scoring server answers.
         explain: returns each play's contributions, as the champion's `explain` does.
     """
-    from mlflow.models import get_model_info
-
     from skipcast.clients.demo_server import ScoringServer, create_app
     from skipcast.clients.demo_shelf import Offer
     from skipcast.clients.demo_view import Reader
     from skipcast.evaluation.look_up import LookUp
+    from skipcast.features.listener_counts import count_listeners
     from skipcast.features.table import with_label
+    from skipcast.promotion.contents import inputs_of, label_of
     from skipcast.split import TEST, split_sessions
 
-    about = get_model_info(champion_uri(params.promote.model)).metadata or {}
-    skip: Label = about.get("skip", "brief")
+    champion = champion_uri(params.promote.model)
+    skip, inputs = cast(Label, label_of(champion)), inputs_of(champion)
     plays = read_parquet(PLAYS, made_by="fetch")[names(LOG)]
     # Sessions that no search has seen: on others, the model would look better than it is.
     is_test = split_sessions(plays, params.split) == TEST
     reader, history = Reader(skip=skip), None
     if has_listeners(plays):
-        history = with_label(plays, skip)
-        reader = Reader(LookUp.read(NAMES), skip, you=plays["listener_id"].nunique() == 1)
-    inputs = about.get("inputs", names(MSSD_LOG))  # a model made before they were told has these
+        look_up = LookUp.read(NAMES)
+        history = look_up.dated(with_label(plays, skip))
+        plays = plays.join(count_listeners(history)[0])
+        reader = Reader(look_up, skip, you=plays["listener_id"].nunique() == 1)
     offered = plays.loc[is_test, [name for name in plays if name in inputs]]
     offer = Offer(offered, reader, history, params.fetch.timezone)
     return create_app(offer, ScoringServer(server), explain)

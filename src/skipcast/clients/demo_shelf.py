@@ -124,18 +124,14 @@ class Shelf:
             "id": id_,
             "plays": len(rows),
             "skipped": int(skipped.fillna(False).sum()),
-            "when": _when(rows) if self._listeners else None,
+            "when": self._when(id_) if self._listeners else None,
         }
 
-
-def _when(rows: pd.DataFrame) -> str | None:
-    """Return day and hour of the first play of which they are known.
-
-    >>> _when(pd.DataFrame({"date": [None, "2024-05-03"], "hour_of_day": [None, 14.0]}))
-    'Fri 2024-05-03, 14 h'
-    """
-    known = rows[rows["date"].notna() & rows["hour_of_day"].notna()]
-    if known.empty:
-        return None
-    day, hour = known["date"].iloc[0], known["hour_of_day"].iloc[0]
-    return f"{date.fromisoformat(day):%a} {day}, {hour:.0f} h"
+    def _when(self, id_: str) -> str | None:
+        """Return day and hour of a session; None where they are not known."""
+        rows = self._offer.reader.look_up.dated(self._sessions[id_])
+        known = rows[rows["date"].notna() & rows["hour_of_day"].notna()]
+        if known.empty:
+            return None
+        day, hour = known["date"].iloc[0], known["hour_of_day"].iloc[0]
+        return f"{date.fromisoformat(day):%a} {day}, {hour:.0f} h"

@@ -22,11 +22,13 @@ class LookUp:
         tracks: the track's name and its artist's.
         artists: the artist's name.
         listeners: the name of the file or folder that a listener's history is from.
+        sessions: the local day and hour of a session, such as 2019-05-03 14.
     """
 
     tracks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     artists: Mapping[str, str] = field(default_factory=dict)
     listeners: Mapping[str, str] = field(default_factory=dict)
+    sessions: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -42,14 +44,13 @@ class LookUp:
         ('Ana', ('t', ''))
         """
         names = names.fillna({"name": "", "artist": ""})
-        tracks, artists, listeners = (
-            names[names["kind"] == kind] for kind in ("track", "artist", "listener")
-        )
-        parts = zip(tracks["name"], tracks["artist"], strict=True)
+        tracks = names[names["kind"] == "track"]
+        others = (names[names["kind"] == kind] for kind in ("artist", "listener", "session"))
         return cls(
-            dict(zip(tracks["id"], parts, strict=True)),
-            dict(zip(artists["id"], artists["name"], strict=True)),
-            dict(zip(listeners["id"], listeners["name"], strict=True)),
+            dict(
+                zip(tracks["id"], zip(tracks["name"], tracks["artist"], strict=True), strict=True)
+            ),
+            *(dict(zip(rows["id"], rows["name"], strict=True)) for rows in others),
         )
 
     def track(self, track: str) -> tuple[str, str]:
@@ -64,6 +65,24 @@ class LookUp:
     def listener(self, listener: str) -> str:
         """Return what a listener's history is called."""
         return self.listeners.get(listener, listener) or NAMELESS
+
+    def dated(self, plays: pd.DataFrame) -> pd.DataFrame:
+        """Return plays with the day and hour of their session where their own are not known.
+
+        Only for eyes: the time of a session is when its first play ended.
+
+        >>> plays = pd.DataFrame({"session_id": ["s"], "date": [None], "hour_of_day": [None]})
+        >>> LookUp(sessions={"s": "2019-05-03 14"}).dated(plays).to_numpy().tolist()
+        [['s', '2019-05-03', 14.0]]
+        """
+        if not self.sessions:
+            return plays
+        told = plays["session_id"].map(self.sessions).astype("str")
+        day, hour = told.str[:10], pd.to_numeric(told.str[11:]).astype(float)
+        return plays.assign(
+            date=plays["date"].astype("str").fillna(day),
+            hour_of_day=plays["hour_of_day"].astype(float).fillna(hour),
+        )
 
     def labels(self, ids: Iterable[str], *, tracks: bool) -> list[str]:
         """Return names of tracks, with the artist in a second line, or of artists."""

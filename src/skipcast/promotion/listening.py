@@ -36,7 +36,7 @@ def write_listening(
         timezone: of the hours and days of the plays.
     """
     caption = Caption(SKIPPED[skip], timezone, is_synthetic(plays["session_id"]))
-    every = list(listenings(with_label(plays, skip)))
+    every = list(listenings(with_label(look_up.dated(plays), skip)))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
         new = Path(name, folder.name)
