@@ -5,7 +5,7 @@ from skipcast.artifacts import LoadReceipt
 from skipcast.database.server import connect
 from skipcast.database.tables import check_receipt, fingerprint, load_tables, read_plays
 from skipcast.errors import SkipcastError
-from skipcast.schema import LOG, TRACK, names
+from skipcast.schema import ALWAYS, LOG, TRACK, names
 
 SCHEMA = "skipcast"
 
@@ -23,7 +23,8 @@ def _server(postgres, monkeypatch):
 def joined(three_plays):
     """Return one session of three plays with track features, of the types of the tables."""
     whole = [column.name for column in TRACK if column.type == "bigint"]
-    return three_plays[names(LOG + TRACK[1:])].assign(**dict.fromkeys(whole, 1))
+    listener = {"listener_id": "x", "artist_id": "y", "started_at": 1_700_000_000}
+    return three_plays[names(LOG + TRACK[1:])].assign(**dict.fromkeys(whole, 1), **listener)
 
 
 @pytest.fixture
@@ -67,6 +68,19 @@ def test_reads_back_what_was_loaded(joined):
     pd.testing.assert_frame_equal(read, joined)
 
 
+@pytest.mark.usefixtures("receipt")
+def test_values_that_a_history_lacks_are_null(plays, tracks):
+    always = [*ALWAYS, "track_id"]
+    lacking = plays.astype(object)
+    lacking.loc[1, [name for name in plays if name not in always]] = None
+    load(lacking, tracks.astype(object).assign(**dict.fromkeys(names(TRACK[1:]))))
+    with connect() as connection:
+        read = read_plays(connection, schema=SCHEMA)
+    assert read.drop(columns=[*ALWAYS]).iloc[1].isna().all()
+    assert read["skip_2"].tolist() == [True, None, True]
+    assert read["started_at"].tolist()[::2] == [1_700_000_000] * 2
+
+
 def test_plays_come_in_order_of_session_and_position(plays, tracks):
     load(pd.concat([plays.assign(session_id="B"), plays])[::-1], tracks)
     with connect() as connection:
@@ -80,7 +94,7 @@ def test_tables_have_the_columns_of_the_article():
     assert query(
         "SELECT table_name, count(*) FROM information_schema.columns "
         f"WHERE table_schema = '{SCHEMA}' GROUP BY 1 ORDER BY 1"
-    ) == [("acoustic_vectors", 9), ("track_features", 22), ("training_set", 21)]
+    ) == [("acoustic_vectors", 9), ("track_features", 22), ("training_set", 24)]
 
 
 @pytest.mark.usefixtures("receipt")

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from skipcast.clients import batch
 from skipcast.errors import SkipcastError
 from skipcast.features.build import build_features
-from skipcast.schema import INPUTS, OUTCOMES, TARGET, names
+from skipcast.schema import INPUTS, OUTCOMES, REASON_END, TARGET, names
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/serving.schema.json").read_text())
 BODIES = 400
@@ -252,7 +252,11 @@ MISTAKES = {
     "negative": (lambda r: changed(r, 0, session_position=-1), JSON, "session_position"),
     "gap": (lambda r: json_of([r[0], *r[2:]]), JSON, "session_position"),
     "duplicate": (lambda r: json_of([*r, r[0]]), JSON, "session_position"),
-    "null in the middle": (lambda r: changed(r, 2, **dict.fromkeys(OUTCOMES)), JSON, "skip_2"),
+    "null in the middle": (
+        lambda r: changed(r, 2, **dict.fromkeys((*OUTCOMES, REASON_END))),
+        JSON,
+        "skip_2",
+    ),
     "extra": (lambda r: changed(r, 0, moon="full"), JSON, "moon"),
     "10,001 plays": (
         lambda r: json_of([{**r[0], "session_position": i + 1} for i in range(10_001)]),
