@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from skipcast.artifacts import REPORTS, Champion, Decision, LoadReceipt, SearchResult
 from skipcast.commits import git_commit
@@ -44,20 +45,24 @@ def conclude(
     entry = _register(judgement, registry, result, receipt)
     about = _about(entry, registry, result, receipt)
     drawings = reports.draw(judgement, tracks, params, synthetic=receipt.synthetic)
-    session = drawings.pop(reports.SESSION)
-    with tempfile.TemporaryDirectory(prefix=".promote.", dir=".") as name:
-        folder = Path(name)
+    # Single plays of real listeners stay on this machine.
+    private = {} if receipt.synthetic else _take(drawings, reports.SESSION)
+    with tempfile.TemporaryDirectory(prefix=".promote.", dir=".") as place:
+        folder = Path(place)
         reports.write(folder, drawings, judgement, card=card(judgement, params, about))
-        if receipt.synthetic:  # single plays of real listeners stay on this machine
-            plots.save(session, folder / "figures" / reports.SESSION)
         registry.attach(result.candidate.model_uri, folder / "model_card.md")
         scores = _model_scores(judgement, registry, params, result, receipt)
         entry = registry.carry_out(entry, folder, scores)
-        plots.save(session, folder / "figures" / reports.SESSION)
+        for name, figure in private.items():
+            plots.save(figure, folder / "figures" / name)
         move_into(folder, REPORTS)  # last: where the registry fails, those of before stay
     reports.promotion(judgement, entry, _champion(entry, registry)).write()
     reports.metrics(judgement, result).write()
     return entry
+
+
+def _take(drawings: dict[str, Figure], name: str) -> dict[str, Figure]:
+    return {name: drawings.pop(name)} if name in drawings else {}
 
 
 def _register(

@@ -30,7 +30,7 @@ from skipcast.params import Params
 from skipcast.promotion import figures
 from skipcast.promotion.judge import Judgement
 from skipcast.promotion.ledger import Entry
-from skipcast.schema import TARGET
+from skipcast.schema import TARGET, TRACK_INPUTS
 
 SESSION = "session.png"  # the one figure that shows single plays
 ROC_POINTS = 201
@@ -59,10 +59,14 @@ def draw(
     name = FAMILIES[judgement.family].label
     lines = {f"candidate: {name}": judgement.positions["candidate"]}
     lines |= {BASELINES[n].label: judgement.positions[n] for n in BY_POSITION}
-    return {
-        SESSION: figures.session(lively_session(answers.plays), "loudness", **label),
-        "distributions.png": figures.distributions(tracks, params.promote.songs, **label),
-        "acoustic_correlation.png": figures.correlation(tracks, **label),
+    of_tracks = {}
+    if tracks[list(TRACK_INPUTS)].notna().any(axis=None):  # nobody has these for a history
+        of_tracks = {
+            SESSION: figures.session(lively_session(answers.plays), "loudness", **label),
+            "distributions.png": figures.distributions(tracks, params.promote.songs, **label),
+            "acoustic_correlation.png": figures.correlation(tracks, **label),
+        }
+    return of_tracks | {
         "roc.png": plots.roc(curves | table, **label),
         "importance.png": plots.importance(own.names, own.importance, family=name, **label),
         "reliability.png": plots.reliability(curves, **label),
