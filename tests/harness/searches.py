@@ -24,6 +24,7 @@ from skipcast.database.server import open_in_schema
 from skipcast.files import hash_file
 from skipcast.models.families import Family
 from skipcast.params import Params, read_params
+from skipcast.schema import Group
 from skipcast.search.spec import Job, make_job
 from skipcast.search.trials import search
 
@@ -62,7 +63,9 @@ def moment(
     return Moment(when, path, name, count)
 
 
-def small_params(name: str, **search_changes: object) -> Params:
+def small_params(
+    name: str, *, groups: tuple[Group, ...] | None = None, **search_changes: object
+) -> Params:
     """Return params of a small search with studies and an experiment of its own."""
     defaults = read_params(DEFAULTS)
     changes = {"families": TRIALS, "experiment": name, **search_changes}
@@ -70,6 +73,7 @@ def small_params(name: str, **search_changes: object) -> Params:
         update={
             "search": defaults.search.model_copy(update=changes),
             "load": defaults.load.model_copy(update={"schema_": name}),
+            "features": defaults.features.model_copy(update={"groups": groups}),
         }
     )
 
@@ -89,7 +93,7 @@ def receipt_of(params: Params, features: Path, tracks: Path, listeners: Path) ->
 
 
 def make_small_job(name: str, files: tuple[Path, Path, Path], **changes: object) -> Job:
-    """Return a job on features, tracks and listeners, `files`; changes are those of `search`."""
+    """Return a job on features, tracks and listeners, `files`; changes as of `small_params`."""
     params = small_params(name, **changes)
     return make_job(params, *files, receipt=RECEIPT, features_receipt=receipt_of(params, *files))
 

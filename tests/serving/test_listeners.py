@@ -14,7 +14,9 @@ from harness.listening import listening, with_history
 from harness.models import log
 from mlflow.exceptions import MlflowException
 
+from skipcast.clients.drift import COUNTED
 from skipcast.errors import SkipcastError
+from skipcast.features.build import feature_set
 from skipcast.features.listener_counts import COLUMNS, count_listeners
 from skipcast.schema import LISTENER_COUNTS, LISTENER_KNOWN, names
 from skipcast.serving.listeners import LISTENERS, Listeners, read_listeners
@@ -145,6 +147,18 @@ def test_a_model_of_other_groups_answers_as_if_there_were_no_listener(logged_mod
 def test_a_model_of_histories_must_be_given_the_table(model):
     with pytest.raises(ValueError, match="listeners must be given"):
         log(model.fitted, pd.DataFrame(), family="lightgbm", groups=("listener_history",))
+
+
+def test_new_tracks_are_no_news_to_a_model_that_asks_nothing_of_tracks(model, following):
+    new = following.assign(track_id_clean="new")
+    answer = model.served.predict(new)
+    assert not answer["track_known"].any()
+    summary = model.served.unwrap_python_model().summarise(new, answer)
+    assert summary["unknown_tracks"] == 0
+
+
+def test_what_grows_with_every_session_is_no_drift():
+    assert set(feature_set("started", ("listener_history",)).names) <= COUNTED
 
 
 INLINE = {

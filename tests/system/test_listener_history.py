@@ -1,18 +1,25 @@
 """A listener's history where it answers: by a real server, by files, and counted in SQL."""
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 from harness.clients import records, requests
 from harness.listener_models import listener_model, track_table
 from harness.listening import listening
+from harness.searches import make_small_job
 from harness.servers import model_server
 
 from skipcast.clients import batch
 from skipcast.database.server import connect
 from skipcast.database.tables import load_tables
 from skipcast.features.listener_counts import count_listeners
-from skipcast.schema import LISTENER_COUNTS, TRACK, names
+from skipcast.features.table import feature_table
+from skipcast.files import write_parquet
+from skipcast.params import Split
+from skipcast.schema import LISTENER_COUNTS, LISTENER_GROUPS, TRACK, names
+from skipcast.search.trials import search
+from skipcast.split import split_sessions
 
 PARAMS = {"score_history": True}
 DAYS = {"2023-11-17", "2023-11-19", "2023-11-22"}  # of the last plays of three listeners
@@ -87,6 +94,37 @@ def test_files_are_scored_with_the_bits_of_the_stage(model, following, expected,
     answer = pd.read_parquet(target)
     assert answer["skip_probability"].tolist() == expected
     assert set(answer["history_until"]) == DAYS
+
+
+@pytest.fixture(scope="module")
+def history_files(model, tmp_path_factory):
+    """Return the paths of features, tracks and listeners as the stage `features` writes them."""
+    folder, plays = tmp_path_factory.mktemp("data"), model.plays
+    parts = split_sessions(plays, Split(validation=0.2, test=0.2, seed=0))
+    table = feature_table(plays, "started", LISTENER_GROUPS, parts=parts)
+    write_parquet(folder / "features.parquet", table)
+    write_parquet(folder / "tracks.parquet", track_table(plays))
+    write_parquet(folder / "listeners.parquet", count_listeners(plays, parts == "train")[1])
+    return folder / "features.parquet", folder / "tracks.parquet", folder / "listeners.parquet"
+
+
+def test_a_search_logs_models_that_carry_what_training_knew_of_listeners(
+    history_files, model, postgres
+):
+    job = make_small_job(
+        "listened", history_files, groups=LISTENER_GROUPS, families={"logistic": 1, "lightgbm": 1}
+    )
+    result = search(job, postgres)
+    for best in result.families.values():
+        served = mlflow.pyfunc.load_model(best.model_uri)
+        inline = requests(model.plays, 10**6).join(model.plays[names(LISTENER_COUNTS)])
+        answers = [served.predict(plays) for plays in (inline, requests(model.plays, 10**6))]
+        assert answers[0]["history_until"].notna().all()
+        assert answers[0]["skip_probability"].notna().any()
+        assert not answers[0]["skip_probability"].equals(answers[1]["skip_probability"])
+        folder = mlflow.artifacts.download_artifacts(best.model_uri)
+        carried = pd.read_parquet(f"{folder}/artifacts/listeners.parquet")
+        pd.testing.assert_frame_equal(carried, pd.read_parquet(history_files[2]))
 
 
 QUERY = """

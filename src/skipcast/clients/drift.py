@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from skipcast.arrays import Counts, Floats
+from skipcast.features.groups.listener_history import LISTENER_HISTORY
 from skipcast.features.groups.track_history import TRACK_HISTORY
 from skipcast.params import Predict
 
@@ -23,9 +24,15 @@ FLOOR = 1e-4  # share taken for an empty bin, at least: its logarithm must be fi
 CHANCE = 41.3
 ERRORS = 4.4  # standard errors that a mean exceeds as seldom
 
-# A training play knows the counts of four fifths of the sessions, any other play those of all. So
-# these features differ however alike the plays are; `unknown_tracks` tells whether tracks are new.
-COUNTED = {feature.name for block in TRACK_HISTORY for feature in block.features}
+# A training play knows the counts of four fifths of the sessions, any other play those of all; and
+# a listener's history grows with every session. So these features differ however alike the plays
+# are; `unknown_tracks` tells whether tracks are new.
+COUNTED = {
+    feature.name
+    for group in (TRACK_HISTORY, LISTENER_HISTORY)
+    for block in group
+    for feature in block.features
+}
 
 Summary = dict[str, Any]
 UNPLACED = (

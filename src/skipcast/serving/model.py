@@ -15,7 +15,7 @@ from skipcast.arrays import Array, Bools, Floats
 from skipcast.errors import SkipcastError
 from skipcast.features.build import feature_set
 from skipcast.models.families import FAMILIES
-from skipcast.schema import ANSWER, CODES, THRESHOLD, names
+from skipcast.schema import ANSWER, CODES, THRESHOLD, TRACK_KNOWN, names
 from skipcast.serving.guard import prepare_server
 from skipcast.serving.histogram import count, expected
 from skipcast.serving.listeners import LISTENERS, read_listeners
@@ -46,6 +46,9 @@ class SkipModel(PythonModel):
         self._horizon = about["horizon"]
         self._skip = about["skip"]
         self._features = feature_set(about["horizon"], about["groups"])
+        self._asks_of_tracks = any(
+            not b.reads.isdisjoint(TRACK_KNOWN) for b in self._features.blocks
+        )
         self._limit = config[MAX_PLAYS]
         self._family = FAMILIES[about["family"]]
         self._model = self._family.load(files["classifier"], threads=config[THREADS])
@@ -130,10 +133,10 @@ class SkipModel(PythonModel):
 
         Returns:
             `plays` and `scored`, their numbers; `unknown_tracks`, plays whose track the model
-            lacks; `unseen_categories`, by column, plays with a text that no model has seen; of the
-            scored plays `sessions`, their number, `probability` and `probability_squared`, the
-            sums, and `counts`, features x bins; `features`, their names; `expected`, what
-            `histogram.expected` returns for the scored plays. The model must have been logged with
+            lacks, 0 if it asks nothing of tracks; `unseen_categories`, by column, plays with a text
+            that no model has seen; of the scored plays `sessions`, their number, `probability` and
+            `probability_squared`, the sums, and `counts`, features x bins; `features`, their names;
+            `expected`, what `histogram.expected` returns for the scored plays. The model must have been logged with
             its training plays for `counts`, else empty, and `expected`, else None.
         """
         is_scored = answer["skip_probability"].notna().to_numpy()
@@ -149,7 +152,9 @@ class SkipModel(PythonModel):
         return {
             "plays": len(plays),
             "scored": len(scored),
-            "unknown_tracks": int((~answer["track_known"].astype(bool)).sum()),
+            "unknown_tracks": int((~answer["track_known"].astype(bool)).sum())
+            if self._asks_of_tracks
+            else 0,
             "unseen_categories": unseen,
             "sessions": int(scored["session_id"].nunique()),
             "probability": float(probability.sum()),
