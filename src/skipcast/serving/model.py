@@ -136,8 +136,8 @@ class SkipModel(PythonModel):
             lacks, 0 if it asks nothing of tracks; `unseen_categories`, by column, plays with a text
             that no model has seen; of the scored plays `sessions`, their number, `probability` and
             `probability_squared`, the sums, and `counts`, features x bins; `features`, their names;
-            `expected`, what `histogram.expected` returns for the scored plays. The model must have been logged with
-            its training plays for `counts`, else empty, and `expected`, else None.
+            `expected`, what `histogram.expected` returns for the scored plays. The model must have
+            been logged with its training plays for `counts`, else empty, and `expected`, else None.
         """
         is_scored = answer["skip_probability"].notna().to_numpy()
         scored = answer[is_scored]
