@@ -92,9 +92,15 @@ def receipt_of(params: Params, features: Path, tracks: Path, listeners: Path) ->
     )
 
 
-def make_small_job(name: str, files: tuple[Path, Path, Path], **changes: object) -> Job:
+def make_small_job(
+    name: str,
+    files: tuple[Path, Path, Path],
+    *,
+    groups: tuple[Group, ...] | None = None,
+    **changes: object,
+) -> Job:
     """Return a job on features, tracks and listeners, `files`; changes as of `small_params`."""
-    params = small_params(name, **changes)
+    params = small_params(name, groups=groups, **changes)
     return make_job(params, *files, receipt=RECEIPT, features_receipt=receipt_of(params, *files))
 
 
