@@ -181,7 +181,9 @@ REFUSED = [
     ({"listener_last_skipped": [0, 0, None]}, "last_skipped must be what listener_skips allows"),
     ({"listener_last_at": [None, None, 5]}, "last_at must be null where listener_plays is not"),
     ({"started_at": [-5, 0, 0]}, "started_at must be a whole number .* but got -5"),
-    ({"listener_id": [7, 7, 7]}, "listener_id must be text, or null but got 7|listener_id must be"),
+    ({"started_at": [1.7e12, 0, 0]}, "started_at must be .* but got 1.7e.12"),  # milliseconds
+    ({"listener_id": [7, 7, 7]}, "listener_id must be text or null but got 7"),
+    ({"artist_id": [["a"], "b", "c"]}, "artist_id must be text or null but got .'a'."),
 ]
 
 

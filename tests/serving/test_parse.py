@@ -44,6 +44,17 @@ def test_a_frame_a_list_of_rows_and_a_dict_of_columns_are_the_same(rows):
             np.testing.assert_array_equal(result[name], values)
 
 
+@pytest.mark.parametrize("name", ["listener_id", "artist_id"])
+def test_an_id_that_may_be_missing_is_a_text_or_none(rows, name):
+    """As other texts, it is null where it spells so, in a large request, too."""
+    for values in (["x", None, "NA"], ["x", "", math.nan], ["x", "null", None]):
+        given = [row | {name: value} for row, value in zip(rows, values, strict=True)]
+        many = [row | {"session_id": f"s{i}"} for i in range(SMALL) for row in given]
+        for data in (given, pd.DataFrame(given), pd.DataFrame(many)):
+            assert read_request(data)[name].tolist()[:3] == ["x", None, None]
+    assert name not in read_request(rows)
+
+
 def test_mlflows_arrays_of_single_values_are_undone(rows):
     wrapped = [{name: np.array(value) for name, value in row.items()} for row in rows]
     assert read_request(wrapped)["session_id"].tolist() == ["s", "s", "s"]
