@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 from harness.family_checks import datasets, fit
 
@@ -38,3 +39,16 @@ def test_rounds_after_the_best_are_not_kept(plays):
 def test_parameters_reach_the_library(plays):
     model = fit(XGBoost(), datasets(plays), max_depth=3)
     assert all("\t\t\t\t" not in tree for tree in model.get_dump())
+
+
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(3, 500), slice(None, None, -7), slice(0, 0)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_predicts_the_bits_of_the_librarys_own_prediction(model, plays, rows, order):
+    features = np.asarray(datasets(plays)[1].features, order=order)[rows]
+    expected = np.asarray(model.inplace_predict(features), np.float64)
+    np.testing.assert_array_equal(XGBoost().predict(model, features), expected)
+
+
+def test_features_of_another_number_are_refused(model, plays):
+    with pytest.raises(ValueError, match="features but got 3"):
+        XGBoost().predict(model, datasets(plays)[1].features[:, :3])

@@ -1,5 +1,7 @@
 """XGBoost: gradient boosted trees, trained natively on data binned once."""
 
+import ctypes
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,6 +11,19 @@ import numpy as np
 from skipcast.arrays import Floats, Matrix
 from skipcast.models.boosting import COLSAMPLE, LEARNING_RATE, MAX_ROUNDS, PATIENCE, learned
 from skipcast.models.family import Dataset, ModelFamily, OnRound, Params, Range
+
+# How its C function predicts: probabilities, by all trees, NaN where a value is missing.
+CONFIG = json.dumps(
+    {
+        "type": 0,
+        "training": False,
+        "iteration_begin": 0,
+        "iteration_end": 0,
+        "missing": np.nan,
+        "strict_shape": False,
+        "cache_id": 0,
+    }
+).encode()
 
 
 class XGBoost(ModelFamily):
@@ -63,8 +78,21 @@ class XGBoost(ModelFamily):
         return booster[: booster.best_iteration + 1]
 
     def predict(self, model: Any, features: Matrix) -> Floats:
-        """Sum the trees, without a copy of the features."""
-        return np.asarray(model.inplace_predict(features), np.float64)
+        """Sum the trees; for one request, `inplace_predict` takes twice the time for the same."""
+        from xgboost.core import _LIB, _check_call
+
+        if features.shape[1] != model.num_features():  # which the library does not look at
+            raise ValueError(
+                f"The model has {model.num_features()} features but got {features.shape[1]}."
+            )
+        rows = np.ascontiguousarray(features, np.float32)
+        shape, dims = ctypes.POINTER(ctypes.c_uint64)(), ctypes.c_uint64()
+        answer = ctypes.POINTER(ctypes.c_float)()
+        out = map(ctypes.byref, (shape, dims, answer))
+        data = json.dumps(rows.__array_interface__).encode()
+        _check_call(_LIB.XGBoosterPredictFromDense(model.handle, data, CONFIG, None, *out))
+        values = ctypes.string_at(answer, len(rows) * ctypes.sizeof(ctypes.c_float))
+        return np.frombuffer(values, np.float32).astype(np.float64)
 
     def contributions(self, model: Any, features: Matrix) -> Floats:
         """Return the SHAP values of the trees."""
