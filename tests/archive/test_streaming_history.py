@@ -256,10 +256,24 @@ def test_tracks_and_artists_are_hashes_with_their_names_beside(read):
     history = read(make_plays([(100, 90), (300, 90)], track=12))
     track, artist = history.plays["track_id_clean"][0], history.plays["artist_id"][0]
     assert len(track) == len(artist) == 22
-    assert history.names.values.tolist() == [
+    named = history.names[history.names["kind"].isin(["artist", "track"])]
+    assert named.astype(object).where(named.notna(), None).values.tolist() == [
         [artist, "artist", "Artist 1", None],
         [track, "track", "Track 12", "Artist 1"],
     ]
+
+
+def test_listeners_and_sessions_have_local_names(tmp_path):
+    write_export(tmp_path / "anna.zip", evening(start=43_200))
+    write_export(tmp_path / "ben.zip", evening(start=90))
+    history = read_history(tmp_path, timezone="Europe/Berlin")
+    named = history.names.set_index(["kind", "id"])["name"]
+    assert named["listener"].to_dict() == {i: n for n, i in history.report.listeners.items()}
+    ids = history.report.listeners
+    assert named["session"].to_dict() == {
+        f"{ids['anna']}-0000001": "2024-03-02 01",
+        f"{ids['ben']}-0000001": "2024-03-01 13",
+    }
 
 
 def test_a_track_of_2020_is_known_by_artist_and_name(read):
@@ -275,7 +289,7 @@ def test_a_track_without_names_is_known_by_its_uri(read):
     history = read([make_play(100, 90), make_play(300, 90) | unnamed])
     assert column(history, "artist_id")[1] is None
     assert column(history, "track_id_clean")[1] is not None
-    assert len(history.names) == 2
+    assert history.names["kind"].isin(["artist", "track"]).sum() == 2
 
 
 def test_a_track_has_its_latest_name(read):
