@@ -248,9 +248,9 @@ def test_account_data_alone_is_refused(tmp_path, name, kind):
         ("endvideo.json", PLAYS, "must be an extended streaming history but has videos alone"),
         ("a.json", b" [ ]\n", "must hold plays of tracks but holds an empty list"),
         ("a.json", json.dumps([make_play(9) | NO_TRACK] * 3).encode(),
-         "must hold plays of tracks but holds only 3 rows without a track"),
+         "must hold plays of tracks but holds only rows without a track (3)"),
         ("a.json", json.dumps([make_play(9, incognito_mode=True)]).encode(),
-         "must hold plays of tracks but holds only 1 plays in private sessions"),
+         "must hold plays of tracks but holds only plays in private sessions (1)"),
     ],
 )  # fmt: skip
 def test_an_export_without_plays_is_refused(tmp_path, name, content, held):

@@ -211,7 +211,7 @@ LEFT_OUT = [
 def test_what_is_left_out_is_counted_by_reason(read, row, reason):
     history = read([*evening(), row])
     assert history.report.dropped == {reason: 1}
-    assert f"Left out: 1 {reason}." in describe(history)
+    assert f"Left out: {reason} (1)." in describe(history)
     pd.testing.assert_frame_equal(history.plays, read(evening()).plays)
 
 

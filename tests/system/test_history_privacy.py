@@ -51,6 +51,7 @@ class Secrets:
         token = secrets.token_hex(8)
         self.private = f"private-{token}"  # in private keys, episodes, URIs and private sessions
         self.name = f"name-{token}"  # in names of tracks and artists
+        self.listener = f"listener-{token}"  # in names of zips
 
     def mark(self, row: dict[str, object]) -> dict[str, object]:
         """Return a row with markers in all that is private."""
@@ -85,7 +86,7 @@ def export(tmp_path_factory, marks) -> Path:
     """Return a folder of two listeners' exports with markers."""
     folder = tmp_path_factory.mktemp("exports")
     for path in write_exports(folder / "plain", listeners=4, plays=8000, seed=5)[2:]:
-        mark(path, folder / "marked" / path.name, marks)
+        mark(path, folder / "marked" / f"{marks.listener}-{path.name}", marks)
     return folder / "marked"
 
 
@@ -125,6 +126,10 @@ def test_nothing_that_is_private_is_anywhere(clone, marks, folder):
 def test_names_are_in_the_local_look_up_alone(clone, marks):
     assert holders(clone.folder, marks.name) == {"data/names.parquet"}
     assert holders(Path(clone.env["HOME"]), marks.name) == set()
+
+
+def test_listeners_are_named_on_the_terminal_and_in_the_local_look_up_alone(clone, marks):
+    assert holders(clone.folder, marks.listener) == {"data/names.parquet", "said.log"}
 
 
 def test_names_stay_out_of_git_and_of_the_cache_of_dvc(clone, marks):

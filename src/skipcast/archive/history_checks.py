@@ -88,10 +88,10 @@ def describe_dropped(dropped: Mapping[str, int]) -> str:
     """Return in words what was left out.
 
     >>> describe_dropped({"podcasts": 1200, "duplicates": 3, "videos": 0})
-    '1,200 podcasts, 3 duplicates'
+    'podcasts (1,200), duplicates (3)'
     """
     ordered = sorted(dropped.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{number:,} {reason}" for reason, number in ordered if number)
+    return ", ".join(f"{reason} ({number:,})" for reason, number in ordered if number)
 
 
 def check_differ(path: Path, pooled: Mapping[str, pd.DataFrame]) -> None:
