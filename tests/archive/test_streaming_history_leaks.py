@@ -25,9 +25,9 @@ UNKNOWN = {"offline_timestamp": None}
 SESSION = [
     make_play(200, 200, "clickrow", "trackdone", track=1),
     make_play(400, 195, "trackdone", "trackdone", track=2),
-    make_play(450, 40, "trackdone", "fwdbtn", track=3, **UNKNOWN),
+    make_play(450, 40, "trackdone", "fwdbtn", track=3) | UNKNOWN,
     make_play(700, 200, "fwdbtn", "endplay", track=4),
-    make_play(900, 100, "clickrow", "logout", track=5, **UNKNOWN),
+    make_play(900, 100, "clickrow", "logout", track=5) | UNKNOWN,
     make_play(1200, 280, "appload", "trackdone", track=6),
 ]
 LATER = [make_play(90_000 + 300 * i, 250, track=i) for i in range(3)]
