@@ -59,10 +59,9 @@ def report() -> None:
     from skipcast.promotion.registry import Registry
 
     receipt = LoadReceipt.read()
-    note = SYNTHETIC_NOTE if receipt.synthetic else ""
     metrics, promotion = Metrics.read(), Promotion.read()
     output = Console(soft_wrap=True)
-    output.print(_accuracy_table(metrics, promotion, note))
+    output.print(_accuracy_table(metrics, promotion, receipt))
     params = read_params()
     registry = Registry(params.promote.model)
     if promotion.champion.version is not None:
@@ -71,6 +70,7 @@ def report() -> None:
     output.print("Next, here in the root of the project:", highlight=False)
     for command in (
         ". .venv/bin/activate",
+        *(["skipcast refresh"] if receipt.listeners else []),  # with the sessions that tested
         "mlflow ui",
         typed(shlex.join(serve_command(params.promote.model, params.serve))),
     ):
@@ -82,11 +82,12 @@ def report() -> None:
         output.print(f"What you skip, and when: {draw_listening()}", highlight=False)
 
 
-def _accuracy_table(metrics: Metrics, promotion: Promotion, note: str) -> Table:
+def _accuracy_table(metrics: Metrics, promotion: Promotion, receipt: LoadReceipt) -> Table:
     from skipcast.evaluation.baselines import BASELINES
     from skipcast.models.families import FAMILIES
     from skipcast.twin.limits import limits
 
+    note = SYNTHETIC_NOTE if receipt.synthetic else ""
     table = Table(title=f"Accuracy{note}", title_justify="left")
     for heading in ("", "sessions", "accuracy", "95 %", "log loss"):
         table.add_column(heading, justify="left" if heading in ("", "sessions") else "right")
@@ -105,7 +106,7 @@ def _accuracy_table(metrics: Metrics, promotion: Promotion, note: str) -> Table:
     for name, baseline in BASELINES.items():
         if name in metrics.test:
             _add_row(table, baseline.label, "test", metrics.test[name])
-    if note:
+    if receipt.synthetic and not receipt.listeners:
         table.add_section()
         for name, scores in limits().items():
             _add_row(table, f"limit: {name}", "of five twins", scores)
