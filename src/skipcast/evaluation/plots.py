@@ -86,6 +86,11 @@ def title_above(figure: Figure, text: str) -> None:
     figure.suptitle(text, x=0.01, ha="left", fontsize=12)
 
 
+def note(figure: Figure, text: str) -> None:
+    """Write a few small words into the upper right corner."""
+    figure.text(0.995, 0.995, text, ha="right", va="top", fontsize=7, color=QUIET)
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write `figure` as PNG; the same figure gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -42,12 +42,12 @@ ROLES: tuple[Role, ...] = ("candidate", "champion")
 def draw(
     judgement: Judgement, tracks: pd.DataFrame, params: Params, *, synthetic: bool
 ) -> dict[str, Figure]:
-    """Draw all figures; return them by file name.
+    """Draw all figures that the data have something for; return them by file name.
 
     Args:
         judgement: on the candidate.
-        tracks: columns `schema.TRACK`.
-        params: section promote has the songs to mark.
+        tracks: columns `schema.TRACK`; those of listeners' own histories have no features.
+        params: section promote has the songs to mark, section features what counts as a skip.
         synthetic: whether the titles say that the data are the twin's.
     """
     answers, label = judgement.answers, {"synthetic": synthetic}
@@ -66,7 +66,7 @@ def draw(
             "distributions.png": figures.distributions(tracks, params.promote.songs, **label),
             "acoustic_correlation.png": figures.correlation(tracks, **label),
         }
-    return of_tracks | {
+    drawn = of_tracks | {
         "roc.png": plots.roc(curves | table, **label),
         "importance.png": plots.importance(own.names, own.importance, family=name, **label),
         "reliability.png": plots.reliability(curves, **label),
@@ -74,6 +74,9 @@ def draw(
         "confusion.png": figures.confusion(skipped, answers.candidate, family=name, **label),
         "contributions.png": _contributions(booster, synthetic=synthetic),
     }
+    for figure in drawn.values():
+        plots.note(figure, f"features.skip: {params.features.skip}")
+    return drawn
 
 
 def _contributions(model: Explained, *, synthetic: bool) -> Figure:
