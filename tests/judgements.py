@@ -11,7 +11,7 @@ from skipcast.promotion.answers import Answers
 from skipcast.promotion.gate import Verdict
 from skipcast.promotion.judge import Judgement
 from skipcast.promotion.listeners import ListenerScores
-from skipcast.schema import TARGET
+from skipcast.schema import TARGET, Label
 
 SCORE = Interval(0.75, 0.7, 0.8)
 SCORES = dict.fromkeys(("accuracy", "log_loss", "brier", "auc", "calibration_error"), SCORE)
@@ -40,10 +40,13 @@ WITHOUT_LISTENERS = [name for name in BASELINES if name != "track_last"]
 WHO = "5f2c09ab41de"
 
 
-def judgement(champion: int | None = None, *, listeners: bool = False) -> Judgement:
+def judgement(
+    champion: int | None = None, *, listeners: bool = False, skip: Label = "brief"
+) -> Judgement:
     """Return a candidate that passes.
 
     Args:
+        skip: what counts as a skip.
         champion: the version of the one beside it, if there is one.
         listeners: whether the plays name the listener `WHO`.
     """
@@ -56,6 +59,7 @@ def judgement(champion: int | None = None, *, listeners: bool = False) -> Judgem
         scores["champion"] = SCORES
     return Judgement(
         family="lightgbm",
+        skip=skip,
         champion=champion,
         kept=False,
         answers=Answers(

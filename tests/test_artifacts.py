@@ -34,6 +34,7 @@ CONTENTS = {
     SearchResult: {"run_id": "a", "families": {"lightgbm": BEST}, "best": "lightgbm"},
     Promotion: {
         "candidate": {"family": "lightgbm", "version": 1},
+        "skip": "brief",
         "decision": "promoted",
         "champion": {"family": "lightgbm", "version": 1},
     },

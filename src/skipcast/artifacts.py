@@ -164,6 +164,7 @@ class Promotion(Artifact):
     STAGE = "promote"
 
     candidate: Candidate
+    skip: Label  # what counted as a skip
     decision: Decision
     champion: Champion
 

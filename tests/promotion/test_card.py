@@ -78,6 +78,41 @@ def test_of_real_data_nothing_says_synthetic():
     assert "the dataset has its own terms" in text
 
 
+def own(about: About, *, synthetic: bool) -> About:
+    receipt = RECEIPT.model_copy(update={"listeners": True, "synthetic": synthetic})
+    return replace(about, receipt=receipt)
+
+
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_of_listeners_own_histories_nothing_says_that_of_the_dataset(synthetic):
+    text = card(judgement(listeners=True), PARAMS, own(ABOUT, synthetic=synthetic))
+    assert "istory" in text
+    assert "of each listener, the last 15% of the sessions test" in text
+    assert "`skipcast refresh` brings that up to date" in text
+    for words in ("Music Streaming Sessions", "2018", "No model can pass these limits"):
+        assert words not in text
+    assert ("ynthetic" in text) is synthetic
+
+
+@pytest.mark.parametrize(
+    ("by", "words"), [("listener", "Split by listeners"), ("session", "Split by whole sessions")]
+)
+def test_the_split_is_that_of_the_params(by, words):
+    split = PARAMS.split.model_copy(update={"by": by})
+    params = PARAMS.model_copy(update={"split": split})
+    assert words in card(judgement(listeners=True), params, own(ABOUT, synthetic=True))
+
+
+@pytest.mark.parametrize(
+    ("skip", "words"),
+    [("brief", "(`skip_2`): played only briefly."), ("any", "(`skip_3`): ended by the listener.")],
+)
+def test_says_what_counts_as_a_skip(skip, words):
+    text = card(judgement(skip=skip), PARAMS, ABOUT)
+    assert f"A skip is `features.skip: {skip}` {words}" in text
+    assert ("No model can pass these limits" in text) is (skip == "brief")
+
+
 def test_a_missing_commit_is_called_missing():
     assert "Code: commit `missing`." in card(judgement(), PARAMS, replace(ABOUT, commit=None))
 

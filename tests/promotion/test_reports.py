@@ -26,6 +26,13 @@ def test_a_promotion_names_candidate_decision_and_champion():
     assert (made.decision, made.champion) == ("promoted", NOBODY)
 
 
+@pytest.mark.parametrize("skip", ["brief", "any"])
+def test_promotion_and_evaluation_name_what_counts_as_a_skip(skip):
+    judged = judgement(skip=skip)
+    assert reports.promotion(judged, ENTRY, NOBODY).skip == skip
+    assert reports.evaluation(judged)["skip"] == skip
+
+
 def test_metrics_hold_the_search_on_validation_and_the_rest_on_test():
     made = metrics()
     assert made.validation["lightgbm"].accuracy == RESULT.candidate.accuracy

@@ -1,5 +1,6 @@
 """Promotions on a real MLflow store, with models that are scored in processes of their own."""
 
+import json
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from skipcast.models.families import FAMILIES
 from skipcast.params import read_params
 from skipcast.processes import ProcessKilledError
 from skipcast.promotion.answers import score
+from skipcast.promotion.contents import label_of
 from skipcast.promotion.judge import Judgement, judge
 from skipcast.promotion.ledger import Entry
 from skipcast.promotion.publish import conclude
@@ -167,6 +169,14 @@ def unfit(promote, rolled_back, families):
     with without(file):
         file.write_text("damaged")
         return promote("lightgbm")
+
+
+def relabel(best, skip):
+    """Write into a model's file that it predicts other skips; None: as models did that had none."""
+    file = folder_of(best) / "artifacts/model.json"
+    about = json.loads(file.read_text())
+    about.pop("skip", None)
+    file.write_text(json.dumps(about if skip is None else about | {"skip": skip}))
 
 
 @contextmanager
@@ -358,6 +368,29 @@ def test_the_ledger_holds_all_steps_the_last_first(unfit, registry):
     steps = [entry.decision for entry in history]
     assert steps == ["promoted", "rolled back", "refused", "promoted", "promoted"]
     assert history[0] == unfit.entry
+
+
+@pytest.fixture
+def champion_of_another_label(unfit, families):
+    """The champion, the good model, predicts other skips."""
+    assert unfit.champion == 2
+    relabel(families["lightgbm"], "any")
+    yield
+    relabel(families["lightgbm"], "brief")
+
+
+@pytest.mark.usefixtures("champion_of_another_label")
+def test_a_champion_of_another_label_is_not_compared_with(judge_plays, registry):
+    judgement = judge_plays(best="logistic", registry=registry)
+    assert judgement.comparison is None
+    assert judgement.answers.unfit == "it predicts features.skip any, not brief"
+
+
+def test_a_champion_that_names_no_label_predicts_brief_skips(unfit, families):
+    assert unfit.champion == 2
+    relabel(families["lightgbm"], None)
+    assert label_of("models:/promoted/2") == "brief"
+    relabel(families["lightgbm"], "brief")
 
 
 @pytest.fixture(params=["MLmodel", "artifacts/classifier", "code", "."])

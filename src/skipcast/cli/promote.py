@@ -103,7 +103,8 @@ def _print_verdict(entry: "Entry", verb: str) -> None:
 
 
 def _score_lines(entry: "Entry") -> Iterator[str]:
-    for who, scores in (("its scores", entry.scores), ("champion's", entry.champion_scores)):
+    skip = f", features.skip {entry.skip}" if entry.skip else ""
+    for who, scores in ((f"its scores{skip}", entry.scores), ("champion's", entry.champion_scores)):
         if scores:
             texts = [
                 f"{name.replace('_', ' ')} {value:.4f} ({low:.4f}..{high:.4f})"

@@ -58,8 +58,7 @@ def report() -> None:
     from skipcast.mlflow_store.screen import runs_page
     from skipcast.promotion.registry import Registry
 
-    receipt = LoadReceipt.read()
-    metrics, promotion = Metrics.read(), Promotion.read()
+    receipt, metrics, promotion = LoadReceipt.read(), Metrics.read(), Promotion.read()
     output = Console(soft_wrap=True)
     output.print(_accuracy_table(metrics, promotion, receipt))
     params = read_params()
@@ -85,10 +84,10 @@ def report() -> None:
 def _accuracy_table(metrics: Metrics, promotion: Promotion, receipt: LoadReceipt) -> Table:
     from skipcast.evaluation.baselines import BASELINES
     from skipcast.models.families import FAMILIES
-    from skipcast.twin.limits import limits
+    from skipcast.twin.limits import limits_of
 
     note = SYNTHETIC_NOTE if receipt.synthetic else ""
-    table = Table(title=f"Accuracy{note}", title_justify="left")
+    table = Table(title=f"Accuracy, features.skip {promotion.skip}{note}", title_justify="left")
     for heading in ("", "sessions", "accuracy", "95 %", "log loss"):
         table.add_column(heading, justify="left" if heading in ("", "sessions") else "right")
     for family in FAMILIES:
@@ -97,8 +96,8 @@ def _accuracy_table(metrics: Metrics, promotion: Promotion, receipt: LoadReceipt
     table.add_section()
     candidate, champion = promotion.candidate, promotion.champion
     refused = promotion.decision == "refused"
-    role = "candidate" if refused else "champion"
-    name = f"{role}: {candidate.family}, version {candidate.version}, {promotion.decision}"
+    role, version = ("candidate", candidate.version) if refused else ("champion", champion.version)
+    name = f"{role}: {candidate.family}, version {version}, {promotion.decision}"
     _add_row(table, name, "test", metrics.test["candidate"], _ends(metrics, "candidate"))
     if "champion" in metrics.test and refused:
         name = f"champion: {champion.family}, version {champion.version}"
@@ -106,10 +105,9 @@ def _accuracy_table(metrics: Metrics, promotion: Promotion, receipt: LoadReceipt
     for name, baseline in BASELINES.items():
         if name in metrics.test:
             _add_row(table, baseline.label, "test", metrics.test[name])
-    if receipt.synthetic and not receipt.listeners:
-        table.add_section()
-        for name, scores in limits().items():
-            _add_row(table, f"limit: {name}", "of five twins", scores)
+    table.add_section()
+    for name, scores in limits_of(receipt, promotion.skip).items():
+        _add_row(table, f"limit: {name}", "of five twins", scores)
     return table
 
 

@@ -175,7 +175,7 @@ def _classifier(family: Family, model_uri: str) -> Any:
 def _ask_rival(model_uri: str, plays: pd.DataFrame, skip: Label) -> Floats:
     theirs = label_of(model_uri)
     if theirs != skip:
-        raise SkipcastError(f"it predicts skips as features.skip {theirs} has them, not {skip}")
+        raise SkipcastError(f"it predicts features.skip {theirs}, not {skip}")
     return score(model_uri, plays)
 
 

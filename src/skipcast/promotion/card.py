@@ -20,8 +20,8 @@ from skipcast.params import Params, Split
 from skipcast.promotion.alias import champion_uri
 from skipcast.promotion.gate import interval_text
 from skipcast.promotion.judge import Judgement
-from skipcast.schema import HORIZONS
-from skipcast.twin.limits import Limits, limits
+from skipcast.schema import HORIZONS, LABELS
+from skipcast.twin.limits import Limits, limits_of
 
 TOP = 10
 Rows = list[list[str]]
@@ -50,9 +50,13 @@ class Context:
     decision: str
     reason: str
     synthetic: bool
+    own: bool  # whether the plays are of listeners' own histories
+    skip: str
+    column: str  # of the log, that tells it
     horizon: str
     known: str  # at the horizon
     split: Split
+    split_by: str
     tables: Rows
     groups: Rows
     families: Rows
@@ -97,9 +101,13 @@ def _context(judgement: Judgement, params: Params, about: About) -> Context:
         decision=about.decision,
         reason=judgement.verdict.reason,
         synthetic=about.receipt.synthetic,
+        own=about.receipt.listeners,
+        skip=judgement.skip,
+        column=LABELS[judgement.skip],
         horizon=params.features.horizon,
         known=HORIZONS[params.features.horizon].text,
         split=params.split,
+        split_by=params.split.by or ("time" if about.receipt.listeners else "session"),
         tables=[[n, str(t.rows), f"`{t.hash}`"] for n, t in about.receipt.tables.items()],
         groups=_groups(params, about.receipt),
         families=[
@@ -107,7 +115,7 @@ def _context(judgement: Judgement, params: Params, about: About) -> Context:
             for family, best in result.families.items()
         ],
         score_labels=list(labels.values()),
-        limits=limits(),
+        limits=limits_of(about.receipt, judgement.skip),
         results=_results(judgement, list(labels)),
         slices=_slices(judgement),
         listeners=_listeners(judgement),

@@ -31,6 +31,7 @@ from skipcast.promotion.answers import Answers, ask
 from skipcast.promotion.gate import Suspicion, Verdict, decide
 from skipcast.promotion.listeners import ListenerScores, by_listener
 from skipcast.promotion.registry import Registry
+from skipcast.schema import Label
 
 CARRIERS = 5  # features named where a leak is probable
 
@@ -40,6 +41,7 @@ class Judgement:
     """All that a promotion knows before it changes anything."""
 
     family: Family  # of the candidate
+    skip: Label  # what counts as a skip
     champion: int | None  # its version; None where there is none
     kept: bool  # whether the candidate is the champion already
     answers: Answers
@@ -91,9 +93,16 @@ def judge(
     suspicion = _suspicion(test, answers, scores_of, result.best)
     verdict = decide(scores_of["candidate"], comparison, params.promote, suspicion=suspicion)
     return Judgement(
-        result.best, champion, kept, answers, scores_of, **_details(test, answers),
-        comparison=comparison, verdict=verdict,
-    )  # fmt: skip
+        family=result.best,
+        skip=params.features.skip,
+        champion=champion,
+        kept=kept,
+        answers=answers,
+        scores=scores_of,
+        **_details(test, answers),
+        comparison=comparison,
+        verdict=verdict,
+    )
 
 
 def _suspicion(

@@ -25,6 +25,7 @@ from skipcast.mlflow_store.client import (
     store_errors,
 )
 from skipcast.mlflow_store.datasets import as_input
+from skipcast.schema import Label
 
 ENTRY = "skipcast.decision"  # the tag that holds an entry as JSON
 Scores = Mapping[str, Sequence[float]]  # by the name of the score: it and its 95 % interval
@@ -41,6 +42,7 @@ class Entry:
     data: str | None = None  # fingerprint of the plays
     scores: Scores | None = None  # of the version, on the test sessions
     champion_scores: Scores | None = None
+    skip: Label | None = None  # what counts as a skip in the scores; entries of old tell none
     when: str = ""  # UTC, ISO 8601
     commit: str | None = None
     status: str = "FINISHED"  # FAILED where the registry did not do what was decided

@@ -126,6 +126,7 @@ def entry_of(judgement: Judgement, version: int, *, data: str | None = None) -> 
         data=data,
         scores=_with_intervals(judgement.scores["candidate"]),
         champion_scores=_with_intervals(rival) if rival else None,
+        skip=judgement.skip,
     )
 
 

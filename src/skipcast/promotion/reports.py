@@ -47,7 +47,7 @@ def draw(
     Args:
         judgement: on the candidate.
         tracks: columns `schema.TRACK`; those of listeners' own histories have no features.
-        params: section promote has the songs to mark, section features what counts as a skip.
+        params: section promote has the songs to mark.
         synthetic: whether the titles say that the data are the twin's.
     """
     answers, label = judgement.answers, {"synthetic": synthetic}
@@ -75,7 +75,7 @@ def draw(
         "contributions.png": _contributions(booster, synthetic=synthetic),
     }
     for figure in drawn.values():
-        plots.note(figure, f"features.skip: {params.features.skip}")
+        plots.note(figure, f"features.skip: {judgement.skip}")
     return drawn
 
 
@@ -126,7 +126,9 @@ def promotion(judgement: Judgement, entry: Entry, champion: Champion) -> Promoti
         champion: after the decision.
     """
     candidate = Candidate(family=judgement.family, version=entry.version)
-    return Promotion(candidate=candidate, decision=entry.decision, champion=champion)
+    return Promotion(
+        candidate=candidate, skip=judgement.skip, decision=entry.decision, champion=champion
+    )
 
 
 def metrics(judgement: Judgement, result: SearchResult) -> Metrics:
@@ -160,6 +162,7 @@ def evaluation(judgement: Judgement) -> dict[str, object]:
     """Return all scores with intervals, in slices, too, and the difference to the champion."""
     comparison = judgement.comparison
     return {
+        "skip": judgement.skip,
         "plays": len(judgement.answers.plays),
         "sessions": int(judgement.answers.plays["session_id"].nunique()),
         "scores": {name: _intervals(scores) for name, scores in judgement.scores.items()},

@@ -3,6 +3,9 @@
 import json
 from importlib.resources import files
 
+from skipcast.artifacts import LoadReceipt
+from skipcast.schema import Label
+
 Limits = dict[str, dict[str, float]]
 
 
@@ -18,3 +21,14 @@ def limits() -> Limits:
     text = files("skipcast.twin").joinpath("limits.json").read_text(encoding="utf-8")
     content: Limits = json.loads(text)
     return content
+
+
+def limits_of(receipt: LoadReceipt, skip: Label) -> Limits:
+    """Return the limits of the plays that were loaded, none where they are not the twin's.
+
+    Args:
+        receipt: what the stage `load` wrote.
+        skip: what counts as a skip; the limits are of the twin's own skips.
+    """
+    is_twin = receipt.synthetic and not receipt.listeners
+    return limits() if is_twin and skip == "brief" else {}
