@@ -42,7 +42,13 @@ def figure(
     numbers = [name for name in TRACK_INPUTS if name != "mode"]
     if feature not in numbers:
         raise SkipcastError(f"--feature must be one of {', '.join(numbers)} but got {feature}.")
-    plays = _plays_with_tracks(read_parquet(TRACKS, made_by="fetch"))
+    tracks = read_parquet(TRACKS, made_by="fetch")
+    if tracks[feature].isna().all():
+        raise SkipcastError(
+            f"The tracks must have {feature} but none has: a listener's own history does not tell "
+            "it. `skipcast listening` draws what it tells."
+        )
+    plays = _plays_with_tracks(tracks)
     rows = lively_session(plays) if session is None else plays[plays["session_id"] == session]
     if rows.empty:
         raise SkipcastError(f"--session must be the id of a session in {PLAYS} but got {session}.")

@@ -106,7 +106,7 @@ def when(shown: Listening, caption: Caption) -> Figure:
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     axes.set_xlabel(f"hour of the day in {caption.timezone} (the numbers are plays)")
-    bar = figure.colorbar(image, ticks=shown.rate + span * np.array([-1, 0, 1]))
+    bar = figure.colorbar(image, ticks=np.clip(shown.rate + span * np.array([-1, 0, 1]), 0, 1))
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     bar.set_label(f"{caption.skipped}\n(shrunk)")
     title_above(

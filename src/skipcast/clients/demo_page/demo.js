@@ -138,7 +138,7 @@ function drawWhy() {
   $("words").replaceChildren(...play.words.map(({ text, log_odds }) => {
     const towards = log_odds > 0 ? "skipped" : "listened";
     const line = element("li", "");
-    line.append(element("span", log_odds > 0 ? "\u25b2 skip" : "\u25bc listen", towards), ` ${text}`);
+    line.append(element("span", log_odds > 0 ? "\u25b2 skip" : "\u25bc listen", towards), text);
     return line;
   }));
   Plotly.react("why", [trace], layout, CONFIG);
@@ -166,6 +166,7 @@ function wrapped(text, letters) {
 }
 
 function drawTable() {
+  $("plays").classList.toggle("plain", !session.plays.some(({ context }) => context));
   $("rows").replaceChildren(...session.plays.slice(0, known + 1).map((play, index) => {
     const ended = index < known;
     const row = document.createElement("tr");
