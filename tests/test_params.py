@@ -55,6 +55,18 @@ def test_refuses_a_wrong_value_and_names_it(tmp_path, section, key, value, match
         read_params(path)
 
 
+def test_the_limit_of_old_is_refused_and_the_key_of_today_named(tmp_path):
+    """An accuracy of 0.85 is no share of errors: it must not be taken for one."""
+    content = yaml.safe_load(DEFAULTS.read_text())
+    del content["promote"]["too_good_share"]
+    content["promote"]["too_good"] = 0.85
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    match = r"(?s)promote\.too_good_share: Field required.*promote\.too_good: Extra inputs"
+    with pytest.raises(SkipcastError, match=match):
+        read_params(path)
+
+
 def test_lists_all_faults_at_once(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text("fetch: {}\nserver: {}\n")

@@ -28,7 +28,7 @@ from skipcast.errors import SkipcastError
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.scores import HeldOut, scores
 from skipcast.features.build import build_features
-from skipcast.features.table import feature_columns, feature_table
+from skipcast.features.table import feature_columns, feature_table, with_label
 from skipcast.models.families import FAMILIES
 from skipcast.params import read_params
 from skipcast.processes import ProcessKilledError
@@ -536,9 +536,17 @@ def test_as_many_more_plays_as_the_message_tells_are_enough(judge_plays, raw_pla
     assert judge_plays(raw_plays[enough], features[enough.to_numpy()]).scores
 
 
-def test_plays_with_one_outcome_are_told_before_anything_is_scored(judge_plays, raw_plays):
+def test_plays_with_one_outcome_are_told_before_anything_is_scored(
+    judge_plays, raw_plays, features
+):
     with pytest.raises(SkipcastError, match="must have skipped ones and others"):
-        judge_plays(raw_plays.assign(**{TARGET: True}))
+        judge_plays(raw_plays.assign(**{TARGET: True}), features.assign(skipped=True))
+
+
+def test_features_of_another_label_are_told_before_anything_is_scored(judge_plays, raw_plays):
+    other = with_label(raw_plays, "any")
+    with pytest.raises(SkipcastError, match=r"must hold the plays and the skips of data/plays"):
+        judge_plays(other)
 
 
 def test_features_of_other_plays_are_told_before_anything_is_scored(judge_plays, raw_plays, few):

@@ -21,7 +21,7 @@ from skipcast.evaluation.bootstrap import check_enough
 from skipcast.evaluation.explain import Explained, explain
 from skipcast.features.build import targets
 from skipcast.features.listener_counts import count_listeners
-from skipcast.features.table import KEY_COLUMNS, PART, feature_columns, with_label
+from skipcast.features.table import KEY_COLUMNS, PART, SKIPPED, feature_columns, with_label
 from skipcast.mlflow_store.client import store_errors
 from skipcast.mlflow_store.place import MAKE_AGAIN
 from skipcast.models.families import FAMILIES, Family
@@ -99,9 +99,11 @@ def _check_enough(plays: pd.DataFrame, test: pd.DataFrame, share: float) -> None
 
 def _check_same_plays(plays: pd.DataFrame, features: pd.DataFrame) -> None:
     keys = list(KEY_COLUMNS)
-    if not np.array_equal(plays[keys].to_numpy(), features[keys].to_numpy()):
+    same = np.array_equal(plays[keys].to_numpy(), features[keys].to_numpy())
+    if not same or (plays[TARGET].to_numpy(bool) != features[SKIPPED].to_numpy(bool)).any():
         raise SkipcastError(
-            "data/features.parquet must hold the plays of data/plays.parquet but holds others. "
+            "data/features.parquet must hold the plays and the skips of data/plays.parquet but "
+            "holds others. "
             "`dvc repro` makes what is out of date."
         )
 
