@@ -45,6 +45,7 @@ def test_scores_a_flat_champion_with_the_bits_that_it_gave_then(model):
         answer, summary = process.score(block(PLAYS))
     assert answer["skip_probability"].to_pylist() == PROBABILITIES
     assert answer.schema.names == names(ANSWER)
+    assert answer["history_until"].null_count == len(PLAYS)  # newer than the champion
     assert summary is None
 
 

@@ -1,23 +1,46 @@
-"""Checks of a request's columns against each other."""
+"""Checks of a request's columns against each other; each raises the error that `refuse` makes."""
 
 import numpy as np
 
-from skipcast.arrays import Array, Bools
+from skipcast.arrays import Array, Bools, Indices
 from skipcast.errors import SkipcastError
 from skipcast.features.listener_counts import COLUMNS
 from skipcast.reading.values import display
-from skipcast.schema import ALIAS, LISTENER_COUNTS, names
+from skipcast.schema import ALIAS, COUNTS, LISTENER_COUNTS, MOST_DEPTH, OUTCOMES, names
+from skipcast.serving.histories import number_ids
 
+COUNTED = frozenset(names(COUNTS))
 LISTENED = frozenset(names(LISTENER_COUNTS))
 
 
-def check_listener_counts(columns: dict[str, Array]) -> None:
-    """Check that what a request tells of a listener's history comes together and can be.
+def check_open(columns: dict[str, Array], is_open: Bools, label: str) -> None:
+    """Check that a play without the outcome `label` has no other outcome, either."""
+    for name in OUTCOMES:
+        if name != label and name in columns:
+            wrong = is_open & ~np.isnan(columns[name])
+            if wrong.any():
+                raise refuse(columns, wrong, f"{name} must be null where {label} is", name)
 
-    Raises:
-        SkipcastError: of a key, skips or full listens come without plays or exceed them, or what
-            the last plays were is told where there are none, or not where there are.
-    """
+
+def check_counts(columns: dict[str, Array]) -> None:
+    """Check that counts come together, and no more skips or depth than the plays can have."""
+    if COUNTED.isdisjoint(columns):
+        return
+    missing = np.full(len(columns["session_id"]), np.nan)
+    counts = {name: columns.get(name, missing) for name in COUNTED}
+    plays = counts["track_plays"]
+    for name, most in (("track_skips", plays), ("track_depth", MOST_DEPTH * plays)):
+        wrong = np.isnan(plays) != np.isnan(counts[name])
+        if wrong.any():
+            raise refuse(columns, wrong, f"{name} must be given where track_plays is,", name)
+        wrong = counts[name] > most
+        if wrong.any():
+            rule = f"{name} must be no more than the track's plays can have"
+            raise refuse(columns, wrong, rule, name)
+
+
+def check_listener_counts(columns: dict[str, Array]) -> None:
+    """Check that what a request tells of a listener's history comes together and can be."""
     if LISTENED.isdisjoint(columns):
         return
     missing = np.full(len(columns["session_id"]), np.nan)
@@ -40,6 +63,33 @@ def check_listener_counts(columns: dict[str, Array]) -> None:
         for name, wrong, rule in rules:
             if wrong.any():
                 raise refuse(columns, wrong, f"{name} must be {rule}", name)
+
+
+def check_lengths(columns: dict[str, Array]) -> None:
+    """Check session_length, which says which plays are the second half."""
+    name = "session_length"
+    length = columns.get(name, np.full(len(columns["session_id"]), np.nan))
+    session = number_ids(columns["session_id"])
+    wrong = np.isnan(length)
+    if wrong.any():
+        raise refuse(columns, wrong, f"{name} must be given for each play to this model", name)
+    wrong = (length < columns["session_position"]) | (length != length[_first_row(session)])
+    if wrong.any():
+        rule = f"{name} must be the same for a session and no less than a session_position"
+        raise refuse(columns, wrong, rule, name)
+
+
+def check_same(columns: dict[str, Array], values: Indices, name: str) -> None:
+    """Check that a column, whose values are numbered, is the same in all rows of a session."""
+    first = _first_row(number_ids(columns["session_id"]))
+    wrong = values != values[first]
+    if wrong.any():
+        raise refuse(columns, wrong, f"{name} must be the same for a session", name)
+
+
+def _first_row(session: Indices) -> Indices:
+    """Return for each row the first row of its session."""
+    return np.unique(session, return_index=True)[1][session]
 
 
 def refuse(columns: dict[str, Array], wrong: Bools, rule: str, name: str = ALIAS) -> SkipcastError:

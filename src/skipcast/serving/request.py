@@ -5,34 +5,36 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from skipcast.arrays import Array, Bools, Floats, Indices
+from skipcast.arrays import Array, Bools, Floats
 from skipcast.features.build import predicted
 from skipcast.features.columns import Layout, Stack
 from skipcast.features.feature_set import FeatureSet
 from skipcast.features.listener_counts import COLUMNS
 from skipcast.schema import (
     ALIAS,
-    COUNTS,
     HORIZONS,
     LABELS,
     LISTENER_KEYS,
     LISTENER_KNOWN,
     LOG,
-    MOST_DEPTH,
-    OUTCOMES,
     TARGET,
     TRACK_KNOWN,
     HorizonName,
     Label,
-    names,
 )
-from skipcast.serving.checks import check_listener_counts, refuse
+from skipcast.serving.checks import (
+    check_counts,
+    check_lengths,
+    check_listener_counts,
+    check_open,
+    check_same,
+    refuse,
+)
 from skipcast.serving.histories import arrange, number_ids
 from skipcast.serving.listeners import Listeners
 from skipcast.serving.parse import IDS, REASON_GIVEN, read_request
 from skipcast.serving.tracks import Tracks
 
-COUNTED = frozenset(names(COUNTS))
 READ = tuple(c.name for c in LOG if c.name not in IDS)
 KNOWN = (*TRACK_KNOWN, *LISTENER_KNOWN)
 INLINE = frozenset(KNOWN)
@@ -73,9 +75,9 @@ class Plays:
         label = LABELS[skip]
         outcome = _outcome(self.columns, label)
         self.open: Bools = np.isnan(outcome)
-        _check_open(self.columns, self.open, label)
+        check_open(self.columns, self.open, label)
         self.columns[TARGET] = outcome
-        _check_counts(self.columns)
+        check_counts(self.columns)
         check_listener_counts(self.columns)
         self.history_until: Array = np.full(len(self.open), None, object)
         self.listener_features: Stack | None = None
@@ -86,7 +88,7 @@ class Plays:
         )
         divides_sessions = HORIZONS[horizon].divides_sessions
         if divides_sessions:
-            _check_lengths(self.columns)
+            check_lengths(self.columns)
         self.predicted: Bools = predicted(self.columns, horizon)
         self.histories = arrange(
             self.columns["session_id"],
@@ -102,7 +104,7 @@ class Plays:
     def _look_up(self, listeners: Listeners) -> None:
         missing = np.full(len(self.open), None, object)
         who, artists = (self.columns.get(name, missing) for name in ("listener_id", "artist_id"))
-        _check_same(self.columns, number_ids(who), "listener_id")
+        check_same(self.columns, number_ids(who), "listener_id")
         ids = (who.tolist(), self.columns["track_id_clean"].tolist(), artists.tolist())
         self.listener_features = listeners.look_up(*ids)
         self.history_until = listeners.until(ids[0])
@@ -141,56 +143,3 @@ def _outcome(columns: dict[str, Array], label: str) -> Floats:
     if wrong.any():
         raise refuse(columns, wrong, f"{ALIAS} must be what {label} is, if both are given,")
     return np.where(np.isnan(official), alias, official)
-
-
-def _check_open(columns: dict[str, Array], is_open: Bools, label: str) -> None:
-    """Check that a play without the outcome `label` has no other outcome, either."""
-    for name in OUTCOMES:
-        if name != label and name in columns:
-            wrong = is_open & ~np.isnan(columns[name])
-            if wrong.any():
-                raise refuse(columns, wrong, f"{name} must be null where {label} is", name)
-
-
-def _check_counts(columns: dict[str, Array]) -> None:
-    """Check that counts come together, and no more skips or depth than the plays can have."""
-    if COUNTED.isdisjoint(columns):
-        return
-    missing = np.full(len(columns["session_id"]), np.nan)
-    counts = {name: columns.get(name, missing) for name in COUNTED}
-    plays = counts["track_plays"]
-    for name, most in (("track_skips", plays), ("track_depth", MOST_DEPTH * plays)):
-        wrong = np.isnan(plays) != np.isnan(counts[name])
-        if wrong.any():
-            raise refuse(columns, wrong, f"{name} must be given where track_plays is,", name)
-        wrong = counts[name] > most
-        if wrong.any():
-            rule = f"{name} must be no more than the track's plays can have"
-            raise refuse(columns, wrong, rule, name)
-
-
-def _check_lengths(columns: dict[str, Array]) -> None:
-    """Check session_length, which says which plays are the second half."""
-    name = "session_length"
-    length = columns.get(name, np.full(len(columns["session_id"]), np.nan))
-    session = number_ids(columns["session_id"])
-    wrong = np.isnan(length)
-    if wrong.any():
-        raise refuse(columns, wrong, f"{name} must be given for each play to this model", name)
-    wrong = (length < columns["session_position"]) | (length != length[_first_row(session)])
-    if wrong.any():
-        rule = f"{name} must be the same for a session and no less than a session_position"
-        raise refuse(columns, wrong, rule, name)
-
-
-def _check_same(columns: dict[str, Array], values: Indices, name: str) -> None:
-    """Check that a column, whose values are numbered, is the same in all rows of a session."""
-    first = _first_row(number_ids(columns["session_id"]))
-    wrong = values != values[first]
-    if wrong.any():
-        raise refuse(columns, wrong, f"{name} must be the same for a session", name)
-
-
-def _first_row(session: Indices) -> Indices:
-    """Return for each row the first row of its session."""
-    return np.unique(session, return_index=True)[1][session]
