@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import pandas as pd
 import pytest
 from harness.clients import Endpoint
-from harness.servers import ROOT, SKIPCAST, champion_server, ends, free_port, model_server, running
+from harness.pages import SIZES, demo, opened
+from harness.servers import ROOT, SKIPCAST, champion_server, ends, free_port, model_server
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import expect
@@ -30,8 +31,6 @@ from skipcast.schema import INPUTS, LOG, TARGET, names
 from skipcast.split import split_sessions
 
 ENDED = [column.name for column in LOG if column.known >= Known.ENDED]
-
-SIZES = {"desktop": (1200, 900), "phone": (390, 844)}
 
 
 def test_json_requests_and_csv_are_the_same_session(three_plays):
@@ -207,16 +206,6 @@ def scoring(folder, champions):
         yield url
 
 
-def demo(folder, scoring):
-    """Run `skipcast demo`."""
-    port = free_port()
-    command = [SKIPCAST, "demo", "--port", str(port), "--server", scoring]
-    log = folder / f"demo-{port}.log"
-    return f"http://127.0.0.1:{port}/", running(
-        command, f"http://127.0.0.1:{port}", log, cwd=folder
-    )
-
-
 @pytest.fixture(scope="module")
 def url(folder, scoring):
     url, run = demo(folder, scoring)
@@ -227,17 +216,8 @@ def url(folder, scoring):
 @pytest.fixture
 def page(browser, request):
     """Yield a page at which every request to another host, and every fault, is a failure."""
-    width, height = SIZES[getattr(request, "param", "desktop")]
-    page = browser.new_page(viewport={"width": width, "height": height})
-    hosts, faults = set(), []
-    page.on("request", lambda sent: hosts.add(urlsplit(sent.url).hostname or "none: data"))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda line: line.type in ("error", "warning") and faults.append(line.text))
-    yield page
-    page.close()
-    assert hosts <= {"127.0.0.1", "none: data"}
-    # A refused session is no fault of the page; the browser notes its status all the same.
-    assert [fault for fault in faults if "status of 400" not in fault] == []
+    with opened(browser, getattr(request, "param", "desktop")) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +239,13 @@ def expected(folder, scoring, plays):
 
 def percent(share):
     return f"{math.floor(100 * share + 0.5)} %"  # as JavaScript rounds
+
+
+def test_data_of_no_listener_have_no_tabs(page, url):
+    is_open(page, url)
+    for id_ in ("tabs", "listeners", "listening", "track", "cut"):
+        expect(page.locator(f"#{id_}")).to_be_hidden()
+    expect(page.locator("#words li").first).to_be_visible()
 
 
 def is_open(page, url):
