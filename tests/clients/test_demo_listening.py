@@ -56,11 +56,8 @@ def test_a_session_tells_its_day_plays_and_skips(shelf):
     told = shelf.offered(None)["sessions"][0]
     rows = PLAYS[PLAYS["session_id"] == told["id"]]
     assert (told["plays"], told["skipped"]) == (len(rows), (rows["skip_2"] == True).sum())  # noqa: E712
-    day = rows["date"].dropna().iloc[0]
-    assert (
-        told["when"]
-        == f"{pd.Timestamp(day):%a} {day}, {rows['hour_of_day'].dropna().iloc[0]:.0f} h"
-    )
+    day, hour = rows["date"].dropna().iloc[0], rows["hour_of_day"].dropna().iloc[0]
+    assert told["when"] == f"{pd.Timestamp(day):%a} {day}, {hour:.0f} h"
 
 
 def test_a_session_without_known_starts_has_the_day_of_the_local_look_up():
@@ -177,6 +174,7 @@ def folder(tmp_path_factory):
     """Make a folder as `dvc repro` leaves it for the history of one listener."""
     folder = tmp_path_factory.mktemp("listening")
     plays, names = own_history(1500, artists=15)
+    names.loc[names["id"] == "twin-a0", "name"] = "<b>Bold</b> & Co"  # of most plays
     write_parquet(folder / "data/plays.parquet", plays)
     write_parquet(folder / "data/names.parquet", names)
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())

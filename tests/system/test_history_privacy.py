@@ -132,6 +132,14 @@ def test_listeners_are_named_on_the_terminal_and_in_the_local_look_up_alone(clon
     assert holders(clone.folder, marks.listener) == {"data/names.parquet", "said.log"}
 
 
+def test_figures_with_names_are_in_the_folder_of_listening_alone(clone):
+    folder = clone.folder / "reports/listening"
+    drawn = {path.read_bytes() for path in folder.rglob("*.png")}
+    assert len(drawn) == 2 * 4 + 1
+    others = (path for path in clone.folder.rglob("*") if not path.is_relative_to(folder))
+    assert [path for path in others if path.is_file() and path.read_bytes() in drawn] == []
+
+
 def test_names_stay_out_of_git_and_of_the_cache_of_dvc(clone, marks):
     assert "names.parquet" not in clone.must("git", "status", "--short", "--untracked-files=all")
     store = clone.folder.parent / "store"
