@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -30,3 +32,43 @@ def test_neither_or_both_of_out_and_check_are_an_error(options):
     result = run(*options)
     assert isinstance(result.exception, SkipcastError)
     assert "must be given one of --out and --check" in str(result.exception)
+
+
+def test_exports_are_written_and_told(tmp_path):
+    result = run(
+        "--streaming-history", "--listeners", "2", "--plays", "700", "--out", str(tmp_path / "t")
+    )
+    assert f"Wrote 700 synthetic plays of 2 listeners to {tmp_path / 't'}" in " ".join(
+        result.output.split()
+    )
+    assert len(list((tmp_path / "t").iterdir())) == 2
+
+
+def test_exports_are_checked_and_what_is_off_fails(tmp_path):
+    run("--streaming-history", "--listeners", "1", "--plays", "3000", "--out", str(tmp_path / "t"))
+    good = run("--streaming-history", "--check", str(tmp_path / "t"))
+    assert "Published beside twin (synthetic): 0 of" in good.output
+    assert good.exit_code == 0
+    row = {"ts": "2024-01-01T00:00:00Z", "ms_played": 10, "reason_end": "fwdbtn"}
+    row |= {"master_metadata_track_name": "x", "reason_start": "fwdbtn"}
+    rows = [row | {"ts": f"2024-01-01T00:{i // 60:02}:{i % 60:02}Z"} for i in range(900)]
+    (tmp_path / "endsong_0.json").write_text(json.dumps(rows))
+    bad = run("--streaming-history", "--check", str(tmp_path / "endsong_0.json"))
+    assert "off" in bad.output
+    assert bad.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--listeners", "2"), "--listeners must be given with --streaming-history"),
+        (("--plays", "0"), "--plays must be given with --streaming-history"),
+        (("--streaming-history", "--sessions", "2"), "--sessions must be given without"),
+        (("--streaming-history", "--parts"), "--parts must be given without"),
+    ],
+)
+def test_options_of_the_other_data_are_refused(tmp_path, options, message):
+    result = run(*options, "--out", str(tmp_path / "t"))
+    assert isinstance(result.exception, SkipcastError)
+    assert message in str(result.exception)
+    assert not (tmp_path / "t").exists()

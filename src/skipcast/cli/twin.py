@@ -1,18 +1,24 @@
-"""The command `skipcast twin`: write the synthetic data set, or compare files with the real one."""
+"""The command `skipcast twin`: write synthetic data, or compare files with the real ones."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from skipcast.errors import SkipcastError
 
+if TYPE_CHECKING:
+    from skipcast.twin.check import Row
+
 WIDTH = 110  # columns of the table where there is no terminal; long names then stay on one line
+SESSIONS, LISTENERS, PLAYS = 10_000, 18, 300_000
 
 
 def twin(
-    sessions: Annotated[int, typer.Option(help="How many sessions to write.")] = 10_000,
+    sessions: Annotated[
+        int | None, typer.Option(help=f"How many sessions to write; {SESSIONS:,} if left out.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="New folder to write to.")] = None,
     parts: Annotated[
@@ -24,23 +30,85 @@ def twin(
     tracks: Annotated[
         Path | None, typer.Option(help="With --check: the track features, if they are elsewhere.")
     ] = None,
+    streaming_history: Annotated[
+        bool,
+        typer.Option(
+            "--streaming-history",
+            help="Write or check exports of listeners' own histories instead.",
+        ),
+    ] = False,
+    listeners: Annotated[
+        int | None,
+        typer.Option(help=f"With --streaming-history: how many exports; {LISTENERS} if left out."),
+    ] = None,
+    plays: Annotated[
+        int | None,
+        typer.Option(help=f"With --streaming-history: plays of all; {PLAYS:,} if left out."),
+    ] = None,
 ) -> None:
     """Write the synthetic twin of the data set (--out), or check it or real files (--check)."""
+    kind = " --streaming-history" if streaming_history else ""
     if (out is None) == (check is None):
         raise SkipcastError(
             "The command must be given one of --out and --check but got "
-            f"{'neither' if out is None else 'both'}. Run `skipcast twin --out FOLDER` first, then "
-            "`skipcast twin --check FOLDER`."
+            f"{'neither' if out is None else 'both'}. Run `skipcast twin{kind} --out FOLDER` "
+            f"first, then `skipcast twin{kind} --check FOLDER`."
         )
-    from skipcast.twin import check as twin_check
+    of_sessions = {"--sessions": sessions, "--parts": parts or None, "--tracks": tracks}
+    of_histories = {"--listeners": listeners, "--plays": plays}
+    given = [k for k, v in (of_sessions if kind else of_histories).items() if v is not None]
+    if given:
+        raise SkipcastError(
+            f"{given[0]} must be given {'without' if kind else 'with'} --streaming-history but is "
+            f"given {'with' if kind else 'without'} it. "
+            f"{'Leave one of them out' if kind else 'Add --streaming-history'}."
+        )
+    if streaming_history:
+        _histories(out, check, listeners=listeners, plays=plays, seed=seed)
+    elif out is not None:
+        _write_sessions(out, SESSIONS if sessions is None else sessions, seed=seed, parts=parts)
+    elif check is not None:
+        from skipcast.twin.check import check as check_sessions
+
+        _show(*check_sessions(check, tracks))
+
+
+def _write_sessions(out: Path, sessions: int, *, seed: int, parts: bool) -> None:
     from skipcast.twin.write import write_twin
 
     console = Console()
+    with console.status(f"Making {sessions:,} synthetic sessions"):
+        write_twin(out, sessions=sessions, seed=seed, parts=parts)
+    console.print(f"Wrote {sessions:,} synthetic sessions to {out}.", highlight=False)
+
+
+def _histories(
+    out: Path | None, source: Path | None, *, listeners: int | None, plays: int | None, seed: int
+) -> None:
+    """Write exports to `out`, or check those at `source`; exit code 1 if any statistic is off."""
     if out is not None:
-        with console.status(f"Making {sessions:,} synthetic sessions"):
-            write_twin(out, sessions=sessions, seed=seed, parts=parts)
-        console.print(f"Wrote {sessions:,} synthetic sessions to {out}.", highlight=False)
-    if check is not None:
-        rows, synthetic = twin_check.check(check, tracks)
-        width = None if console.is_terminal else WIDTH
-        console.print(twin_check.render(rows, synthetic=synthetic), width=width)
+        from skipcast.twin.export import write_exports
+
+        listeners = LISTENERS if listeners is None else listeners
+        plays = PLAYS if plays is None else plays
+        console = Console()
+        with console.status(f"Making {plays:,} synthetic plays"):
+            paths = write_exports(out, listeners=listeners, plays=plays, seed=seed)
+        console.print(
+            f"Wrote {plays:,} synthetic plays of {len(paths)} listeners to {out}.", highlight=False
+        )
+    if source is not None:
+        from skipcast.twin.export_check import check_exports
+
+        rows, synthetic = check_exports(source)
+        _show(rows, synthetic)
+        if any(row.off for row in rows):
+            raise typer.Exit(1)
+
+
+def _show(rows: "list[Row]", synthetic: bool) -> None:
+    from skipcast.twin.check import render
+
+    console = Console()
+    width = None if console.is_terminal else WIDTH
+    console.print(render(rows, synthetic=synthetic), width=width)

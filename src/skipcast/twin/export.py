@@ -1,12 +1,14 @@
 """Synthetic exports of listeners' own histories: `docs/streaming_twin.md` says what they reproduce.
 
 - export_people: the listeners and their sessions; export_tracks: what they play
-- export_outcomes: how plays start and end; export_clock: when
+- export_reasons, export_outcomes: how plays start and end; export_clock: when
 - export_rows: plays as rows with their quirks; export_files: rows as JSON in zips
-- export_check: published statistics beside those of exports
+- export_statistics, export_check: published statistics beside those of exports
 """
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +16,17 @@ import numpy as np
 from skipcast.errors import SkipcastError
 from skipcast.files import replacing
 from skipcast.twin.export_clock import Times, draw_times
-from skipcast.twin.export_files import LAYOUTS, zip_of
-from skipcast.twin.export_outcomes import (
-    Habits,
-    Outcomes,
-    draw_outcomes,
-    log_odds,
-    read_resource,
-)
+from skipcast.twin.export_files import LAYOUTS, Layout, Rows, zip_of
+from skipcast.twin.export_outcomes import Outcomes, draw_base, draw_outcomes
 from skipcast.twin.export_people import People, make_people, make_sessions
+from skipcast.twin.export_reasons import Habits, read_resource
 from skipcast.twin.export_rows import Plays, rows_of
 from skipcast.twin.export_tracks import draw_tracks
 
+WRITERS = 2  # threads that pack; the others' plays are made meanwhile
 CHUNK = 500_000  # plays of listeners that are made at a time; a longer history is one alone
+
+Export = tuple[int, Layout, Rows, Rows]  # number of the listener; music and videos
 
 
 def write_exports(out: Path, *, listeners: int, plays: int, seed: int) -> list[Path]:
@@ -65,7 +65,7 @@ def write_exports(out: Path, *, listeners: int, plays: int, seed: int) -> list[P
     try:
         with replacing(out) as temporary:
             temporary.mkdir()
-            names = [_write(temporary, *export) for export in _exports(listeners, plays, seed)]
+            names = _write_all(temporary, _exports(listeners, plays, seed))
     except OSError as error:
         raise SkipcastError(
             f"The exports must be written whole but got `{error}` for {out}, so nothing was kept. "
@@ -74,14 +74,27 @@ def write_exports(out: Path, *, listeners: int, plays: int, seed: int) -> list[P
     return [out / name for name in names]
 
 
-def _write(folder: Path, number: int, content: bytes) -> str:
+def _write_all(folder: Path, exports: Iterator[Export]) -> list[str]:
+    """Write the zips beside each other, as packing takes longest; return their names in order."""
+    names: list[str] = []
+    waiting: deque[Future[str]] = deque()
+    with ThreadPoolExecutor(WRITERS) as pool:
+        for export in exports:
+            waiting.append(pool.submit(_write, folder, export))
+            if len(waiting) > WRITERS:
+                names.append(waiting.popleft().result())
+        return names + [future.result() for future in waiting]
+
+
+def _write(folder: Path, export: Export) -> str:
+    number, layout, music, video = export
     name = f"listener-{number}.zip"
-    (folder / name).write_bytes(content)
+    (folder / name).write_bytes(zip_of(layout, music, video))
     return name
 
 
-def _exports(listeners: int, plays: int, seed: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the number and the zip of each listener."""
+def _exports(listeners: int, plays: int, seed: int) -> Iterator[Export]:
+    """Yield what each listener's zip holds."""
     for_people, for_plays = np.random.SeedSequence(seed).spawn(2)
     habits = read_resource("export_habits.json")
     people = make_people(listeners, plays, habits, np.random.default_rng(for_people))
@@ -91,7 +104,7 @@ def _exports(listeners: int, plays: int, seed: int) -> Iterator[tuple[int, bytes
             layout = LAYOUTS[int(people.year[listener])]
             duplicates, others = people.duplicates[listener], people.others[listener]
             rows = rows_of(own, layout, duplicates=duplicates, others=others, rng=rng)
-            yield listener + 1, zip_of(layout, *rows)
+            yield listener + 1, layout, *rows
 
 
 def _chunks(people: People) -> Iterator[range]:
@@ -111,10 +124,10 @@ def make_plays(
     """Make the plays of some listeners; yield the number of each with its own."""
     sessions = make_sessions(people, chosen, rng)
     tracks = draw_tracks(people, sessions, rng)
-    base = log_odds(people, sessions, tracks, habits, rng)
+    base = draw_base(people, sessions, tracks, habits, rng)
     outcomes = draw_outcomes(people, sessions, base, habits, rng)
     times = draw_times(people, sessions, outcomes, tracks.number, rng)
-    session_ends = np.zeros(len(base), dtype=bool)
+    session_ends = np.zeros(len(tracks.number), dtype=bool)
     session_ends[sessions.first + sessions.length - 1] = True
     shuffle = np.repeat(sessions.shuffle, sessions.length)
     bounds = np.cumsum([0, *people.plays[chosen.start : chosen.stop]])

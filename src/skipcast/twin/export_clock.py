@@ -8,22 +8,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skipcast.arrays import Bools, Counts, Floats
-from skipcast.twin.export_outcomes import (
+from skipcast.arrays import Counts, Floats
+from skipcast.twin.export_outcomes import Outcomes
+from skipcast.twin.export_people import People, Sessions
+from skipcast.twin.export_reasons import (
     BRIEF,
     ENDS,
     LATE,
     SKIPS,
-    Outcomes,
     read_stats,
     seconds_at,
     share_within,
 )
-from skipcast.twin.export_people import People, Sessions
 
 BREAK = 20 * 60  # seconds; a longer one ends a session
 LONGEST_GAP = BREAK - 15.0
 KNOWN_PAUSE = 0.955  # share of starts that follow the end before within 4 s
+OVERLAP = 0.05  # share of plays that seem to begin before the one before ended
 RARE = 0.1  # share of plays with the longest gaps: a pause before or inside them
 
 
@@ -61,13 +62,10 @@ def draw_times(
     played = np.round(_seconds(outcomes, numbers, rng), 3)
     gap, known_gap = _gaps(len(played), rng)
     gap[sessions.first], known_gap[sessions.first] = np.maximum(gap[sessions.first], 0), 0
-    listener = np.repeat(sessions.listener, sessions.length)
-    gap = np.where(np.abs(gap) < 5, gap * people.haste[listener], gap)
-    spent = np.cumsum(np.maximum(gap + played, 0))
-    before = np.repeat(
-        spent[sessions.first] - np.maximum(gap + played, 0)[sessions.first], sessions.length
-    )
-    within = spent - before
+    haste = np.repeat(people.haste[sessions.listener], sessions.length)
+    spent = np.maximum(gap + played, np.where(rng.random(len(played)) < haste, 0.0, 1.0))
+    within = np.cumsum(spent)
+    within -= np.repeat((within - spent)[sessions.first], sessions.length)
     begin = _begin(people, sessions, within[sessions.first + sessions.length - 1], rng)
     ended = np.floor(np.repeat(begin, sessions.length) + within).astype(np.int64)
     started = np.append(0, ended[:-1]) + known_gap
@@ -128,19 +126,18 @@ def _gaps(n: int, rng: np.random.Generator) -> tuple[Floats, Counts]:
     """
     stats = read_stats()
     u, v = rng.random((2, n))
-    pauses = u >= KNOWN_PAUSE
-    v *= KNOWN_PAUSE
-    rest = np.where(v < 1 - RARE, v, 1 - RARE * (KNOWN_PAUSE - v) / (KNOWN_PAUSE - 1 + RARE))
-    v = np.where(pauses, 1 - RARE * (1 - v / KNOWN_PAUSE), rest)
+    usual = 1 - RARE - OVERLAP  # of the gaps that are neither very short nor long
+    v *= KNOWN_PAUSE - OVERLAP
+    rare = 1 - RARE * (KNOWN_PAUSE - OVERLAP - v) / (KNOWN_PAUSE - OVERLAP - usual)
+    v = np.where(v < usual, OVERLAP + v, rare)
+    paused = 1 - RARE * (1 - u) / (1 - KNOWN_PAUSE)
+    v = np.where(u < OVERLAP, u, np.where(u < KNOWN_PAUSE, v, paused))
     gap = _quantile(stats["gap_before_play_seconds_within_session"], v, -300.0)
     known = np.minimum(_quantile(stats["gap_by_known_start"], u, -9000.0), gap + 4)
     return gap, np.round(known).astype(np.int64)
 
 
 def _quantile(known: dict[str, float], u: Floats, least: float) -> Floats:
-    return np.interp(u, [0.0, *map(float, known), 1.0], [least, *known.values(), LONGEST_GAP])
-
-
-def is_same_second(ended: Counts) -> Bools:
-    """Return whether each play ended in the second of the one before."""
-    return np.asarray(np.diff(ended, prepend=-1) == 0)
+    """Return u-quantiles between the known ones, evenly in orders of magnitude."""
+    values = np.arcsinh([least, *known.values(), LONGEST_GAP])
+    return np.sinh(np.interp(u, [0.0, *map(float, known), 1.0], values))

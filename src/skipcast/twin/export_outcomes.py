@@ -3,66 +3,33 @@
 A listener has a usual impatience, and dislikes tracks and artists more or less. A session has a
 mood, which moves slowly from play to play. These, how the play started and how the last one ended
 add up to the log-odds of ending a play within 30 s; a logistic draw above 0 does so, and one above
-a lower threshold ends it later by hand. Reasons follow each other as in `streaming_stats.json`.
-
-`export_habits.json` holds the effects, which `benchmarks/export_calibrate.py` fitted.
+a lower threshold ends it later by hand. Reasons follow each other as published.
 """
 
-import json
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import Any
 
 import numpy as np
 from scipy.special import logit
 
-from skipcast.arrays import Bools, Counts, Floats
+from skipcast.arrays import Counts, Floats
 from skipcast.twin.export_people import DAY, YEAR, People, Sessions
-from skipcast.twin.export_tracks import Tracks, taste
-
-STARTS = (
-    "trackdone",
-    "fwdbtn",
-    "clickrow",
-    "backbtn",
-    "appload",
-    "playbtn",
-    "remote",
-    "unknown",
-    "trackerror",
+from skipcast.twin.export_reasons import (
+    BRIEF,
+    CUT,
+    DONE,
+    LATE,
+    NONE,
+    Habits,
+    by_start,
+    end_table,
+    pick,
+    start_table_within,
 )
-SKIPS = ("fwdbtn", "endplay", "backbtn")  # how a listener ends a play
-CUTS = (
-    "logout",
-    "unexpected-exit-while-paused",
-    "unknown",
-    "",
-    "remote",
-    "unexpected-exit",
-    "trackerror",
-)
-ENDS = (*SKIPS, "trackdone", *CUTS)
-BRIEF, LATE, DONE, CUT = range(4)  # how far a play got; LATE: ended by hand after 30 s
-NONE = len(STARTS)  # no break follows
+from skipcast.twin.export_tracks import Tracks, new_to_listener, taste
 
-Habits = dict[str, Any]
-
-
-def read_resource(name: str) -> dict[str, Any]:
-    """Read a JSON file that the package ships."""
-    text = files("skipcast.twin").joinpath(name).read_text(encoding="utf-8")
-    content: dict[str, Any] = json.loads(text)
-    return content
-
-
-def read_stats() -> dict[str, Any]:
-    """Read what is published of real histories."""
-    return read_resource("streaming_stats.json")
-
-
-def by_start(values: dict[str, float]) -> Floats:
-    """Return values in the order of STARTS."""
-    return np.array([values[name] for name in STARTS])
+LONG = 0.45  # rank of sessions of 11 plays, in standard deviations; above, more is skipped
+LAST_EARLY = 5  # index of the first position that is like all later ones
+FIRST = CUT  # stands for the depth of the last play where there is none that counts
 
 
 @dataclass(frozen=True)
@@ -80,141 +47,138 @@ class Outcomes:
     end: Counts
 
 
-def seconds_at(end: str, u: Floats) -> Floats:
-    """Return the u-quantile of the seconds played of plays that end so."""
-    known = read_stats()["seconds_played_by_reason_end"]
-    quantiles = known.get(end, known["logout"])
-    u_known = [0.0, *map(float, quantiles), 1.0]
-    values = np.array([0.0, *quantiles.values(), 1.6 * quantiles["0.95"]])
-    if end == "trackdone":
-        values[0] = 45.0
-    return np.asarray(np.exp(np.interp(u, u_known, np.log(values + 0.1))) - 0.1)
+@dataclass(frozen=True)
+class Base:
+    """What does not depend on the plays before, in log-odds; each array has n elements.
 
-
-def share_within(end: str, seconds: float) -> float:
-    """Return which share of the plays that end so is shorter than `seconds`.
-
-    >>> share_within("fwdbtn", 10.548)
-    0.75
+    Attributes:
+        brief: of BRIEF, with the noise of the play.
+        late: what is added for LATE; below 0 counts as 0.
     """
-    u = np.linspace(0, 1, 100_001)
-    return float(round(np.searchsorted(seconds_at(end, u), seconds) / 100_000, 4))
+
+    brief: Floats
+    late: Floats
 
 
-def end_table() -> Floats:
-    """Return the shares of ENDS by depth, start and the start after the break: (4, 9, 10, 11).
-
-    Within a session the last axis but one is NONE. A break is an end that fits how the next session
-    starts.
-    """
-    stats = read_stats()
-    brief = np.array([share_within(end, 30.0) for end in SKIPS])
-    table = np.zeros((4, NONE, NONE + 1, len(ENDS)))
-    for i, start in enumerate(STARTS):
-        known = stats["reason_end_given_reason_start"]
-        shares = known.get(start, known["playbtn"])
-        skips = np.array([shares.get(end, stats["reason_end"][end] * 0.03) for end in SKIPS])
-        table[BRIEF, i, :, :3] = skips * brief
-        table[LATE, i, :, :3] = skips * (1 - brief)
-    table[DONE, :, :, 3] = 1
-    table[CUT, :, :, 4:] = [stats["reason_end"][end] for end in CUTS]
-    after = start_table(stats["reason_start_given_end_before"])
-    table[:, :, :NONE] *= after.T
-    return np.cumsum(table / table.sum(axis=-1, keepdims=True), axis=-1)
-
-
-def start_table(known: dict[str, dict[str, float]]) -> Floats:
-    """Return the shares of STARTS by the end before: (11, 9), above 0."""
-    table = np.full((len(ENDS), NONE), 0.0004)
-    for i, end in enumerate(ENDS):
-        for start, share in known.get(end, known["logout"]).items():
-            table[i, STARTS.index(start)] = share
-    return np.asarray(table / table.sum(axis=1, keepdims=True))
-
-
-def start_table_within() -> Floats:
-    """Return the cumulated shares of STARTS by the end before, within a session: (11, 9)."""
-    table = start_table(read_stats()["reason_start_given_end_before"])
-    done, same = ENDS.index("trackdone"), STARTS.index("trackdone")
-    table[done, np.arange(NONE) != same] *= (
-        0.15  # else a track done starts the next, but for breaks
-    )
-    table /= table.sum(axis=1, keepdims=True)
-    return np.cumsum(table, axis=1)
-
-
-def log_odds(
+def draw_base(
     people: People, sessions: Sessions, tracks: Tracks, habits: Habits, rng: np.random.Generator
+) -> Base:
+    """Add up what the listeners, their sessions, tracks and artists do to each play."""
+    years = np.repeat(sessions.wanted, sessions.length) / YEAR
+    u = np.clip(rng.random(len(years)), 1e-9, 1 - 1e-9)
+    brief, late = (
+        np.repeat(of_sessions(people, sessions, habits, x, rng), sessions.length)
+        + habits[x]["artist_sd"] * taste(tracks.artist, years, habits["turns_a_year"], rng)
+        + habits[x]["track_sd"] * taste(tracks.track, years, habits["turns_a_year"], rng)
+        for x in ("brief", "late")
+    )
+    noise = habits["late_noise_sd"] * rng.normal(size=len(u))
+    late += habits["late_new"] * new_to_listener(tracks.track)
+    return Base(brief + logit(u), late + noise)
+
+
+def of_sessions(
+    people: People, sessions: Sessions, habits: Habits, name: str, rng: np.random.Generator
 ) -> Floats:
-    """Add up what does not depend on the plays before, and the noise: (n,) log-odds of BRIEF."""
-    length, listener = sessions.length, sessions.listener
-    years = np.repeat(sessions.wanted, length) / YEAR
+    """Return what each session adds to the log-odds of `name`, "brief" or "late"."""
+    listener, own = sessions.listener, habits[name]
+    trait = people.impatience if name == "brief" else people.lateness
     hour = sessions.wanted % DAY / 3600
-    mood_sd = habits["mood_sd"] * np.sqrt(habits["session_share"])
-    of_session = (
-        habits["intercept"]
-        + people.impatience[listener]
-        + mood_sd * rng.normal(size=len(length))
-        + habits["length_effect"] * np.maximum(sessions.restless - 0.2, -0.5)
-        + habits["shuffle_effect"] * sessions.shuffle
-        + habits["hour_sd"] * np.sin(2 * np.pi * (hour / 24 + listener * 0.37))
-    )
-    turns = habits["turns_a_year"]
     return np.asarray(
-        np.repeat(of_session, length)
-        + habits["artist_sd"] * taste(tracks.artist, years, turns, rng)
-        + habits["track_sd"] * taste(tracks.track, years, turns, rng)
-        + logit(np.clip(rng.random(len(years)), 1e-9, 1 - 1e-9))
+        own["intercept"]
+        + own["listener_sd"] * trait[listener]
+        + own["phase_sd"] * phases(people, sessions, rng)
+        + own["session_sd"] * rng.normal(size=len(listener))
+        + own["long_effect"] * np.maximum(sessions.restless - LONG, 0)
+        + own["shuffle_effect"] * sessions.shuffle
+        + own["hour_effect"] * np.sin(2 * np.pi * (hour / 24 + listener * 0.37))
     )
+
+
+def phases(people: People, sessions: Sessions, rng: np.random.Generator) -> Floats:
+    """Return waves of a month to two years, of each listener other ones: about standard normal."""
+    n = len(people.plays)
+    days = np.exp(rng.uniform(np.log(30), np.log(730), size=(3, n)))
+    shift = rng.uniform(0, 2 * np.pi, size=(3, n))
+    of = sessions.listener
+    angle = 2 * np.pi * sessions.wanted / DAY / days[:, of] + shift[:, of]
+    return np.asarray(np.sqrt(2 / 3) * np.sin(angle).sum(axis=0))
 
 
 @dataclass
 class State:
-    """The state of the sessions that still go on: the end and depth of the last play, the mood."""
+    """The sessions, the longest first, and where they are; each array has an element for each.
 
+    Attributes:
+        first: index of the first play.
+        length: plays.
+        listener: index into People.
+        begin: index of STARTS of the first play.
+        follows: the same of the next session; NONE after the last one.
+        end: index of ENDS of the last play.
+        depth: of the last play that counts; FIRST if there is none.
+        mood: log-odds.
+    """
+
+    first: Counts
+    length: Counts
+    listener: Counts
+    begin: Counts
+    follows: Counts
     end: Counts
     depth: Counts
     mood: Floats
 
+    @classmethod
+    def of(cls, sessions: Sessions, table: "Table", rng: np.random.Generator) -> "State":
+        """Begin all sessions."""
+        n, order = len(sessions.length), np.argsort(-sessions.length, kind="stable")
+        begin = pick(table.begins, rng.random(n))
+        last = np.diff(sessions.listener, append=-1) != 0
+        follows = np.where(last, NONE, np.append(begin[1:], NONE))
+        return cls(
+            sessions.first[order],
+            sessions.length[order],
+            sessions.listener[order],
+            begin[order],
+            follows[order],
+            np.zeros(n, dtype=int),
+            np.full(n, FIRST),
+            table.mood_sd * rng.normal(size=n),
+        )
+
 
 def draw_outcomes(
-    people: People, sessions: Sessions, base: Floats, habits: Habits, rng: np.random.Generator
+    people: People, sessions: Sessions, base: Base, habits: Habits, rng: np.random.Generator
 ) -> Outcomes:
     """Play all sessions side by side, from position to position.
 
     Args:
         people: all listeners.
         sessions: of some of them.
-        base: (n,) as `log_odds` returns it.
+        base: of their plays.
         habits: the constants.
         rng: of these plays alone.
     """
-    n, order = len(base), np.argsort(-sessions.length, kind="stable")
-    first, length = sessions.first[order], sessions.length[order]
-    begin = _pick(np.cumsum(by_start(habits["first_start"])), rng.random(len(order)))
-    follows = np.where(np.diff(sessions.listener, append=-1) == 0, np.append(begin[1:], NONE), NONE)
-    begin, follows, listener = begin[order], follows[order], sessions.listener[order]
-    draws, table = Draws.of(n, rng), Table.of(habits)
+    n, table = len(base.brief), Table.of(habits)
+    state = State.of(sessions, table, rng)
+    draws = Draws.of(n, rng)
     result = Outcomes(*np.zeros((3, n), dtype=np.int64))
-    state = State(np.zeros(len(order), int), np.full(len(order), DONE), np.zeros(len(order)))
-    state.mood = table.mood_sd * rng.normal(size=len(order))
-    for position in range(int(length[0])):
-        going = int(np.searchsorted(-length, -position, side="left"))
-        i = first[:going] + position
-        start = (
-            _pick(table.starts[state.end[:going]], draws.start[i]) if position else begin[:going]
-        )
-        next_start = np.where(length[:going] == position + 1, follows[:going], NONE)
-        who = listener[:going]
-        mood = table.mood_keep * state.mood[:going] + table.mood_new * draws.mood[i]
-        odds = base[i] + mood + table.depth_effect[state.depth[:going]] + table.start_effect[start]
-        late = table.late[start] + people.lateness[who] + table.late_break[next_start]
-        cut = draws.cut[i] < table.cut[start, next_start] * people.cutting[who]
-        depth = np.where(cut, CUT, np.where(odds > 0, BRIEF, np.where(odds > -late, LATE, DONE)))
-        end = _pick(table.ends[depth, start, next_start], draws.end[i])
+    for position in range(int(sessions.length.max())):
+        on = slice(0, int(np.searchsorted(-state.length, -position, side="left")))
+        i = state.first[on] + position
+        start = pick(table.starts[state.end[on]], draws.start[i]) if position else state.begin[on]
+        follows = np.where(state.length[on] == position + 1, state.follows[on], NONE)
+        mood = table.mood_keep * state.mood[on] + table.mood_new * draws.mood[i]
+        brief, late = table.log_odds(position, state.depth[on], start, follows)
+        skip = base.brief[i] + mood + brief
+        depth = np.where(skip > -np.maximum(base.late[i] + late, 0), LATE, DONE)
+        cut = draws.cut[i] < table.cut[start, follows] * people.cutting[state.listener[on]]
+        depth = np.where(cut, CUT, np.where(skip > 0, BRIEF, depth))
+        end = pick(table.ends[depth, start, follows], draws.end[i])
         result.start[i], result.depth[i], result.end[i] = start, depth, end
-        state.end[:going], state.mood[:going] = end, mood
-        state.depth[:going] = np.where(cut, state.depth[:going], depth)
+        state.end[on], state.mood[on] = end, mood
+        state.depth[on] = np.where(cut, state.depth[on], depth)
     return result
 
 
@@ -240,46 +204,53 @@ class Table:
     mood_sd: float
     mood_keep: float
     mood_new: float
-    depth_effect: Floats  # (3,)
+    early_effect: Floats  # (6,) by position; the last holds on
+    depth_effect: Floats  # (4,)
     start_effect: Floats  # (9,)
-    late: Floats  # (9,)
+    late_depth: Floats  # (4,)
+    late_start: Floats  # (9,)
+    late_early: Floats  # (6,) by position; the last holds on
     late_break: Floats  # (10,) by the start after the break
     cut: Floats  # (9, 10) by start and the start after the break
+    begins: Floats  # (9,) cumulated, of the first plays of sessions
     starts: Floats  # (11, 9) cumulated
     ends: Floats  # (4, 9, 10, 11) cumulated
+
+    def log_odds(
+        self, position: int, last: Counts, start: Counts, follows: Counts
+    ) -> tuple[Floats, Floats]:
+        """Return what is added to BRIEF for what is known at the start, and then to LATE.
+
+        Args:
+            position: counted from 0.
+            last: depths of the last plays that count.
+            start: indices of STARTS.
+            follows: the same of the next session, or NONE.
+        """
+        early = min(position, LAST_EARLY)
+        brief = self.early_effect[early] + self.depth_effect[last] + self.start_effect[start]
+        late = self.late_early[early] + self.late_depth[last] + self.late_start[start]
+        return brief, late + self.late_break[follows]
 
     @classmethod
     def of(cls, habits: Habits) -> "Table":
         """Make the tables of the constants and of what is published."""
-        mood_sd = habits["mood_sd"] * float(np.sqrt(1 - habits["session_share"]))
-        keep = habits["mood_keep"]
+        mood_sd, keep = habits["mood_sd"], habits["mood_keep"]
         cut = np.repeat(by_start(habits["cut"])[:, None], NONE + 1, axis=1)
         cut[:, :NONE] = by_start(habits["cut_before_break"])
         return cls(
             mood_sd=mood_sd,
             mood_keep=keep,
             mood_new=mood_sd * float(np.sqrt(1 - keep**2)),
+            early_effect=np.array(habits["early_effect"]),
             depth_effect=np.array(habits["depth_effect"]),
             start_effect=by_start(habits["start_effect"]),
-            late=by_start(habits["late"]),
+            late_depth=np.array(habits["late_depth"]),
+            late_start=by_start(habits["late_start"]),
+            late_early=np.array(habits["late_early"]),
             late_break=np.append(by_start(habits["late_before_break"]), 0.0),
             cut=cut,
+            begins=np.cumsum(by_start(habits["first_start"])),
             starts=start_table_within(),
-            ends=end_table(),
+            ends=end_table(np.array(habits["late_tilt"])),
         )
-
-
-def _pick(cumulated: Floats, u: Floats) -> Counts:
-    """Turn numbers in 0..1 into indices with the cumulated shares of all, or of each row.
-
-    >>> _pick(np.array([0.5, 1.0]), np.array([0.1, 0.6])).tolist()
-    [0, 1]
-    """
-    if cumulated.ndim == 1:
-        return np.searchsorted(cumulated[:-1], u, side="right")
-    return np.asarray((u[:, None] >= cumulated[:, :-1]).sum(axis=1))
-
-
-def is_skip(depth: Counts) -> Bools:
-    """Return whether the listener ended the plays."""
-    return depth <= LATE

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, ndtri
+from scipy.special import expit, ndtr, ndtri
 
 from skipcast.arrays import Bools, Counts, Floats
 from skipcast.twin.draws import even
@@ -25,8 +25,9 @@ ASKED = {
     2026: datetime.date(2026, 3, 1),
 }
 # Plays of sessions: shares of sessions that are at most so long, and their lengths.
+DRAWS = 100  # of a trait, of which one is kept
 LENGTH_SHARES = (0.0, 0.24, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
-LENGTHS = (1.0, 1.0, 2.0, 7.0, 15.0, 29.0, 84.0, 250.0)
+LENGTHS = (1.0, 1.0, 2.0, 7.0, 15.0, 29.0, 84.0, 140.0)
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class People:
         year: of the layout of the export, one of ASKED.
         plays: of music, without what is added to them.
         days: from the first play to the export.
-        impatience: log-odds of a brief skip.
-        lateness: log-odds of ending a play later by hand.
+        impatience: how much likelier to skip briefly than others; mean 0, sd 1.
+        lateness: how much likelier to end a play later by hand; mean 0, sd 1.
         cutting: factor of the share of plays that the app cuts.
         novelty: share of plays of a track that is new to the listener, 0..1.
         curiosity: share of these whose artist is new, too, 0..1.
@@ -49,7 +50,7 @@ class People:
         weekends: share of the sessions of weekdays that move to the weekend; negative: back.
         duplicates: share of rows that stand twice.
         others: share of rows that are no music or incognito.
-        haste: factor of the time between plays; small ones make plays that end in the same second.
+        haste: share of the plays of less than a second that end in the second of the one before.
     """
 
     year: Counts
@@ -78,7 +79,7 @@ def make_people(
     Args:
         listeners: 1 or more.
         plays: as many or more.
-        habits: the sds between listeners.
+        habits: the constants.
         rng: of all exports.
     """
 
@@ -86,18 +87,19 @@ def make_people(
         return np.asarray(ndtri(even(rng, listeners)))
 
     year = np.array(list(ASKED))[np.arange(listeners) % len(ASKED)]
-    own = _parts(plays, np.exp(0.4 * normal()))
+    size, impatience, lateness, novelty, cutting = apart(rng, 5, listeners)
+    own = _parts(plays, np.exp(0.5 * size))
     most = np.array([(ASKED[y] - FIRST_DAY).days for y in year.tolist()], dtype=float)
-    novelty = normal()
+    novelty = 0.6 * novelty - 0.8 * size  # who listens more repeats more
     return People(
         year=year,
         plays=own,
         days=np.clip(own / (18 * np.exp(0.4 * normal())), 1.0, most),
-        impatience=habits["listener_sd"] * normal(),
-        lateness=habits["late_sd"] * normal(),
-        cutting=np.exp(habits["cut_sd"] * normal()),
-        novelty=expit(-1.0 + 0.85 * novelty),
-        curiosity=expit(-0.9 + 0.3 * novelty + 0.4 * normal()),
+        impatience=_flat(impatience),
+        lateness=_flat(lateness),
+        cutting=np.exp(habits["cut_sd"] * _flat(cutting)),
+        novelty=expit(-0.85 + 0.95 * novelty),
+        curiosity=expit(-0.9 + 0.3 * novelty + 0.3 * normal()),
         shuffling=np.clip(1.3 * even(rng, listeners) - 0.15, 0.0, 1.0),
         offset=np.round(np.clip(1 + 3.5 * normal(), -8, 10)).astype(int),
         peak=17 + 2.5 * normal(),
@@ -105,8 +107,26 @@ def make_people(
         weekends=0.4 * even(rng, listeners) - 0.3,
         duplicates=0.05 * even(rng, listeners) ** 2,
         others=0.005 + 0.03 * even(rng, listeners),
-        haste=np.exp(0.8 * normal()),
+        haste=np.clip(0.35 * np.exp(1.2 * normal()), 0.0, 1.0),
     )
+
+
+def apart(rng: np.random.Generator, traits: int, n: int) -> Floats:
+    """Draw standard normal traits of n listeners that go together as little as may be: (traits, n).
+
+    Among few listeners chance alone would let the most impatient ones listen most, or least.
+    """
+    chosen = ndtri(even(rng, n))[None]
+    for _ in range(traits - 1):
+        drawn = np.array([ndtri(even(rng, n)) for _ in range(DRAWS)])
+        together = np.abs(drawn @ chosen.T).max(axis=1)
+        chosen = np.vstack([chosen, drawn[together.argmin()]])
+    return np.asarray(chosen)
+
+
+def _flat(normal: Floats) -> Floats:
+    """Turn a standard normal trait into an even one of mean 0 and sd 1: nobody is far from all."""
+    return np.asarray(np.sqrt(12) * (ndtr(normal) - 0.5))
 
 
 def _parts(total: int, weights: Floats) -> Counts:

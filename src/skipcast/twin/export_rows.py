@@ -13,12 +13,14 @@ import pyarrow as pa
 from skipcast.arrays import Bools, Counts
 from skipcast.twin.export_clock import Times, hashed
 from skipcast.twin.export_files import Layout, Rows, joined, text
-from skipcast.twin.export_outcomes import ENDS, SKIPS, STARTS, Outcomes, read_stats
+from skipcast.twin.export_outcomes import Outcomes
+from skipcast.twin.export_reasons import ENDS, SKIPS, STARTS, read_stats
 from skipcast.twin.export_tracks import ARTISTS
 
 BASE62 = np.frombuffer(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", np.uint8)
 ALBUM = 10  # tracks of an album
 VIDEOS = 3  # rows of the file of videos
+KINDS, INCOGNITO = 4, 3  # of other rows: episodes, rows of nothing, audiobooks, incognito plays
 # Rare names of reasons, and which share of the plays with the usual one have them.
 RARE_STARTS = {
     "clickrow": {"popup": 0.005, "click-row": 0.0002, "clickside": 0.0002, "uriopen": 0.0002},
@@ -52,56 +54,51 @@ def rows_of(
     Args:
         plays: in order of time.
         layout: of the files.
-        duplicates: which share of the rows stands twice, at most.
+        duplicates: which share of the rows stands twice.
         others: how many rows are added that are no music or incognito, as a share.
         rng: of this listener alone.
     """
     n = len(plays.numbers)
-    numbers, item = np.unique(plays.numbers, return_inverse=True)
-    ends, end = _renamed(ENDS, plays.outcomes.end, RARE_ENDS, rng)
-    starts, start = _renamed(STARTS, plays.outcomes.start, RARE_STARTS, rng)
-    reasons = [(one, other) for one in starts for other in ends]
-    ended = plays.times.ended
     n_others = int(others * n)
-    after, later = (
-        rng.choice(np.flatnonzero(plays.session_ends), n_others + VIDEOS),
-        rng.integers(60, 900, n_others + VIDEOS),
-    )
-    other_item = np.where(
-        np.arange(n_others) % 4 == 3,
-        rng.choice(item, n_others),
-        len(numbers) + np.arange(n_others) % 4,
-    )
-    all_rows = Rows(
-        ended=np.concatenate([ended, ended[after] + later]),
-        played_ms=np.concatenate([plays.times.played_ms, later * 900]),
-        item=np.concatenate([item, other_item, np.full(VIDEOS, len(numbers))]),
-        reason=np.concatenate([start * len(ends) + end, (start * len(ends) + end)[after]]),
-        shuffle=np.concatenate([plays.shuffle, plays.shuffle[after]]),
-        skipped=np.zeros(0, int),
-        offline=np.zeros(0, int),
-        incognito=np.concatenate(
-            [np.zeros(n, bool), np.arange(n_others) % 4 == 3, [False] * VIDEOS]
-        ),
-        items=_items(numbers),
-        reasons=reasons,
-    )
-    skipped = _skipped(all_rows.ended, np.isin(ends, SKIPS)[all_rows.reason % len(ends)], rng)
-    started = np.concatenate([plays.times.started, ended[after] + 1])
-    offline = _offline(all_rows.ended, started, rng)
-    all_rows = _replace(all_rows, skipped=skipped, offline=offline)
+    rows = _all_rows(plays, n_others, rng)
     music = np.arange(n + n_others)
-    music = np.concatenate([music, rng.choice(music, int(duplicates * len(music)), replace=False)])
+    music = np.append(music, rng.choice(music, int(duplicates * len(music)), replace=False))
     if layout.by_time:
-        music = music[np.lexsort((music, all_rows.ended[music]))]
+        music = music[np.lexsort((music, rows.ended[music]))]
     else:
         music = rng.permutation(music)
-    video = n + n_others + np.argsort(all_rows.ended[n + n_others :], kind="stable")
-    return _taken(all_rows, music), _taken(all_rows, video)
+    video = n + n_others + np.argsort(rows.ended[n + n_others :], kind="stable")
+    return _taken(rows, music), _taken(rows, video)
 
 
-def _replace(rows: Rows, **values: Counts) -> Rows:
-    return Rows(**{**vars(rows), **values})
+def _all_rows(plays: Plays, n_others: int, rng: np.random.Generator) -> Rows:
+    """Return the rows of the plays, then of what is none or incognito, then of the videos."""
+    n = len(plays.numbers)
+    numbers, item = np.unique(plays.numbers, return_inverse=True)
+    # The others lie behind a session, so that they part no plays.
+    after = rng.choice(np.flatnonzero(plays.session_ends), n_others + VIDEOS)
+    later = rng.integers(60, 900, n_others + VIDEOS)
+    kind = np.arange(n_others) % KINDS
+    other_item = np.where(kind == INCOGNITO, rng.choice(item, n_others), len(numbers) + kind)
+    ends, end = _renamed(ENDS, plays.outcomes.end, RARE_ENDS, rng)
+    starts, start = _renamed(STARTS, plays.outcomes.start, RARE_STARTS, rng)
+    source = np.append(np.arange(n), after)  # the play that each row is like
+    ended, started = plays.times.ended[source], plays.times.started[source]
+    ended[n:] += later
+    started[n:] = plays.times.ended[after] + 1
+    by_hand = np.isin(ends, SKIPS)[end][source]
+    return Rows(
+        ended=ended,
+        played_ms=np.append(plays.times.played_ms, later * 900),
+        item=np.concatenate([item, other_item, np.full(VIDEOS, len(numbers))]),
+        reason=(start * len(ends) + end)[source],
+        shuffle=plays.shuffle[source],
+        skipped=_skipped(ended, by_hand, rng),
+        offline=_offline(ended, started, rng),
+        incognito=np.isin(np.arange(len(ended)), n + np.flatnonzero(kind == INCOGNITO)),
+        items=_items(numbers),
+        reasons=[(one, other) for one in starts for other in ends],
+    )
 
 
 def _taken(rows: Rows, chosen: Counts) -> Rows:

@@ -12,12 +12,14 @@ import numpy as np
 from skipcast.arrays import Bools, Counts, Floats
 from skipcast.twin.export_people import People, Sessions
 
-NEAREST = 8  # plays that lie between a track and its repeat, at least
-RECENT = 0.5  # share of repeats that look back over a few plays or many alike
-GOES_ON = 0.75  # share of repeats that go on with what came next back then
+NEAREST = 3  # plays that lie between a track and its repeat, at least
+RECENT = 0.45  # share of repeats that look back over a few plays or many alike
+GOES_ON = 0.85  # share of repeats that go on with what came next back then
 SAME_ARTIST = (
     0.55  # share of new tracks of known artists that stay with the artist of the last play
 )
+ONCE = 0.4  # share of new tracks that are never played again
+FADES = 0.55  # exponent by which new tracks become fewer
 ARTISTS = 1_000_000
 
 
@@ -45,8 +47,14 @@ def draw_tracks(people: People, sessions: Sessions, rng: np.random.Generator) ->
     starts = np.flatnonzero(np.diff(listener, prepend=-1))
     first[starts] = starts
     age = np.arange(n) - np.maximum.accumulate(first)
-    is_new = (rng.random(n) < people.novelty[listener]) | (age < NEAREST)
-    repeated = np.arange(n) - _lag(age, sessions, rng)
+    # Who has heard little hears more that is new.
+    share = (age + 1) / people.plays[listener]
+    novelty = people.novelty[listener] * (1 - FADES) * share**-FADES
+    is_new = (rng.random(n) < novelty) | (age < NEAREST)
+    # What will not be heard again is passed over for what was played before it.
+    lasting = ~is_new | (rng.random(n) >= ONCE) | (age == 0)
+    lasting_before = np.maximum.accumulate(np.where(lasting, np.arange(n), 0))
+    repeated = lasting_before[np.arange(n) - _lag(age, sessions, rng)]
     track = roots(np.where(is_new, np.arange(n), repeated))
     new_artist = is_new & (rng.random(n) < people.curiosity[listener]) | (age == 0)
     near = (rng.random(n) < SAME_ARTIST) & (np.diff(session, prepend=-1) == 0)
