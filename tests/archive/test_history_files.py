@@ -73,7 +73,9 @@ def test_a_folder_of_one_listener_at_any_depth(tmp_path):
     [
         ({"log.csv": CSV}, False),
         ({"log.csv": CSV, "package.json": PLAYLISTS}, False),
+        ({"log.csv": CSV, "empty.json": b""}, False),
         ({"log.csv": CSV, "a.json": PLAYS}, True),
+        ({"empty.json": b""}, True),
         ({"bank.csv": b"a,b\n1,2\n", "a.json": PLAYS}, True),
         ({"ReadMe.pdf": b"%PDF-1.7"}, False),
         ({}, False),

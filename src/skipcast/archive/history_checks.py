@@ -26,9 +26,12 @@ def with_plays(
     """Return the listeners and files that have plays; say what is left out.
 
     Raises:
-        SkipcastError: nothing has; the message says what there is instead.
+        SkipcastError: nothing has; the message says what there is instead. Or a file that is called
+            .json is none: it may be one of plays that was damaged.
     """
     files = [file for of_one in histories.values() for file in of_one]
+    for file in files:
+        file.check_is_json()
     by_content = {c: [f for f in files if f.content == c] for c in ("plays", "account", "other")}
     account = by_content["account"]
     if not by_content["plays"]:

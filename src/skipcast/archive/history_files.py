@@ -19,7 +19,8 @@ from skipcast.archive.kinds import CSV, START, check_kind, packing
 from skipcast.archive.source import expand, find_files, name_in
 from skipcast.errors import SkipcastError
 
-Content = Literal["plays", "videos", "account", "other"]
+Content = Literal["plays", "videos", "account", "other", "none"]
+"""Of a JSON file; none where it is no JSON."""
 
 SOURCE = f"{CSV} or a listener's own streaming history, as Spotify's zip or its JSON,"
 SUFFIXES = (".json", ".zip")  # of files that are opened in folders
@@ -39,6 +40,12 @@ class HistoryFile:
     content: Content
     path: Path
     member: str | None = None  # where `path` is a zip
+
+    def check_is_json(self) -> None:
+        """Check that it is JSON; else say what it is."""
+        if self.content == "none":
+            check_kind(self.name, _read(self.name, self.path, self.member, START), "JSON")
+            raise SkipcastError(f"{self.name} must be JSON but is none. Get the export again.")
 
     def read(self) -> bytes:
         """Return what is in it.
@@ -108,7 +115,7 @@ def find_histories(path: Path, tell: Callable[[str], None]) -> dict[str, list[Hi
         tell: gets a sentence for each file that is left out.
 
     Raises:
-        SkipcastError: a zip is damaged, or a file that is called .json is none.
+        SkipcastError: a file cannot be read, or a zip is damaged.
     """
     histories: dict[str, list[HistoryFile]] = {}
     with intact(path.name):
@@ -170,8 +177,7 @@ def _file(name: str, path: Path, member: str | None = None) -> HistoryFile:
 def _content(name: str, start: bytes) -> Content:
     """Return what a JSON file holds, by its first bytes; music and videos differ by name alone."""
     if not JSON.match(start):
-        check_kind(name, start[:START], "JSON")
-        raise SkipcastError(f"{name} must be JSON but is none. Get the export again.")
+        return "none"
     if b'"ms_played"' in start or NO_ROWS.fullmatch(start):
         return "videos" if VIDEO.search(PurePosixPath(name).name) else "plays"
     return "account" if b'"msPlayed"' in start else "other"
