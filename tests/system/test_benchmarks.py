@@ -40,6 +40,11 @@ def test_batch_prints_the_ratio_and_compares_the_bits():
     assert "bit for bit" in text
 
 
+def test_reading_prints_the_plays_a_second_of_each_way():
+    text = run("reading", "--quick")
+    assert len(re.findall(r": [\d,]+ plays/s", text)) == 3
+
+
 def test_features_prints_the_ratio_to_pandas_and_to_postgres():
     text = run("features", "--quick")
     for side in ("plain pandas", "Postgres"):

@@ -59,23 +59,22 @@ def with_plays(
 
 
 def oddities(name: str, files: list[HistoryFile], rows: pd.DataFrame) -> list[str]:
-    """Return sentences on what hints at a part of a history: of such a part, sessions are wrong."""
-    warnings = []
+    """Return a sentence if a history seems to be a part of one: then its sessions are wrong."""
     numbers = {int(m[1]) for file in files if (m := PART.search(file.name))}
     if missing := sorted({*range(max(numbers, default=-1))} - numbers):
         lacking = ", ".join(f"endsong_{number}.json" for number in missing)
-        warnings.append(
+        return [
             f"{name} must hold all files of the export but lacks {lacking}: each is a random part "
             "of the plays, so sessions have gaps. Name the zip as Spotify sent it."
-        )
+        ]
     share, judged = consistency(rows)
     if judged >= LEAST_JUDGED and share < LEAST_CONSISTENT:
-        warnings.append(
+        return [
             f"{name} must hold a whole history but {share:.0%} of its plays start as the play "
             "before ended (of whole histories, 90 % and more do): it seems to be a part of the "
             "export, so sessions have gaps. Name the zip as Spotify sent it."
-        )
-    return warnings
+        ]
+    return []
 
 
 def check_has_plays(path: Path, pooled: Mapping[str, object], dropped: Mapping[str, int]) -> None:
