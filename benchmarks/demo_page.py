@@ -1,7 +1,7 @@
 """Takes the documentation's pictures of the demo's page, without its table of plays.
 
 Usage: `python benchmarks/demo_page.py`, while `skipcast serve` and `skipcast demo` run. It takes
-some seconds, and measures nothing.
+some seconds, and measures nothing. Where the data are a history, it takes the pictures of that.
 """
 
 import shutil
@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 from arguments import make_parser
-from playwright.sync_api import FloatRect, ViewportSize, sync_playwright
+from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
 
 from skipcast.params import read_params
 
-FIGURES: dict[Path, ViewportSize] = {
-    Path("docs/figures/demo.png"): {"width": 1000, "height": 800},
-    Path("docs/figures/demo_phone.png"): {"width": 390, "height": 844},
+FOLDER = Path("docs/figures")
+SIZES: dict[str, ViewportSize] = {
+    "": {"width": 1000, "height": 800},
+    "_phone": {"width": 390, "height": 844},
 }
 
 
@@ -25,15 +26,31 @@ def main() -> None:
     url = f"http://127.0.0.1:{read_params().demo.port}/"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        for figure, size in FIGURES.items():
+        for suffix, size in SIZES.items():
             page = browser.new_page(viewport=size)
             page.goto(url)
             page.locator("#why .bars .point").first.wait_for()
             if "Synthetic" not in page.locator("#data").inner_text():
                 sys.exit("Real sessions may not be passed on: no picture was taken.")
-            end = page.locator("#table-title").evaluate("each => each.parentElement.offsetTop")
-            clip: FloatRect = {"x": 0, "y": 0, "width": size["width"], "height": end}
-            page.screenshot(path=figure, full_page=True, clip=clip)
+            if page.locator("#tabs").is_hidden():
+                take(page, FOLDER / f"demo{suffix}.png", "table-title")
+                continue
+            take(page, FOLDER / f"listening_session{suffix}.png", "table-title")
+            page.get_by_role("tab", name="listening").click()
+            page.locator("#carries li").first.wait_for()
+            take(
+                page,
+                FOLDER / f"listening{suffix}.png",
+                "ranked-title" if suffix else "carries-title",
+            )
+
+
+def take(page: Page, path: Path, end: str) -> None:
+    """Write a picture of the page down to the section with the title `end`."""
+    height = page.locator(f"#{end}").evaluate("each => each.parentElement.offsetTop")
+    width = (page.viewport_size or SIZES[""])["width"]
+    clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": height}
+    page.screenshot(path=path, full_page=True, clip=clip)
 
 
 if __name__ == "__main__":

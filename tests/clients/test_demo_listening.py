@@ -76,6 +76,13 @@ def test_the_label_of_the_model_decides_what_was_skipped():
     assert brief["sessions"] != any_["sessions"]
 
 
+def test_only_listeners_with_test_sessions_are_offered():
+    plays = PLAYS[PLAYS["listener_id"] == "twin-1"]
+    reader = Reader(LookUp.of(NAMES))
+    shelf = Shelf(Offer(plays, reader, PLAYS), explain)
+    assert [each["name"] for each in shelf.offered(None)["listeners"]] == ["listener-1"]
+
+
 @pytest.mark.parametrize("ask", ["offered", "listening"])
 def test_a_listener_who_is_not_there_gets_a_message(shelf, ask):
     with pytest.raises(SkipcastError, match="listener must be one of those offered but got 'x'"):

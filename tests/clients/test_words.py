@@ -98,7 +98,7 @@ SAID = [
         "listener_skip_rate",
         {"listener_plays": 100.0, "listener_skips": 31.0},
         (),
-        "You skipped 31% of all plays until then.",
+        "You skipped 31 % of all plays until then.",
     ),
     (
         "listener_artist_skip_rate",
@@ -142,7 +142,7 @@ SAID = [
         "listener_artist_recent_skip_rate",
         {"listener_artist_recent_skip_rate": 0.625},
         (),
-        "In the sessions before, you skipped 62% of the latest plays of this artist.",
+        "In the sessions before, you skipped 62 % of the latest plays of this artist.",
     ),
     (
         "listener_track_last_skipped",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import typer
+from rich.console import Console
 
 from skipcast.artifacts import NAMES, PLAYS, REPORTS
 from skipcast.errors import SkipcastError
@@ -37,5 +38,6 @@ def draw_listening() -> Path:
     if not NAMES.is_file():
         typer.echo(f"{NAMES} is not there, so ids stand for names. `dvc repro` makes it.", err=True)
     skip, timezone = params.features.skip, params.fetch.timezone
-    write_listening(LISTENING, plays, LookUp.read(NAMES), skip=skip, timezone=timezone)
+    with Console(stderr=True).status("Drawing what the history shows"):
+        write_listening(LISTENING, plays, LookUp.read(NAMES), skip=skip, timezone=timezone)
     return LISTENING

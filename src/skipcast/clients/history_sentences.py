@@ -35,7 +35,7 @@ def times(key: str, outcome: str, texts: tuple[str, str]) -> Say:
 def usually(moment: Moment) -> str | None:
     """How many of all plays the listener skipped."""
     plays, skips = (moment.play.get(f"listener_{name}") for name in ("plays", "skips"))
-    return f"{{You}} skipped {skips / plays:.0%} of all plays until then." if plays else None
+    return f"{{You}} skipped {_percent(skips / plays)} of all plays until then." if plays else None
 
 
 def recently(key: str, of: str) -> Say:
@@ -45,7 +45,7 @@ def recently(key: str, of: str) -> Say:
         rate = moment.play.get(f"{key}_recent_skip_rate")
         if rate is None:
             return None
-        return f"In the sessions before, {{you}} skipped {rate:.0%} of the latest plays{of}."
+        return f"In the sessions before, {{you}} skipped {_percent(rate)} of the latest plays{of}."
 
     return say
 
@@ -74,3 +74,7 @@ def days_since(key: str, what: str) -> Say:
         return f"{{You}} had played {what} {ago} before."
 
     return say
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

@@ -6,6 +6,7 @@ They are in the past tense, with {You}, {you} and {your} for the listener.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from skipcast.schema import REASON_END, REASON_START, SHUFFLE, TARGET
@@ -26,12 +27,12 @@ class Moment:
     play: Row
     past: list[Row]
 
-    @property
+    @cached_property
     def outcomes(self) -> list[bool]:
         """Whether each play before was skipped; without those of which that is not known."""
         return [bool(row[TARGET]) for row in self.past if row.get(TARGET) is not None]
 
-    @property
+    @cached_property
     def ends(self) -> list[str]:
         """What ended each play before, where it is known."""
         return [row[REASON_END] for row in self.past if row.get(REASON_END)]

@@ -2,5 +2,6 @@
 
 - metrics: the table of all scores; challenge, calibration: parts of it; bootstrap: intervals
 - scores: models on the test plays, in slices, and compared; ranking: which model is best
+- listening: what a history shows; listening_plots, lettering: its figures; look_up: local names
 - baselines: what models are measured against; explain, plots: what moves a model, and figures
 """
