@@ -62,6 +62,7 @@ class Empty(mlflow.pyfunc.PythonModel):
                 "skip_probability": nothing,
                 "skipped": nothing,
                 "track_known": True,
+                "history_until": nothing,
             }
         )
 
