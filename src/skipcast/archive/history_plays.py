@@ -20,12 +20,6 @@ MOST_AHEAD = 5  # seconds that the clock of a start may be ahead of that of the 
 MILLISECONDS = 1e11  # from here on a time is in milliseconds: as seconds it would be the year 5138
 SKIP_SECONDS = {"skip_1": 10, "skip_2": 30, "skip_3": np.inf}
 
-SAME = [
-    *("ended", "ms_played", "reason_start", "reason_end"),
-    *("spotify_track_uri", "master_metadata_track_name", "master_metadata_album_artist_name"),
-]
-"""Columns in which a play and its duplicate do not differ."""
-
 BY_LISTENER = ("fwdbtn", "backbtn", "endplay")  # reasons of a listener who ends a play
 HEARD = "trackdone"
 UNKNOWN = "unknown"
@@ -59,13 +53,18 @@ def in_order(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Sorted by end, then start; of rows that tie, the first in the files comes first. `start`:
-        seconds since 1970, whole; NaN where it is unknown.
+        seconds since 1970, whole; NaN where it is unknown. Of a play that is in an export with URIs
+        and in one without, the row with the URI stays.
     """
     reasons = {name: normal_reasons(rows[name]) for name in ("reason_start", "reason_end")}
     start = known_starts(rows["ended"].to_numpy(), _played(rows), _offline(rows))
     rows = rows.drop(columns="offline_timestamp").assign(start=start, **reasons)
-    order = np.lexsort((rows["start"].to_numpy(), rows["ended"].to_numpy()))
-    return rows.iloc[order].drop_duplicates(SAME, ignore_index=True)
+    uri, track = rows["spotify_track_uri"], rows["master_metadata_track_name"]
+    order = np.lexsort((uri.isna(), rows["start"], rows["ended"]))
+    same = rows.iloc[order].assign(what=track.fillna(uri))[
+        ["ended", "ms_played", *reasons, "what", "master_metadata_album_artist_name"]
+    ]
+    return rows.iloc[order[~same.duplicated().to_numpy()]].reset_index(drop=True)
 
 
 def _played(rows: pd.DataFrame) -> Floats:
