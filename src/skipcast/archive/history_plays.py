@@ -59,12 +59,24 @@ def in_order(rows: pd.DataFrame) -> pd.DataFrame:
     reasons = {name: normal_reasons(rows[name]) for name in ("reason_start", "reason_end")}
     start = known_starts(rows["ended"].to_numpy(), _played(rows), _offline(rows))
     rows = rows.drop(columns="offline_timestamp").assign(start=start, **reasons)
-    uri, track = rows["spotify_track_uri"], rows["master_metadata_track_name"]
-    order = np.lexsort((uri.isna(), rows["start"], rows["ended"]))
-    same = rows.iloc[order].assign(what=track.fillna(uri))[
-        ["ended", "ms_played", *reasons, "what", "master_metadata_album_artist_name"]
-    ]
-    return rows.iloc[order[~same.duplicated().to_numpy()]].reset_index(drop=True)
+    no_uri = rows["spotify_track_uri"].isna()
+    rows = rows.iloc[np.lexsort((no_uri, rows["start"], rows["ended"]))]
+    return rows[~are_again(rows)].reset_index(drop=True)
+
+
+def are_again(rows: pd.DataFrame) -> Bools:
+    """Tell of each row whether one before it is of the same play, of this export or of another.
+
+    Args:
+        rows: as `history_rows.read_rows` returns them.
+    """
+    artist, track = rows["master_metadata_album_artist_name"], rows["master_metadata_track_name"]
+    plays = rows[["ended", "ms_played", "reason_start", "reason_end"]].assign(
+        artist=artist,
+        track=track.fillna(rows["spotify_track_uri"]),  # of some tracks, the names are gone
+    )
+    again: Bools = plays.duplicated().to_numpy()
+    return again
 
 
 def _played(rows: pd.DataFrame) -> Floats:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from skipcast.archive.history_files import find_histories
-from skipcast.archive.history_plays import MILLISECONDS, SAME, known_starts
+from skipcast.archive.history_plays import MILLISECONDS, are_again, known_starts
 from skipcast.archive.history_rows import read_rows
 from skipcast.archive.source import expand
 from skipcast.archive.streaming_history import SYNTHETIC_ARTIST
@@ -81,4 +81,4 @@ def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
             "shuffle": rows["shuffle"].astype(float),
         }
     )
-    return plays[~rows.duplicated(SAME)].sort_values("ended", kind="stable", ignore_index=True)
+    return plays[~are_again(rows)].sort_values("ended", kind="stable", ignore_index=True)
