@@ -10,7 +10,7 @@ import numpy as np
 
 from skipcast.arrays import Counts, Floats
 from skipcast.twin.export_outcomes import Outcomes
-from skipcast.twin.export_people import People, Sessions
+from skipcast.twin.export_people import People, Sessions, runs
 from skipcast.twin.export_reasons import (
     BRIEF,
     ENDS,
@@ -79,8 +79,7 @@ def _begin(people: People, sessions: Sessions, lasts: Floats, rng: np.random.Gen
     rest = BREAK + 30 + rng.exponential(3600, size=len(wanted))
     done = np.cumsum(lasts + rest) - (lasts + rest)
     begin = np.empty(len(wanted))
-    for one in np.unique(sessions.listener):
-        own = sessions.listener == one
+    for own in runs(sessions.listener):
         begin[own] = np.maximum.accumulate(wanted[own] - done[own]) + done[own]
     return begin
 

@@ -96,7 +96,8 @@ def _published_quantiles(stats: dict[str, Any]) -> Published:
     ):
         for q, value in stats[key].items():
             if 0.01 < float(q) < 0.99:
-                rows[f"{name}, {q} quantile"] = (value, 1.0 + 0.5 * abs(value))
+                wide = 0.9 if value < 0 else 0.3  # the tail of overlaps is long
+                rows[f"{name}, {q} quantile"] = (value, 1.0 + wide * abs(value))
     sessions = stats["session_plays_20_minute_gap"]
     for q in ("0.1", "0.25", "0.5", "0.75", "0.9", "0.99"):
         rows[f"plays of a session, {q} quantile"] = (sessions[q], 1.0 + 0.1 * sessions[q])
@@ -105,7 +106,7 @@ def _published_quantiles(stats: dict[str, Any]) -> Published:
     long = "share_of_plays_in_sessions_of_10_or_more"
     rows["plays in sessions of 10 or more"] = (sessions[long], 0.03)
     for q, value in stats["plays_per_track_and_listener"].items():
-        rows[f"plays of a track, {q} quantile"] = (value, 1.0 + 0.3 * value)
+        rows[f"plays of a track, {q} quantile"] = (value, 1.0 + 0.4 * value)
     return rows
 
 
