@@ -101,7 +101,7 @@ def test_a_history_is_numbers_and_names_that_json_can_hold(shelf):
     assert json.loads(json.dumps(told, allow_nan=False)) == json.loads(json.dumps(told))
     own = PLAYS[PLAYS["listener_id"] == "twin-0"]
     assert told["plays"] + told["cut"] == len(own)
-    assert len(told["hours"]) == 7 * 24
+    assert len(told["hours"]["each"]) == 7 * 24
     assert sum(period["plays"] for period in told["periods"]) + told["undated"] == told["plays"]
     ranked = [*told["by_artist"]["skipped"], *told["by_artist"]["kept"]]
     assert {row["name"] for row in ranked} & set(NAMES["name"])
@@ -231,7 +231,9 @@ def test_the_history_has_its_numbers_hours_months_and_names(page, url):
     expect(page.locator("#sums")).to_contain_text(f"{told['plays']:,}")
     expect(page.locator("#hours td")).to_have_count(7 * 24)
     counts = page.locator("#hours td").all_inner_texts()
-    assert sum(map(int, filter(None, counts))) == sum(hour["plays"] for hour in told["hours"])
+    assert sum(map(int, filter(None, counts))) == sum(
+        hour["plays"] for hour in told["hours"]["each"]
+    )
     expect(page.locator("#periods .bars .point").first).to_be_visible()
     for side in ("skipped", "kept"):
         names = page.locator(f"#artists-{side} bdi").all_inner_texts()
