@@ -38,9 +38,7 @@ def test_exports_are_written_and_told(tmp_path):
     result = run(
         "--streaming-history", "--listeners", "2", "--plays", "700", "--out", str(tmp_path / "t")
     )
-    assert f"Wrote 700 synthetic plays of 2 listeners to {tmp_path / 't'}" in " ".join(
-        result.output.split()
-    )
+    assert "Wrote 700 synthetic plays as 2 zips, one a listener, to" in result.output
     assert len(list((tmp_path / "t").iterdir())) == 2
 
 
@@ -71,4 +69,12 @@ def test_options_of_the_other_data_are_refused(tmp_path, options, message):
     result = run(*options, "--out", str(tmp_path / "t"))
     assert isinstance(result.exception, SkipcastError)
     assert message in str(result.exception)
+    assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize("kind", [(), ("--streaming-history",)])
+def test_a_seed_below_0_is_refused_in_words(tmp_path, kind):
+    result = run(*kind, "--seed", "-1", "--out", str(tmp_path / "t"))
+    assert result.exit_code == 2
+    assert "'--seed'" in result.output
     assert not (tmp_path / "t").exists()

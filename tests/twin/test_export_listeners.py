@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from skipcast.archive.history_plays import SESSION_GAP
 from skipcast.twin.export import make_plays
-from skipcast.twin.export_clock import BREAK
 from skipcast.twin.export_people import People, apart, make_people, make_sessions
 from skipcast.twin.export_reasons import BRIEF, CUTS, ENDS, LATE, SKIPS, read_habits
 from skipcast.twin.export_rows import Plays
@@ -78,8 +78,8 @@ def test_sessions_are_more_than_a_break_apart(plays):
         ended = own.times.ended
         begun = ended - own.times.played_ms / 1000
         gap = begun[1:] - ended[:-1]
-        assert (gap[own.session_ends[:-1]] > BREAK).all()
-        assert (gap[~own.session_ends[:-1]] < BREAK).all()
+        assert (gap[own.session_ends[:-1]] > SESSION_GAP).all()
+        assert (gap[~own.session_ends[:-1]] < SESSION_GAP).all()
 
 
 def test_starts_lie_before_the_end_less_what_sounded(plays):

@@ -19,7 +19,7 @@ def twin(
     sessions: Annotated[
         int | None, typer.Option(help=f"How many sessions to write; {SESSIONS:,} if left out.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="New folder to write to.")] = None,
     parts: Annotated[
         bool, typer.Option("--parts", help="Name the files as the full set's, not the mini set's.")
@@ -94,9 +94,8 @@ def _histories(
         console = Console()
         with console.status(f"Making {plays:,} synthetic plays"):
             paths = write_exports(out, listeners=listeners, plays=plays, seed=seed)
-        console.print(
-            f"Wrote {plays:,} synthetic plays of {len(paths)} listeners to {out}.", highlight=False
-        )
+        zips = "1 zip" if len(paths) == 1 else f"{len(paths)} zips, one a listener,"
+        console.print(f"Wrote {plays:,} synthetic plays as {zips} to {out}.", highlight=False)
     if source is not None:
         from skipcast.twin.export_check import check_exports
 

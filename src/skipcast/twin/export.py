@@ -58,7 +58,7 @@ def write_exports(
     if plays < listeners:
         raise SkipcastError(
             f"The number of plays must be at least that of the listeners but got {plays} for "
-            f"{listeners}. Ask for {listeners} plays or more, or for fewer listeners."
+            f"{listeners}. Ask for more plays or fewer listeners."
         )
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise SkipcastError(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skipcast.archive.history_plays import SESSION_GAP
 from skipcast.arrays import Array
 from skipcast.twin.export_reasons import CUTS, SKIPS, read_stats
 
@@ -21,7 +22,6 @@ LISTENERS, PLAYS = 18, 323_099  # of the published statistics
 FEWEST = 300  # plays from which a rate or quantile is measured
 FEW_LISTENERS = 12  # with fewer, nothing is said of how listeners differ
 LONG_HISTORY = 8_000  # plays of a listener; repeats of shorter histories are fewer
-BREAK = 20 * 60  # seconds
 LABELS = {"skip_within_30_s": "brief", "skip_any": "any"}
 GIVEN = {  # with the tolerance
     "rate": ("rate", 0.02),
@@ -151,7 +151,7 @@ def with_outcomes(plays: pd.DataFrame) -> pd.DataFrame:
     new = plays["listener"].ne(plays["listener"].shift())
     before = plays["ended"].shift().mask(new)
     gap = plays["ended"] - plays["seconds"] - before
-    session = (new | (gap > BREAK)).cumsum()
+    session = (new | (gap > SESSION_GAP)).cumsum()
     return plays.assign(
         brief=(by_hand & (plays["seconds"] < 30)).astype(float).mask(cut),
         any=by_hand.astype(float).mask(cut),
