@@ -19,7 +19,7 @@ def check_exports(source: Path | str) -> tuple[list[Row], bool]:
     """Measure the exports of one listener or several.
 
     Of fewer listeners or plays than the published statistics are of, chance alone moves more. So
-    their tolerances are wider.
+    their tolerances are wider: one listener may be like hardly any other.
 
     Args:
         source: a zip, a JSON file, or a folder of them, as `archive.history_files` finds them.
@@ -32,9 +32,9 @@ def check_exports(source: Path | str) -> tuple[list[Row], bool]:
     """
     plays, duplicates = read_exports(source)
     measures = measure(plays, duplicates)
-    fewer = max(1.0, LISTENERS / len(duplicates), 0.9 * PLAYS / len(plays))
+    wider = max(1.0, LISTENERS / len(duplicates), float(np.sqrt(0.9 * PLAYS / len(plays))))
     rows = [
-        Row(quantity, value, measures[quantity], tolerance * float(np.sqrt(fewer)))
+        Row(quantity, value, measures[quantity], tolerance * wider)
         for quantity, (value, tolerance) in published().items()
     ]
     synthetic = plays["artist"].dropna().str.startswith(SYNTHETIC_ARTIST).all()
