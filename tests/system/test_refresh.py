@@ -236,6 +236,18 @@ def test_the_report_names_the_label_and_the_version_that_answers(clone):
 
 
 @pytest.mark.usefixtures("refreshed")
+def test_the_report_lists_the_listener_by_the_local_name(clone):
+    printed = clone.must("skipcast", "report")
+    names = pd.read_parquet(clone.folder / "data/names.parquet")
+    (name,) = names.loc[names["kind"] == "listener", "name"]
+    (row,) = [line for line in printed.splitlines() if f"│ {name} " in line]
+    evaluation = json.loads((clone.folder / "reports/evaluation.json").read_text())
+    (scores,) = evaluation["listeners"].values()
+    assert f"{scores['accuracy']['value']:.4f}" in row
+    assert f"{scores['rule_accuracy']['value']:.4f}" in row
+
+
+@pytest.mark.usefixtures("refreshed")
 def test_rollback_goes_back_to_the_version_before_the_refresh(clone):
     before = champion(clone)
     clone.must("skipcast", "rollback")

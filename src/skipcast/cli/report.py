@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from skipcast.artifacts import PLAYS, REPORTS, TRACKS, LoadReceipt, Metrics, Promotion, Role
+from skipcast.artifacts import NAMES, PLAYS, REPORTS, TRACKS, LoadReceipt, Metrics, Promotion, Role
 from skipcast.cli.listening import draw_listening
 from skipcast.cli.serve import serve_command
 from skipcast.errors import SkipcastError
@@ -67,6 +68,8 @@ def report() -> None:
     receipt, metrics, promotion = LoadReceipt.read(), Metrics.read(), Promotion.read()
     output = Console(soft_wrap=True)
     output.print(_accuracy_table(metrics, promotion, receipt))
+    if receipt.listeners:
+        output.print(_listener_table())
     params = read_params()
     registry = Registry(params.promote.model)
     if promotion.champion.version is not None:
@@ -114,6 +117,32 @@ def _accuracy_table(metrics: Metrics, promotion: Promotion, receipt: LoadReceipt
     table.add_section()
     for name, scores in limits_of(receipt, promotion.skip).items():
         _add_row(table, f"limit: {name}", "of five twins", scores)
+    return table
+
+
+def _listener_table() -> Table:
+    """Return how well each listener's test plays are predicted; names stay on this screen."""
+    import pandas as pd
+
+    from skipcast.evaluation.baselines import BASELINES
+    from skipcast.evaluation.look_up import LookUp
+    from skipcast.promotion.reports import LISTENERS
+
+    look_up = LookUp.read(NAMES)
+    table = Table(title="The candidate by listener, on test plays", title_justify="left")
+    headings = ("listener", "plays", "skip rate", "accuracy", "95 %", "log loss", "best rule")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in headings[::6] else "right")
+    for row in pd.read_csv(REPORTS / LISTENERS).to_dict("records"):
+        table.add_row(
+            escape(look_up.listener(row["listener"])),
+            str(row["plays"]),
+            f"{row['skip_rate']:.4f}",
+            f"{row['accuracy']:.4f}",
+            f"{row['accuracy_low']:.4f}..{row['accuracy_high']:.4f}",
+            f"{row['log_loss']:.4f}",
+            f"{row['rule_accuracy']:.4f}, {BASELINES[row['best_rule']].label}",
+        )
     return table
 
 
