@@ -19,6 +19,7 @@ from skipcast.features.build import GROUPS
 from skipcast.features.table import with_label
 from skipcast.files import write_parquet
 from skipcast.params import read_params
+from skipcast.schema import MSSD_LOG, names
 from skipcast.split import split_sessions
 
 PLAYS, NAMES = own_history(1500, listeners=2, artists=30)
@@ -29,8 +30,8 @@ def explain(plays):
     return pd.DataFrame([CONTRIBUTIONS] * len(plays))
 
 
-def shelf_of(plays, names=NAMES, skip="brief"):
-    reader = Reader(LookUp.of(names), skip, you=plays["listener_id"].nunique() == 1)
+def shelf_of(plays, known=NAMES, skip="brief"):
+    reader = Reader(LookUp.of(known), skip, you=plays["listener_id"].nunique() == 1)
     return Shelf(Offer(plays, reader, with_label(plays, skip), "Europe/Berlin"), explain)
 
 
@@ -81,6 +82,12 @@ def test_only_listeners_with_test_sessions_are_offered():
     reader = Reader(LookUp.of(NAMES))
     shelf = Shelf(Offer(plays, reader, PLAYS), explain)
     assert [each["name"] for each in shelf.offered(None)["listeners"]] == ["listener-1"]
+
+
+def test_a_model_that_takes_no_listeners_shows_a_history_all_the_same(shelf):
+    plays = PLAYS[names(MSSD_LOG)]
+    old = Shelf(Offer(plays, Reader(LookUp.of(NAMES)), PLAYS, "Europe/Berlin"), explain)
+    assert old.offered("twin-1") == shelf.offered("twin-1")
 
 
 @pytest.mark.parametrize("ask", ["offered", "listening"])
@@ -180,10 +187,10 @@ def test_the_same_plays_are_skipped_or_not_by_label():
 def folder(tmp_path_factory):
     """Make a folder as `dvc repro` leaves it for the history of one listener."""
     folder = tmp_path_factory.mktemp("listening")
-    plays, names = own_history(1500, artists=15)
-    names.loc[names["id"] == "twin-a0", "name"] = "<b>Bold</b> & Co"  # of most plays
+    plays, known = own_history(1500, artists=15)
+    known.loc[known["id"] == "twin-a0", "name"] = "<b>Bold</b> & Co"  # of most plays
     write_parquet(folder / "data/plays.parquet", plays)
-    write_parquet(folder / "data/names.parquet", names)
+    write_parquet(folder / "data/names.parquet", known)
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     return folder
 
@@ -236,8 +243,8 @@ def test_the_history_has_its_numbers_hours_months_and_names(page, url):
     )
     expect(page.locator("#periods .bars .point").first).to_be_visible()
     for side in ("skipped", "kept"):
-        names = page.locator(f"#artists-{side} bdi").all_inner_texts()
-        assert names == [" ".join(row["name"].split()) for row in told["by_artist"][side]]
+        told_names = page.locator(f"#artists-{side} bdi").all_inner_texts()
+        assert told_names == [" ".join(row["name"].split()) for row in told["by_artist"][side]]
     expect(page.locator("#carries li").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

@@ -136,6 +136,7 @@ def test_figures_with_names_are_in_the_folder_of_listening_alone(clone):
     folder = clone.folder / "reports/listening"
     drawn = {path.read_bytes() for path in folder.rglob("*.png")}
     assert len(drawn) == 2 * 4 + 1
+    assert "reports/listening" in (clone.folder / "said.log").read_text()  # `report` drew them
     others = (path for path in clone.folder.rglob("*") if not path.is_relative_to(folder))
     assert [path for path in others if path.is_file() and path.read_bytes() in drawn] == []
 
