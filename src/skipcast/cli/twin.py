@@ -1,5 +1,6 @@
 """The command `skipcast twin`: write synthetic data, or compare files with the real ones."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,22 +48,10 @@ def twin(
     ] = None,
 ) -> None:
     """Write the synthetic twin of the data set (--out), or check it or real files (--check)."""
-    kind = " --streaming-history" if streaming_history else ""
-    if (out is None) == (check is None):
-        raise SkipcastError(
-            "The command must be given one of --out and --check but got "
-            f"{'neither' if out is None else 'both'}. Run `skipcast twin{kind} --out FOLDER` "
-            f"first, then `skipcast twin{kind} --check FOLDER`."
-        )
     of_sessions = {"--sessions": sessions, "--parts": parts or None, "--tracks": tracks}
     of_histories = {"--listeners": listeners, "--plays": plays}
-    given = [k for k, v in (of_sessions if kind else of_histories).items() if v is not None]
-    if given:
-        raise SkipcastError(
-            f"{given[0]} must be given {'without' if kind else 'with'} --streaming-history but is "
-            f"given {'with' if kind else 'without'} it. "
-            f"{'Leave one of them out' if kind else 'Add --streaming-history'}."
-        )
+    _check_task(out, check, kind=" --streaming-history" if streaming_history else "")
+    _check_given(of_sessions if streaming_history else of_histories, histories=streaming_history)
     if streaming_history:
         _histories(out, check, listeners=listeners, plays=plays, seed=seed)
     elif out is not None:
@@ -71,6 +60,26 @@ def twin(
         from skipcast.twin.check import check as check_sessions
 
         _show(*check_sessions(check, tracks))
+
+
+def _check_task(out: Path | None, check: Path | None, *, kind: str) -> None:
+    if (out is None) == (check is None):
+        raise SkipcastError(
+            "The command must be given one of --out and --check but got "
+            f"{'neither' if out is None else 'both'}. Run `skipcast twin{kind} --out FOLDER` "
+            f"first, then `skipcast twin{kind} --check FOLDER`."
+        )
+
+
+def _check_given(others: Mapping[str, object], *, histories: bool) -> None:
+    """Refuse options of the other kind of data."""
+    given = [name for name, value in others.items() if value is not None]
+    if given:
+        raise SkipcastError(
+            f"{given[0]} must be given {'without' if histories else 'with'} --streaming-history "
+            f"but is given {'with' if histories else 'without'} it. "
+            f"{'Leave one of them out' if histories else 'Add --streaming-history'}."
+        )
 
 
 def _write_sessions(out: Path, sessions: int, *, seed: int, parts: bool) -> None:
