@@ -25,10 +25,10 @@ def yardstick(removed=0.2, low=0.15, rule_accuracy=0.7, drift=0.01):
 HONEST = yardstick()
 
 
-def scores(right=0.75, error=0.01):
+def scores(right=0.75, error=0.01, low=None):
     return {
         "accuracy": Interval(right, right - 0.01, right + 0.01),
-        "calibration_error": Interval(error, error, error),
+        "calibration_error": Interval(error, error if low is None else low, error + 0.01),
     }
 
 
@@ -69,6 +69,11 @@ def test_a_bad_calibration_refuses_even_the_first():
     assert not got.passed
     assert "promote.max_ece, 0.05, or that of a table of rates, 0.0100, but is 0.0600" in got.reason
     assert decide(scores(error=0.05), None, PARAMS, yardstick=HONEST).passed
+
+
+def test_an_error_that_chance_may_have_made_refuses_nobody():
+    assert decide(scores(error=0.09, low=0.05), None, PARAMS, yardstick=HONEST).passed
+    assert not decide(scores(error=0.09, low=0.051), None, PARAMS, yardstick=HONEST).passed
 
 
 def test_where_listeners_have_changed_a_model_may_err_as_much_as_a_table_of_rates():

@@ -97,7 +97,6 @@ def clone(tmp_path_factory, export) -> Clone:
     clone.set_params(
         fetch={"source": str(export)},
         search={"families": {"logistic": 1, "lightgbm": 1}},
-        promote={"max_ece": 0.5},
     )
     said = clone.must("dvc", "repro", "--verbose")
     for command in ("skipcast refresh", "skipcast report", "dvc metrics show"):

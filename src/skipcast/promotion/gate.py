@@ -69,7 +69,7 @@ def decide(
 def _absolute_faults(scores: Scores, params: Promote, yardstick: Yardstick) -> list[str]:
     """Return what is wrong with the candidate whatever the champion is."""
     faults = []
-    accuracy, error = scores["accuracy"].value, scores["calibration_error"].value
+    accuracy, error = scores["accuracy"].value, scores["calibration_error"]
     if yardstick.removed.low > params.too_good_share:
         faults.append(
             "the candidate must remove at most promote.too_good_share, "
@@ -79,10 +79,10 @@ def _absolute_faults(scores: Scores, params: Promote, yardstick: Yardstick) -> l
             f"Most of the prediction comes from {', '.join(yardstick.carriers)}. Look at how these "
             "are made"
         )
-    if error > max(params.max_ece, yardstick.drift):
+    if error.low > max(params.max_ece, yardstick.drift):  # of few plays, chance makes an error
         faults.append(
             f"the calibration error must be at most promote.max_ece, {params.max_ece}, or that of "
-            f"a table of rates, {yardstick.drift:.4f}, but is {error:.4f}"
+            f"a table of rates, {yardstick.drift:.4f}, but is {interval_text(error)}"
         )
     return faults
 
