@@ -12,7 +12,6 @@ from skipcast.files import read_parquet
 from skipcast.params import Params, Serve, read_params
 from skipcast.promotion.alias import champion_uri
 from skipcast.schema import LOG, Label, names
-from skipcast.sessions import has_listeners
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -89,6 +88,7 @@ def make_app(params: Params, server: str, explain: "Explain") -> "FastAPI":
     from skipcast.features.listener_counts import count_listeners
     from skipcast.features.table import with_label
     from skipcast.promotion.contents import inputs_of, label_of
+    from skipcast.sessions import has_listeners
     from skipcast.split import TEST, split_sessions
 
     champion = champion_uri(params.promote.model)

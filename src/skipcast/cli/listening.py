@@ -9,7 +9,6 @@ from skipcast.artifacts import NAMES, PLAYS, REPORTS
 from skipcast.errors import SkipcastError
 from skipcast.files import read_parquet
 from skipcast.params import read_params
-from skipcast.sessions import has_listeners
 
 LISTENING = REPORTS / "listening"  # shows names: no output of a stage, so neither logged nor pushed
 
@@ -27,6 +26,7 @@ def draw_listening() -> Path:
     """
     from skipcast.evaluation.look_up import LookUp
     from skipcast.promotion.listening import write_listening
+    from skipcast.sessions import has_listeners
 
     params = read_params()
     plays = read_parquet(PLAYS, made_by="fetch")

@@ -70,7 +70,7 @@ def report() -> None:
     output.print(_accuracy_table(metrics, promotion, receipt))
     listeners = _listeners() if receipt.listeners else []
     if len(listeners) > 1:  # one is in the table above
-        output.print(_listener_table(listeners))
+        output.print(listener_table(listeners))
     params = read_params()
     registry = Registry(params.promote.model)
     if promotion.champion.version is not None:
@@ -131,8 +131,12 @@ def _listeners() -> list[dict[Hashable, Any]]:
     return pd.read_csv(file).to_dict("records")
 
 
-def _listener_table(rows: Iterable[Mapping[Hashable, Any]]) -> Table:
-    """Return the table of `_listeners`; names stay on this screen."""
+def listener_table(rows: Iterable[Mapping[Hashable, Any]]) -> Table:
+    """Return a table of listeners by their local names, which stay on this screen.
+
+    Args:
+        rows: of `reports/curves/listeners.csv`.
+    """
     from skipcast.evaluation.baselines import BASELINES
     from skipcast.evaluation.look_up import LookUp
 
