@@ -13,7 +13,15 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from skipcast.errors import SkipcastError
 from skipcast.models.families import FAMILIES, Family
 from skipcast.records import Record, faults
-from skipcast.schema import LISTENER_GROUPS, TRACK_GROUPS, Group, HorizonName, Label
+from skipcast.schema import (
+    AHEAD,
+    HORIZONS,
+    LISTENER_GROUPS,
+    TRACK_GROUPS,
+    Group,
+    HorizonName,
+    Label,
+)
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Bound = Annotated[tuple[float, float], Field(strict=False)]  # YAML knows lists only
@@ -66,7 +74,19 @@ class Features(Record):
         Args:
             listeners: whether the plays are of listeners' own histories.
         """
-        return self.groups or (LISTENER_GROUPS if listeners else TRACK_GROUPS)
+        if self.groups:
+            return self.groups
+        usual = LISTENER_GROUPS if listeners else TRACK_GROUPS
+        return (*usual, AHEAD) if HORIZONS[self.horizon].ahead else usual
+
+    @model_validator(mode="after")
+    def _looks_ahead_only_where_that_is_known(self) -> "Features":
+        if self.groups and AHEAD in self.groups and not HORIZONS[self.horizon].ahead:
+            raise ValueError(
+                f"groups must be without {AHEAD} at the horizon {self.horizon}, which knows "
+                "nothing of plays to come; second_half knows their tracks"
+            )
+        return self
 
 
 class Split(Record):

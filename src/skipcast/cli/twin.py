@@ -21,6 +21,10 @@ def twin(
     ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="New folder to write to.")] = None,
+    test_set: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write half sessions to, as the challenge's, and their truth."),
+    ] = None,
     parts: Annotated[
         bool, typer.Option("--parts", help="Name the files as the full set's, not the mini set's.")
     ] = False,
@@ -46,15 +50,15 @@ def twin(
         typer.Option(help=f"With --streaming-history: plays of all; {PLAYS:,} if left out."),
     ] = None,
 ) -> None:
-    """Write the synthetic twin of the data set (--out), or check it or real files (--check)."""
+    """Write the synthetic twin (--out) or its test set (--test-set), or check files (--check)."""
     kind = " --streaming-history" if streaming_history else ""
-    if (out is None) == (check is None):
-        raise SkipcastError(
-            "The command must be given one of --out and --check but got "
-            f"{'neither' if out is None else 'both'}. Run `skipcast twin{kind} --out FOLDER` "
-            f"first, then `skipcast twin{kind} --check FOLDER`."
-        )
-    of_sessions = {"--sessions": sessions, "--parts": parts or None, "--tracks": tracks}
+    _check_task(kind, {"--out": out, "--test-set": test_set, "--check": check})
+    of_sessions = {
+        "--sessions": sessions,
+        "--parts": parts or None,
+        "--tracks": tracks,
+        "--test-set": test_set,
+    }
     of_histories = {"--listeners": listeners, "--plays": plays}
     given = [k for k, v in (of_sessions if kind else of_histories).items() if v is not None]
     if given:
@@ -63,14 +67,41 @@ def twin(
             f"given {'with' if kind else 'without'} it. "
             f"{'Leave one of them out' if kind else 'Add --streaming-history'}."
         )
+    if test_set is not None and parts:
+        raise SkipcastError(
+            "--parts must be given with --out but is given with --test-set, whose files are always "
+            "named as the full set's. Leave it out."
+        )
     if streaming_history:
         _histories(out, check, listeners=listeners, plays=plays, seed=seed)
+    elif test_set is not None:
+        _write_test_set(test_set, SESSIONS if sessions is None else sessions, seed=seed)
     elif out is not None:
         _write_sessions(out, SESSIONS if sessions is None else sessions, seed=seed, parts=parts)
     elif check is not None:
         from skipcast.twin.check import check as check_sessions
 
         _show(*check_sessions(check, tracks))
+
+
+def _check_task(kind: str, tasks: dict[str, Path | None]) -> None:
+    given = [name for name, path in tasks.items() if path is not None]
+    if len(given) != 1:
+        raise SkipcastError(
+            f"The command must be given one of {', '.join(tasks)} but got "
+            f"{' and '.join(given) or 'none of them'}. Run `skipcast twin{kind} --out FOLDER` "
+            f"first, then `skipcast twin{kind} --check FOLDER`."
+        )
+
+
+def _write_test_set(folder: Path, sessions: int, *, seed: int) -> None:
+    from skipcast.twin.challenge import TRUTH, write_test_set
+
+    console = Console()
+    with console.status(f"Making {sessions:,} synthetic half sessions"):
+        write_test_set(folder, sessions=sessions, seed=seed)
+    text = f"Wrote {sessions:,} synthetic half sessions and {TRUTH}, their outcomes, to {folder}."
+    console.print(text, highlight=False)
 
 
 def _write_sessions(out: Path, sessions: int, *, seed: int, parts: bool) -> None:
