@@ -11,6 +11,7 @@ import pytest
 
 from skipcast.features.feature import Compute, Feature, FeatureBlock
 from skipcast.features.feature_set import FeatureSet
+from skipcast.features.session_rows import number
 from skipcast.features.views import LookAheadError
 from skipcast.schema import LOG, names
 
@@ -85,7 +86,9 @@ LEAKS: dict[str, Compute] = {
     "the next outcome": lambda now, before: np.roll(attrgetter("_columns")(now)["skip_2"], -1),
 }
 UNTIMELY: dict[str, Compute] = {  # which only a horizon may know that knows plays to come
-    "the next hour": lambda now, before: np.roll(attrgetter("_columns")(now)["hour_of_day"], -1),
+    "the next track": lambda now, before: np.roll(
+        number(attrgetter("_columns")(now).raw("track_id_clean")), -1
+    ),
     "how many follow": lambda now, before: np.subtract(
         *attrgetter("_rows.stop", "_rows.row")(before)
     ),
