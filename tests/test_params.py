@@ -157,3 +157,14 @@ def test_the_groups_of_the_second_half_look_ahead_by_default(changed):
     changed(["features.horizon=second_half"])
     for listeners in (False, True):
         assert read_params(DEFAULTS).features.groups_of(listeners=listeners)[-1] == "ahead"
+
+
+def test_models_are_ranked_as_is_usual_for_the_horizon_or_as_params_say(changed):
+    assert read_params(DEFAULTS).rank_by == "accuracy"
+    changed(["features.horizon=second_half"])
+    assert read_params(DEFAULTS).rank_by == "maa"
+    changed(["features.horizon=second_half", "search.rank_by=accuracy"])
+    assert read_params(DEFAULTS).rank_by == "accuracy"
+    changed(["search.rank_by=maa"])
+    with pytest.raises(SkipcastError, match=r"may be maa at features.horizon second_half but not"):
+        read_params(DEFAULTS)

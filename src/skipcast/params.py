@@ -21,6 +21,7 @@ from skipcast.schema import (
     Group,
     HorizonName,
     Label,
+    RankBy,
 )
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -109,6 +110,7 @@ class Search(Record):
 
     families: Annotated[dict[Family, Annotated[int, Field(gt=0)]], Field(min_length=1)]  # trials
     objective: Literal["accuracy", "log_loss"]
+    rank_by: RankBy | None = None  # null: what is usual for the horizon
     space: dict[Family, dict[str, Bound]]  # low and high of ranges to search instead
     workers: Annotated[int, Field(gt=0)]  # processes
     seed: Seed
@@ -186,6 +188,20 @@ class Params(Record):
     serve: Serve
     demo: Demo
     predict: Predict
+
+    @property
+    def rank_by(self) -> RankBy:
+        """What models are ranked by."""
+        return self.search.rank_by or HORIZONS[self.features.horizon].rank_by
+
+    @model_validator(mode="after")
+    def _only_the_challenge_has_its_scores(self) -> "Params":
+        if self.rank_by == "maa" and not HORIZONS[self.features.horizon].divides_sessions:
+            raise ValueError(
+                f"search.rank_by may be maa at features.horizon second_half but not at "
+                f"{self.features.horizon}"
+            )
+        return self
 
 
 CHANGES = "SKIPCAST_PARAMS"  # variable: values instead of those in the file, as JSON by key

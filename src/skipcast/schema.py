@@ -186,6 +186,8 @@ SYNTHETIC_PREFIX = "twin-"
 SYNTHETIC_NOTE = " (twin: synthetic data)"  # beside every figure and table of such data
 
 HorizonName = Literal["started", "queued", "second_half"]  # the names of HORIZONS, for type checks
+RankBy = Literal["accuracy", "maa"]
+"""What models are ranked by: accuracy, then log loss; or MAA, then FPA, as the challenge does."""
 Group = Literal[
     "track",
     "track_history",
@@ -228,6 +230,15 @@ class Horizon:
         (True, False)
         """
         return self.history_length is not None
+
+    @property
+    def rank_by(self) -> RankBy:
+        """What models of the horizon are ranked by unless params say otherwise.
+
+        >>> HORIZONS["second_half"].rank_by, HORIZONS["started"].rank_by
+        ('maa', 'accuracy')
+        """
+        return "maa" if self.divides_sessions else "accuracy"
 
     @property
     def ahead(self) -> frozenset[str]:

@@ -162,6 +162,21 @@ def test_a_comparison_is_negative_where_the_candidate_has_less_log_loss(held_out
     assert difference == pytest.approx((np.log(0.2) - np.log(0.9)) / 5)
 
 
+def test_the_challenge_compares_by_its_scores_where_the_champion_answers_all(plays):
+    test = HeldOut.of(plays, "second_half", seed=0, samples=100)
+    compared = compare(test, PROBABILITY, OTHER)
+    expected = [scores(test, p)["maa"].value for p in (PROBABILITY, OTHER)]
+    assert compared.maa.value == pytest.approx(expected[0] - expected[1])
+    first = [scores(test, p)["fpa"].value for p in (PROBABILITY, OTHER)]
+    assert compared.fpa.value == pytest.approx(first[0] - first[1])
+    champion = np.where(np.arange(5) == 0, NAN, OTHER)
+    assert compare(test, PROBABILITY, champion).maa is None
+
+
+def test_other_horizons_are_not_compared_by_the_scores_of_the_challenge(held_out):
+    assert compare(held_out, PROBABILITY, OTHER).maa is None
+
+
 def test_plays_that_the_champion_does_not_predict_do_not_count(held_out):
     champion = np.where(np.arange(5) == 0, NAN, PROBABILITY)
     assert compare(held_out, OTHER, champion).plays == 4

@@ -91,7 +91,13 @@ def judge(
     scores_of = _scores(test, answers)
     comparison = _compared(test, answers)
     suspicion = _suspicion(test, answers, scores_of, result.best)
-    verdict = decide(scores_of["candidate"], comparison, params.promote, suspicion=suspicion)
+    verdict = decide(
+        scores_of["candidate"],
+        comparison,
+        params.promote,
+        suspicion=suspicion,
+        rank_by=result.ranked_by,
+    )
     return Judgement(
         family=result.best,
         skip=params.features.skip,

@@ -180,6 +180,7 @@ def evaluation(judgement: Judgement) -> dict[str, object]:
             "plays": comparison.plays,
             "accuracy": asdict(comparison.accuracy),
             "log_loss": asdict(comparison.log_loss),
+            **{n: asdict(v) for n in ("maa", "fpa") if (v := getattr(comparison, n)) is not None},
             "slices": {
                 name: {"plays": plays, "accuracy": asdict(interval)}
                 for name, (plays, interval) in comparison.slices.items()
