@@ -38,7 +38,7 @@ def test_one_model_is_the_best():
     assert best([model("only", steady(0.5), 0.7)], SESSIONS, seed=0).name == "only"
 
 
-def by_maa(name: str, right: np.ndarray, log_loss: float = 0.5) -> Scored:
+def by_maa(name, right, log_loss=0.5):
     scores = {"accuracy": float(right.mean()), "log_loss": log_loss, "rank_by": "maa"}
     probability = np.where(right == 1, 0.9, 0.1)
     return Scored.of(name, np.ones(len(right), bool), probability, SESSIONS, **scores)
