@@ -41,7 +41,8 @@ class HeldOut:
     Attributes:
         skipped: whether each play was skipped.
         sessions: the number of its session: 0, 1, 2, ...; all plays of a session are neighbours.
-        positions: its place in the session: 1, 2, ...
+        positions: its place in the session: 1, 2, ...; where the challenge scores, in the session's
+            second half.
         slices: by kind and value of a slice, whether each play is in it.
         challenge: whether the challenge scores the horizon of the plays.
         resamples: the bootstrap samples of the sessions.
@@ -65,11 +66,17 @@ class HeldOut:
             samples: of the bootstrap, 1 or more.
         """
         sessions = pd.factorize(plays["session_id"])[0].astype(np.intp)
+        positions, slices = plays["session_position"].to_numpy(np.intp), slices_of(plays)
+        history_length = HORIZONS[horizon].history_length
+        if history_length is not None:
+            positions = positions - history_length(plays["session_length"].to_numpy(np.intp))
+            places = np.unique(positions)
+            slices["place in the half"] = {str(place): positions == place for place in places}
         return cls(
             plays[TARGET].to_numpy(dtype=bool),
             sessions,
-            plays["session_position"].to_numpy(np.intp),
-            slices_of(plays),
+            positions,
+            slices,
             HORIZONS[horizon].divides_sessions,
             Resamples(sessions, seed=seed, samples=samples),
         )

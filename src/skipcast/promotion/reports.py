@@ -30,7 +30,7 @@ from skipcast.params import Params
 from skipcast.promotion import figures
 from skipcast.promotion.judge import Judgement
 from skipcast.promotion.ledger import Entry
-from skipcast.schema import TARGET, TRACK_INPUTS
+from skipcast.schema import HORIZONS, TARGET, TRACK_INPUTS
 
 SESSION = "session.png"  # the one figure that shows single plays
 ROC_POINTS = 201
@@ -70,7 +70,9 @@ def draw(
         "roc.png": plots.roc(curves | table, **label),
         "importance.png": plots.importance(own.names, own.importance, family=name, **label),
         "reliability.png": plots.reliability(curves, **label),
-        "accuracy_by_position.png": figures.by_position(lines, **label),
+        "accuracy_by_position.png": figures.by_position(
+            lines, half=HORIZONS[params.features.horizon].divides_sessions, **label
+        ),
         "confusion.png": figures.confusion(skipped, answers.candidate, family=name, **label),
         "contributions.png": _contributions(booster, synthetic=synthetic),
     }
