@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from arguments import make_parser
+from PIL import Image
 from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
 
 from skipcast.params import read_params
@@ -41,16 +42,17 @@ def main() -> None:
             take(
                 page,
                 FOLDER / f"listening{suffix}.png",
-                "ranked-title" if suffix else "carries-title",
+                "ranked-title" if suffix else "tracks-skipped",
             )
 
 
 def take(page: Page, path: Path, end: str) -> None:
-    """Write a picture of the page down to the section with the title `end`."""
+    """Write a picture of the page down to the part that holds `end`."""
     height = page.locator(f"#{end}").evaluate("each => each.parentElement.offsetTop")
     width = (page.viewport_size or SIZES[""])["width"]
     clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": height}
     page.screenshot(path=path, full_page=True, clip=clip)
+    Image.open(path).quantize().save(path, optimize=True)  # 256 colours are enough for it
 
 
 if __name__ == "__main__":

@@ -45,6 +45,15 @@ def test_a_missing_input_names_the_stage_that_makes_it(tmp_path):
         read_parquet(tmp_path / "a.parquet", made_by="load")
 
 
+@pytest.mark.parametrize("keep", [0, 4, 100, -1])
+def test_a_damaged_table_is_told_with_the_stage_that_makes_it_again(tmp_path, keep):
+    path = tmp_path / "a.parquet"
+    write_parquet(path, pd.DataFrame({"a": range(1000)}))
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(SkipcastError, match=r"is damaged: .* `dvc repro --force fetch` makes it"):
+        read_parquet(path, made_by="fetch")
+
+
 def test_moves_files_and_folders_over_those_of_the_same_name(tmp_path):
     source, target = tmp_path / "source", tmp_path / "target"
     for folder, text in ((source, "new"), (target, "old")):

@@ -125,8 +125,15 @@ def read_parquet(path: Path, *, made_by: str) -> "pd.DataFrame":
     """Read `path` as a table.
 
     Raises:
-        SkipcastError: there is no such file; the message names the stage that makes it.
+        SkipcastError: there is no such file, or it is damaged; the message names the stage that
+            makes it.
     """
     import pandas as pd
 
-    return pd.read_parquet(existing(path, made_by=made_by))
+    try:
+        return pd.read_parquet(existing(path, made_by=made_by))
+    except pa.ArrowException as error:
+        raise SkipcastError(
+            f"{path} must be whole Parquet but is damaged: {error}. "
+            f"`dvc repro --force {made_by}` makes it again."
+        ) from error

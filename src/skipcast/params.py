@@ -145,7 +145,7 @@ class Promote(Record):
     tolerance: Share  # accuracy that a candidate with a better log loss may lose
     slice_tolerance: Share  # accuracy that it may lose in a slice
     slice_plays: Annotated[int, Field(gt=0)]  # smaller slices are not judged
-    max_ece: Fraction  # expected calibration error, as estimated: chance adds to it
+    max_ece: Fraction  # expected calibration error; its interval must not lie above
     # Share of the best rule's errors; a candidate that removes more of them most likely has a leak.
     too_good_share: Fraction
     samples: Annotated[int, Field(ge=100)]  # of the bootstrap

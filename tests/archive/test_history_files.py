@@ -146,9 +146,11 @@ def test_a_listener_is_the_same_whoever_else_is_there(tmp_path):
 
 
 def test_a_zip_beside_its_unpacked_files_is_read_once(tmp_path):
-    path = write_export(tmp_path / "my_spotify_data.zip", evening())
+    video = {"endvideo.json": PLAYS}
+    path = write_zip(tmp_path / "my_spotify_data.zip", files_of(evening()) | video)
     for place in (tmp_path, tmp_path / "my_spotify_data"):
         shutil.unpack_archive(path, place)
+        (place / "endvideo.json").unlink()
         said = fetch(tmp_path)
         assert said[0].startswith("5 plays, 1 session, 1 listener")
         assert "Left out: my_spotify_data.zip, which is unpacked beside itself." in said
@@ -186,6 +188,18 @@ def test_two_exports_of_one_listener_are_refused_and_the_remedies_work(tmp_path)
     assert history.report.dropped == {"duplicates": 45}
     (source / "anna/old.zip").unlink()
     assert len(read_history(source).plays) == 65
+
+
+def test_plays_of_an_export_without_uris_and_of_one_with_them_are_read_once(tmp_path):
+    write_export(tmp_path / "2020.zip", evening(2020), 2020)
+    write_export(tmp_path / "2024.zip", [*evening(), *evening(start=86400)])
+    assert "2020 and 2024 share 100% of their plays" in refused(tmp_path)
+    (tmp_path / "anna").mkdir()
+    for name in ("2020.zip", "2024.zip"):
+        shutil.move(tmp_path / name, tmp_path / "anna")
+    history = read_history(tmp_path)
+    assert history.report.dropped == {"duplicates": 5}
+    assert history.plays["track_id_clean"].nunique() == 5
 
 
 # What is left out

@@ -52,9 +52,7 @@ def test_exports_are_written_and_told(tmp_path):
     result = run(
         "--streaming-history", "--listeners", "2", "--plays", "700", "--out", str(tmp_path / "t")
     )
-    assert f"Wrote 700 synthetic plays of 2 listeners to {tmp_path / 't'}" in " ".join(
-        result.output.split()
-    )
+    assert "Wrote 700 synthetic plays as 2 zips, one a listener, to" in result.output
     assert len(list((tmp_path / "t").iterdir())) == 2
 
 
@@ -99,4 +97,12 @@ def test_options_that_are_not_of_a_test_set_are_refused(tmp_path, option, messag
     result = run(option, "--test-set", str(tmp_path / "t"))
     assert isinstance(result.exception, SkipcastError)
     assert message in str(result.exception)
+    assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize("kind", [(), ("--streaming-history",)])
+def test_a_seed_below_0_is_refused_in_words(tmp_path, kind):
+    result = run(*kind, "--seed", "-1", "--out", str(tmp_path / "t"))
+    assert result.exit_code == 2
+    assert "'--seed'" in result.output
     assert not (tmp_path / "t").exists()

@@ -27,7 +27,7 @@ from skipcast.clients.demo_session import MAX_LETTERS, MAX_PLAYS, parse_session
 from skipcast.column import Known
 from skipcast.errors import SkipcastError
 from skipcast.params import read_params
-from skipcast.schema import INPUTS, LOG, TARGET, names
+from skipcast.schema import INPUTS, LOG, MSSD_LOG, TARGET, names
 from skipcast.split import split_sessions
 
 ENDED = [column.name for column in LOG if column.known >= Known.ENDED]
@@ -194,7 +194,8 @@ def folder(tmp_path_factory, plays):
     """Make a folder as `dvc repro` leaves it, as far as the page needs it."""
     folder = tmp_path_factory.mktemp("demo")
     (folder / "data").mkdir()
-    plays[names(LOG)].to_parquet(folder / "data/plays.parquet", index=False)
+    # As an earlier skipcast fetched them: without the columns of listeners.
+    plays[names(MSSD_LOG)].to_parquet(folder / "data/plays.parquet", index=False)
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     return folder
 

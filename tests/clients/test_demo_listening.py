@@ -19,6 +19,7 @@ from skipcast.features.build import GROUPS
 from skipcast.features.table import with_label
 from skipcast.files import write_parquet
 from skipcast.params import read_params
+from skipcast.schema import MSSD_LOG, names
 from skipcast.split import split_sessions
 
 PLAYS, NAMES = own_history(1500, listeners=2, artists=30)
@@ -29,8 +30,8 @@ def explain(plays):
     return pd.DataFrame([CONTRIBUTIONS] * len(plays))
 
 
-def shelf_of(plays, names=NAMES, skip="brief"):
-    reader = Reader(LookUp.of(names), skip, you=plays["listener_id"].nunique() == 1)
+def shelf_of(plays, known=NAMES, skip="brief"):
+    reader = Reader(LookUp.of(known), skip, you=plays["listener_id"].nunique() == 1)
     return Shelf(Offer(plays, reader, with_label(plays, skip), "Europe/Berlin"), explain)
 
 
@@ -83,6 +84,12 @@ def test_only_listeners_with_test_sessions_are_offered():
     assert [each["name"] for each in shelf.offered(None)["listeners"]] == ["listener-1"]
 
 
+def test_a_model_that_takes_no_listeners_shows_a_history_all_the_same(shelf):
+    plays = PLAYS[names(MSSD_LOG)]
+    old = Shelf(Offer(plays, Reader(LookUp.of(NAMES)), PLAYS, "Europe/Berlin"), explain)
+    assert old.offered("twin-1") == shelf.offered("twin-1")
+
+
 @pytest.mark.parametrize("ask", ["offered", "listening"])
 def test_a_listener_who_is_not_there_gets_a_message(shelf, ask):
     with pytest.raises(SkipcastError, match="listener must be one of those offered but got 'x'"):
@@ -101,7 +108,7 @@ def test_a_history_is_numbers_and_names_that_json_can_hold(shelf):
     assert json.loads(json.dumps(told, allow_nan=False)) == json.loads(json.dumps(told))
     own = PLAYS[PLAYS["listener_id"] == "twin-0"]
     assert told["plays"] + told["cut"] == len(own)
-    assert len(told["hours"]) == 7 * 24
+    assert len(told["hours"]["each"]) == 7 * 24
     assert sum(period["plays"] for period in told["periods"]) + told["undated"] == told["plays"]
     ranked = [*told["by_artist"]["skipped"], *told["by_artist"]["kept"]]
     assert {row["name"] for row in ranked} & set(NAMES["name"])
@@ -180,10 +187,10 @@ def test_the_same_plays_are_skipped_or_not_by_label():
 def folder(tmp_path_factory):
     """Make a folder as `dvc repro` leaves it for the history of one listener."""
     folder = tmp_path_factory.mktemp("listening")
-    plays, names = own_history(1500, artists=15)
-    names.loc[names["id"] == "twin-a0", "name"] = "<b>Bold</b> & Co"  # of most plays
+    plays, known = own_history(1500, artists=15)
+    known.loc[known["id"] == "twin-a0", "name"] = "<b>Bold</b> & Co"  # of most plays
     write_parquet(folder / "data/plays.parquet", plays)
-    write_parquet(folder / "data/names.parquet", names)
+    write_parquet(folder / "data/names.parquet", known)
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     return folder
 
@@ -231,11 +238,13 @@ def test_the_history_has_its_numbers_hours_months_and_names(page, url):
     expect(page.locator("#sums")).to_contain_text(f"{told['plays']:,}")
     expect(page.locator("#hours td")).to_have_count(7 * 24)
     counts = page.locator("#hours td").all_inner_texts()
-    assert sum(map(int, filter(None, counts))) == sum(hour["plays"] for hour in told["hours"])
+    assert sum(map(int, filter(None, counts))) == sum(
+        hour["plays"] for hour in told["hours"]["each"]
+    )
     expect(page.locator("#periods .bars .point").first).to_be_visible()
     for side in ("skipped", "kept"):
-        names = page.locator(f"#artists-{side} bdi").all_inner_texts()
-        assert names == [" ".join(row["name"].split()) for row in told["by_artist"][side]]
+        told_names = page.locator(f"#artists-{side} bdi").all_inner_texts()
+        assert told_names == [" ".join(row["name"].split()) for row in told["by_artist"][side]]
     expect(page.locator("#carries li").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

@@ -87,6 +87,13 @@ SAID = [
         "You changed the list 2 plays before.",
     ),
     ("context_switch", {"context_switch": 1.0}, (), "You changed the list just before."),
+    ("context_switch", {"context_switch": 0.0}, (), None),
+    (  # what only the start of the play tells is not told before
+        "plays_since_context_switch",
+        {"context_switch": 1.0},
+        ({**DONE, "context_switch": 0.0},),
+        "You did not change the list in this session so far.",
+    ),
     ("shuffle", {SHUFFLE: 1.0}, (), "Shuffle was on."),
     ("hour_sin", {"hour_of_day": 14.0, "date": "2024-05-06"}, (), "It was Monday, 14 o'clock."),
     ("day_of_week", {"hour_of_day": None, "date": None}, (), None),

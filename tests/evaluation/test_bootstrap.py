@@ -133,6 +133,14 @@ def test_fewer_than_thirty_sessions_are_an_error_that_tells_how_many_plays_are_m
         check_enough(SKIPPED, 16, **ALL)
 
 
+@pytest.mark.parametrize(("sessions", "words"), [(110, "to 0.33."), (70, None)])
+def test_a_larger_share_is_told_where_enough_sessions_are_left_to_train(sessions, words):
+    with pytest.raises(SkipcastError) as told:
+        check_enough(SKIPPED, 9, all_plays=1100, all_sessions=sessions, share=0.15)
+    assert ("Or raise split.test, which is 0.15, " in str(told.value)) is (words is not None)
+    assert words is None or str(told.value).endswith(words)
+
+
 @pytest.mark.parametrize(("outcome", "words"), [(True, "3 skipped"), (False, "3 not skipped")])
 def test_plays_of_one_outcome_are_an_error(outcome, words):
     with pytest.raises(SkipcastError, match=f"skipped ones and others but got {words}"):

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from skipcast.artifacts import BestOfFamily, SearchResult
+from skipcast.errors import SkipcastError
 from skipcast.features.table import feature_table
 from skipcast.params import read_params
 from skipcast.promotion.answers import score
+from skipcast.promotion.contents import label_of
 from skipcast.promotion.judge import judge
 from skipcast.promotion.ledger import Entry
 from skipcast.promotion.registry import Registry
+from skipcast.schema import LISTENER_COUNTS, OUTCOMES, names
 from skipcast.split import split_sessions
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
@@ -33,6 +36,23 @@ def registry(tracking, tmp_path_factory):
 
 def test_its_probabilities_are_those_of_its_own_code(registry):
     np.testing.assert_array_equal(score(f"models:/{registry.name}/1", PLAYS), PROBABILITIES)
+
+
+def test_it_is_sent_no_column_that_it_does_not_know(registry):
+    columns = dict.fromkeys(names(LISTENER_COUNTS), 0.0)
+    newer = PLAYS.assign(listener_id="me", artist_id="a", started_at=1_700_000_000, **columns)
+    np.testing.assert_array_equal(score(f"models:/{registry.name}/1", newer), PROBABILITIES)
+
+
+def test_it_predicts_the_skips_that_there_were_then(registry):
+    assert label_of(f"models:/{registry.name}/1") == "brief"
+
+
+def test_of_a_play_that_the_app_cut_it_says_why_it_does_not_answer(registry):
+    cut = PLAYS.astype(dict.fromkeys(OUTCOMES, object))
+    cut.loc[0, list(OUTCOMES)] = None
+    with pytest.raises(SkipcastError, match="for each play that has ended but got null"):
+        score(f"models:/{registry.name}/1", cut)
 
 
 @pytest.fixture(scope="module")

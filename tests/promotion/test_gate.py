@@ -5,7 +5,7 @@ import pytest
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.scores import Comparison
 from skipcast.params import Promote
-from skipcast.promotion.gate import Suspicion, decide
+from skipcast.promotion.gate import Yardstick, decide
 
 PARAMS = Promote(
     model="m", tolerance=0.002, slice_tolerance=0.02, slice_plays=1000, max_ece=0.05,
@@ -17,24 +17,24 @@ HIGHER, HARDLY, LOWER = (
 )  # fmt: skip
 
 
-def suspicion(removed=0.2, low=0.15, rule_accuracy=0.7):
+def yardstick(removed=0.2, low=0.15, rule_accuracy=0.7, drift=0.01):
     interval = Interval(removed, low, removed + 0.05)
-    return Suspicion("same as the last play", rule_accuracy, interval, ["a", "b"])
+    return Yardstick("same as the last play", rule_accuracy, interval, drift, ["a", "b"])
 
 
-HONEST = suspicion()
+HONEST = yardstick()
 
 
-def scores(right=0.75, error=0.01):
+def scores(right=0.75, error=0.01, low=None):
     return {
         "accuracy": Interval(right, right - 0.01, right + 0.01),
-        "calibration_error": Interval(error, error, error),
+        "calibration_error": Interval(error, error if low is None else low, error + 0.01),
     }
 
 
-def verdict(accuracy, log_loss, slices=None, suspicion=HONEST, **changed):
+def verdict(accuracy, log_loss, slices=None, yardstick=HONEST, **changed):
     comparison = Comparison(accuracy, log_loss, slices or {}, 15000)
-    return decide(scores(**changed), comparison, PARAMS, suspicion=suspicion)
+    return decide(scores(**changed), comparison, PARAMS, yardstick=yardstick)
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,25 @@ def test_a_slice_that_loses_too_much_refuses_if_it_is_large():
 
 
 def test_a_bad_calibration_refuses_even_the_first():
-    got = decide(scores(error=0.06), None, PARAMS, suspicion=HONEST)
+    got = decide(scores(error=0.06), None, PARAMS, yardstick=HONEST)
     assert not got.passed
-    assert "promote.max_ece, 0.05, but is 0.0600" in got.reason
-    assert decide(scores(error=0.05), None, PARAMS, suspicion=HONEST).passed
+    assert "promote.max_ece, 0.05, or that of a table of rates, 0.0100, but is 0.0600" in got.reason
+    assert decide(scores(error=0.05), None, PARAMS, yardstick=HONEST).passed
+
+
+def test_an_error_that_chance_may_have_made_refuses_nobody():
+    assert decide(scores(error=0.09, low=0.05), None, PARAMS, yardstick=HONEST).passed
+    assert not decide(scores(error=0.09, low=0.051), None, PARAMS, yardstick=HONEST).passed
+
+
+def test_where_listeners_have_changed_a_model_may_err_as_much_as_a_table_of_rates():
+    changed = yardstick(drift=0.08)
+    assert decide(scores(error=0.08), None, PARAMS, yardstick=changed).passed
+    assert not decide(scores(error=0.081), None, PARAMS, yardstick=changed).passed
 
 
 def test_too_good_to_be_true_is_refused_and_names_what_carries_it():
-    got = verdict(HIGHER, LOWER, suspicion=suspicion(0.5, 0.41), right=0.85)
+    got = verdict(HIGHER, LOWER, yardstick=yardstick(0.5, 0.41), right=0.85)
     assert not got.passed
     assert "at most promote.too_good_share, 0.4, of the errors of the best rule" in got.reason
     assert "(same as the last play, accuracy 0.7000)" in got.reason
@@ -81,23 +92,23 @@ def test_too_good_to_be_true_is_refused_and_names_what_carries_it():
 
 
 def test_what_other_sessions_could_have_given_is_not_too_good():
-    assert verdict(HIGHER, LOWER, suspicion=suspicion(0.5, 0.4)).passed
+    assert verdict(HIGHER, LOWER, yardstick=yardstick(0.5, 0.4)).passed
 
 
 def test_a_rule_without_errors_leaves_none_to_remove():
-    nothing = Suspicion("majority", 1.0, Interval(NAN, NAN, NAN), ["a"])
-    assert verdict(HIGHER, LOWER, suspicion=nothing).passed
+    nothing = Yardstick("majority", 1.0, Interval(NAN, NAN, NAN), 0.01, ["a"])
+    assert verdict(HIGHER, LOWER, yardstick=nothing).passed
 
 
 def test_a_good_model_of_a_listener_who_hardly_skips_is_not_too_good():
     """The majority is right in 0.92 of plays: far above what any rule reaches elsewhere."""
-    assert verdict(HIGHER, LOWER, suspicion=suspicion(0.25, 0.1, 0.92), right=0.94).passed
-    leak = suspicion(0.7, 0.55, 0.92)
-    assert not verdict(HIGHER, LOWER, suspicion=leak, right=0.976).passed
+    assert verdict(HIGHER, LOWER, yardstick=yardstick(0.25, 0.1, 0.92), right=0.94).passed
+    leak = yardstick(0.7, 0.55, 0.92)
+    assert not verdict(HIGHER, LOWER, yardstick=leak, right=0.976).passed
 
 
 def test_every_fault_is_told():
-    got = verdict(LOWER, HIGHER, suspicion=suspicion(0.6, 0.5), right=0.9, error=0.1)
+    got = verdict(LOWER, HIGHER, yardstick=yardstick(0.6, 0.5), right=0.9, error=0.1)
     assert len(got.reasons) == 3
 
 
@@ -112,12 +123,12 @@ def test_every_fault_is_told():
 )
 def test_the_challenge_is_decided_by_maa_then_fpa_whatever_accuracy_says(maa, fpa, passed, text):
     comparison = Comparison(LOWER, HIGHER, {}, 15000, maa, fpa)
-    got = decide(scores(), comparison, PARAMS, suspicion=HONEST, rank_by="maa")
+    got = decide(scores(), comparison, PARAMS, yardstick=HONEST, rank_by="maa")
     assert got.passed is passed
     assert re.search(text, got.reason)
 
 
 def test_a_champion_that_does_not_answer_all_plays_is_compared_by_accuracy():
     comparison = Comparison(HIGHER, LOWER, {}, 15000)
-    got = decide(scores(), comparison, PARAMS, suspicion=HONEST, rank_by="maa")
+    got = decide(scores(), comparison, PARAMS, yardstick=HONEST, rank_by="maa")
     assert got.reason.startswith("accuracy is higher")

@@ -1,6 +1,7 @@
 """Refreshed champions, on a real MLflow store: what changes, what stays, what is refused."""
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from skipcast.errors import SkipcastError
 from skipcast.features.listener_counts import count_listeners
+from skipcast.features.table import with_label
 from skipcast.promotion.ledger import Entry
 from skipcast.promotion.listener_table import until
 from skipcast.promotion.refresh import refresh
@@ -156,9 +158,23 @@ def test_a_champion_without_listener_table_is_told(logged_model, model):
     registry = Registry("without-listeners")
     version = registry.register(logged_model().uri, "lightgbm")
     registry.carry_out(Entry("promoted", version, None, "the first"))
-    match = r"version 1 has no listener table.*by fetch.source, then `dvc repro`"
+    match = r"version 1 has no listener table.*by fetch.source and leave features.groups null, then"
     with pytest.raises(SkipcastError, match=match):
         refresh(registry, model.plays)
+
+
+def test_the_table_counts_the_skips_that_the_model_predicts(tracking, tmp_path):
+    assert tracking
+    model, registry = listener_model(6), Registry("any-skips")
+    registry.carry_out(Entry("promoted", registry.register(model.uri, "lightgbm"), None, "first"))
+    place = registry.client.get_model_version_download_uri(registry.name, "1")
+    file = Path(place.removeprefix("file://"), "artifacts/model.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"skip": "any"}))
+    refresh(registry, model.plays)
+    table = pd.read_parquet(registry.download(2, tmp_path) / "artifacts/listeners.parquet")
+    expected = count_listeners(with_label(model.plays, "any"))[1]
+    assert table["skips"].sum() == expected["skips"].sum()
+    assert table["skips"].sum() > count_listeners(model.plays)[1]["skips"].sum()
 
 
 def test_a_table_of_another_skipcast_is_told(model, tmp_path):

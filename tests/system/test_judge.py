@@ -536,6 +536,19 @@ def test_as_many_more_plays_as_the_message_tells_are_enough(judge_plays, raw_pla
     assert judge_plays(raw_plays[enough], features[enough.to_numpy()]).scores
 
 
+def test_the_larger_share_that_the_message_names_is_enough(
+    judge_plays, plays, raw_plays, features, params
+):
+    some = raw_plays["session_id"].isin(raw_plays["session_id"].unique()[:90])
+    with pytest.raises(SkipcastError) as told:
+        judge_plays(raw_plays[some], features[some.to_numpy()])
+    share = float(re.search(r"split\.test, which is 0\.15, to ([\d.]+)\.", str(told.value))[1])
+    split = params.split.model_copy(update={"test": share})
+    parts = split_sessions(raw_plays[some], split)
+    table = feature_table(plays[some], "started", parts=parts)
+    assert judge_plays(raw_plays[some], table).scores
+
+
 def test_plays_with_one_outcome_are_told_before_anything_is_scored(
     judge_plays, raw_plays, features
 ):

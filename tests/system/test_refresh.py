@@ -42,7 +42,6 @@ def clone(exports, tmp_path_factory):
     made.set_params(
         fetch={"source": str(exports[0])},
         search={"families": {"lightgbm": 2, "logistic": 1}},
-        promote={"max_ece": 0.5},  # of some 400 test plays it is a matter of chance
     )
     for stage in STAGES:
         made.must("skipcast", stage)
@@ -233,6 +232,18 @@ def test_the_report_names_the_label_and_the_version_that_answers(clone):
     printed = clone.must("skipcast", "report")
     assert "features.skip brief" in printed
     assert f"version {champion(clone)}" in " ".join(printed.split())
+
+
+@pytest.mark.usefixtures("refreshed")
+def test_the_report_lists_the_listener_by_the_local_name(clone):
+    printed = clone.must("skipcast", "report")
+    names = pd.read_parquet(clone.folder / "data/names.parquet")
+    (name,) = names.loc[names["kind"] == "listener", "name"]
+    (row,) = [line for line in printed.splitlines() if f"│ {name} " in line]
+    evaluation = json.loads((clone.folder / "reports/evaluation.json").read_text())
+    (scores,) = evaluation["listeners"].values()
+    assert f"{scores['accuracy']['value']:.4f}" in row
+    assert f"{scores['rule_accuracy']['value']:.4f}" in row
 
 
 @pytest.mark.usefixtures("refreshed")

@@ -40,7 +40,7 @@ def made(tmp_path_factory, postgres) -> Clone:
         fetch={"twin_sessions": 300, "rows": 4000},
         search={"families": {"logistic": 1, "lightgbm": 1}},
         split={"test": 0.3},
-        promote={"max_ece": 0.3, "samples": 100},
+        promote={"samples": 100},
     )
     clone.must("dvc", "repro")
     clone.must("git", "add", "dvc.lock", "metrics", "params.yaml")

@@ -125,6 +125,6 @@ def test_listeners_differ_in_when_they_listen(folder):
 def test_part_of_an_export_of_early_years_is_noticed(folder, tmp_path):
     with zipfile.ZipFile(folder / "listener-1.zip") as archive:
         content = json.loads(archive.read("MyData/endsong_0.json"))
-    (tmp_path / "endsong_1.json").write_text(json.dumps(content[::4]))
-    warnings = " ".join(read_history(tmp_path / "endsong_1.json").report.warnings)
+    (tmp_path / "endsong_0.json").write_text(json.dumps(content[::4]))
+    warnings = " ".join(read_history(tmp_path / "endsong_0.json").report.warnings)
     assert "must hold a whole history" in warnings

@@ -122,15 +122,15 @@ def find_histories(path: Path, tell: Callable[[str], None]) -> dict[str, list[Hi
         paths = find_files(path, SUFFIXES, tell)
     for file in paths:
         name = name_in(path, file)
-        is_zip = packing(_start(file)) == "zip"
-        if is_zip and _is_unpacked(file, paths):
+        if packing(_start(file)) != "zip":
+            found = [_file(name, file)]
+        elif not (found := list(_members_of(name, file))):
+            tell(f"Left out: {name}, in which no file ends in .json.")
+        elif _is_unpacked(file, found, paths):
             tell(f"Left out: {name}, which is unpacked beside itself.")
             continue
-        found = list(_members_of(name, file) if is_zip else [_file(name, file)])
         for one in found:
             histories.setdefault(_listener(path, one), []).append(one)
-        if not found:
-            tell(f"Left out: {name}, in which no file ends in .json.")
     for file in find_files(path, PACKED, _ignore) if path.is_dir() else ():
         tell(f"Left out: {name_in(path, file)}. Unpack it: only zips and JSON are read.")
     return histories
@@ -158,16 +158,15 @@ def _members(path: Path) -> dict[str, int]:
         return {info.filename: info.file_size for info in archive.infolist() if not info.is_dir()}
 
 
-def _is_unpacked(path: Path, paths: list[Path]) -> bool:
-    """Tell whether all JSON files of a zip are among `paths`, beside it or in its folder."""
-    sizes = {name: size for name, size in _members(path).items() if name.lower().endswith(".json")}
-    known = set(paths)
-
-    def is_in(folder: Path) -> bool:
-        files = {folder / name: size for name, size in sizes.items()}
-        return known.issuperset(files) and all(f.stat().st_size == files[f] for f in files)
-
-    return bool(sizes) and (is_in(path.parent) or is_in(path.parent / path.stem))
+def _is_unpacked(path: Path, found: list[HistoryFile], paths: list[Path]) -> bool:
+    """Tell whether all plays of a zip are in files among `paths`, beside it or in its folder."""
+    sizes = _members(path)
+    members = [file.member or "" for file in found if file.content == "plays"]
+    for folder in (path.parent, path.parent / path.stem):
+        beside = {folder / member: sizes[member] for member in members}
+        if beside and {*paths} >= {*beside} and all(f.stat().st_size == beside[f] for f in beside):
+            return True
+    return False
 
 
 def _file(name: str, path: Path, member: str | None = None) -> HistoryFile:

@@ -20,12 +20,6 @@ MOST_AHEAD = 5  # seconds that the clock of a start may be ahead of that of the 
 MILLISECONDS = 1e11  # from here on a time is in milliseconds: as seconds it would be the year 5138
 SKIP_SECONDS = {"skip_1": 10, "skip_2": 30, "skip_3": np.inf}
 
-SAME = [
-    *("ended", "ms_played", "reason_start", "reason_end"),
-    *("spotify_track_uri", "master_metadata_track_name", "master_metadata_album_artist_name"),
-]
-"""Columns in which a play and its duplicate do not differ."""
-
 BY_LISTENER = ("fwdbtn", "backbtn", "endplay")  # reasons of a listener who ends a play
 HEARD = "trackdone"
 UNKNOWN = "unknown"
@@ -59,13 +53,30 @@ def in_order(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Sorted by end, then start; of rows that tie, the first in the files comes first. `start`:
-        seconds since 1970, whole; NaN where it is unknown.
+        seconds since 1970, whole; NaN where it is unknown. Of a play that is in an export with URIs
+        and in one without, the row with the URI stays.
     """
     reasons = {name: normal_reasons(rows[name]) for name in ("reason_start", "reason_end")}
     start = known_starts(rows["ended"].to_numpy(), _played(rows), _offline(rows))
     rows = rows.drop(columns="offline_timestamp").assign(start=start, **reasons)
-    order = np.lexsort((rows["start"].to_numpy(), rows["ended"].to_numpy()))
-    return rows.iloc[order].drop_duplicates(SAME, ignore_index=True)
+    no_uri = rows["spotify_track_uri"].isna()
+    rows = rows.iloc[np.lexsort((no_uri, rows["start"], rows["ended"]))]
+    return rows[~are_again(rows)].reset_index(drop=True)
+
+
+def are_again(rows: pd.DataFrame) -> Bools:
+    """Tell of each row whether one before it is of the same play, of this export or of another.
+
+    Args:
+        rows: as `history_rows.read_rows` returns them.
+    """
+    artist, track = rows["master_metadata_album_artist_name"], rows["master_metadata_track_name"]
+    plays = rows[["ended", "ms_played", "reason_start", "reason_end"]].assign(
+        artist=artist,
+        track=track.fillna(rows["spotify_track_uri"]),  # of some tracks, the names are gone
+    )
+    again: Bools = plays.duplicated().to_numpy()
+    return again
 
 
 def _played(rows: pd.DataFrame) -> Floats:

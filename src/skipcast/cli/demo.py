@@ -93,7 +93,8 @@ def make_app(params: Params, server: str, explain: "Explain") -> "FastAPI":
 
     champion = champion_uri(params.promote.model)
     skip, inputs = cast(Label, label_of(champion)), inputs_of(champion)
-    plays = read_parquet(PLAYS, made_by="fetch")[names(LOG)]
+    # Plays that an earlier skipcast fetched lack the columns of listeners.
+    plays = read_parquet(PLAYS, made_by="fetch").reindex(columns=names(LOG))
     # Sessions that no search has seen: on others, the model would look better than it is.
     is_test = split_sessions(plays, params.split) == TEST
     reader, history = Reader(skip=skip), None

@@ -1,19 +1,20 @@
 """The commands `report` and `figure`."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from skipcast.artifacts import PLAYS, REPORTS, TRACKS, LoadReceipt, Metrics, Promotion, Role
+from skipcast.artifacts import NAMES, PLAYS, REPORTS, TRACKS, LoadReceipt, Metrics, Promotion, Role
 from skipcast.cli.listening import draw_listening
 from skipcast.cli.serve import serve_command
 from skipcast.errors import SkipcastError
-from skipcast.files import read_parquet
+from skipcast.files import existing, read_parquet
 from skipcast.params import read_params
 from skipcast.schema import SYNTHETIC_NOTE, TRACK_INPUTS, is_synthetic
 
@@ -67,6 +68,9 @@ def report() -> None:
     receipt, metrics, promotion = LoadReceipt.read(), Metrics.read(), Promotion.read()
     output = Console(soft_wrap=True)
     output.print(_accuracy_table(metrics, promotion, receipt))
+    listeners = _listeners() if receipt.listeners else []
+    if len(listeners) > 1:  # one is in the table above
+        output.print(_listener_table(listeners))
     params = read_params()
     registry = Registry(params.promote.model)
     if promotion.champion.version is not None:
@@ -114,6 +118,39 @@ def _accuracy_table(metrics: Metrics, promotion: Promotion, receipt: LoadReceipt
     table.add_section()
     for name, scores in limits_of(receipt, promotion.skip).items():
         _add_row(table, f"limit: {name}", "of five twins", scores)
+    return table
+
+
+def _listeners() -> list[dict[Hashable, Any]]:
+    """Return how well each listener's test plays are predicted, by listener."""
+    import pandas as pd
+
+    from skipcast.promotion.reports import LISTENERS
+
+    file = existing(REPORTS / LISTENERS, made_by="promote")
+    return pd.read_csv(file).to_dict("records")
+
+
+def _listener_table(rows: Iterable[Mapping[Hashable, Any]]) -> Table:
+    """Return the table of `_listeners`; names stay on this screen."""
+    from skipcast.evaluation.baselines import BASELINES
+    from skipcast.evaluation.look_up import LookUp
+
+    look_up = LookUp.read(NAMES)
+    table = Table(title="The candidate by listener, on test plays", title_justify="left")
+    headings = ("listener", "plays", "skip rate", "accuracy", "95 %", "log loss", "best rule")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in headings[::6] else "right")
+    for row in rows:
+        table.add_row(
+            escape(look_up.listener(row["listener"])),
+            str(row["plays"]),
+            f"{row['skip_rate']:.4f}",
+            f"{row['accuracy']:.4f}",
+            f"{row['accuracy_low']:.4f}..{row['accuracy_high']:.4f}",
+            f"{row['log_loss']:.4f}",
+            f"{row['rule_accuracy']:.4f}, {BASELINES[row['best_rule']].label}",
+        )
     return table
 
 

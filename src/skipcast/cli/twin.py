@@ -1,5 +1,6 @@
 """The command `skipcast twin`: write synthetic data, or compare files with the real ones."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,7 @@ def twin(
     sessions: Annotated[
         int | None, typer.Option(help=f"How many sessions to write; {SESSIONS:,} if left out.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="New folder to write to.")] = None,
     test_set: Annotated[
         Path | None,
@@ -51,8 +52,6 @@ def twin(
     ] = None,
 ) -> None:
     """Write the synthetic twin (--out) or its test set (--test-set), or check files (--check)."""
-    kind = " --streaming-history" if streaming_history else ""
-    _check_task(kind, {"--out": out, "--test-set": test_set, "--check": check})
     of_sessions = {
         "--sessions": sessions,
         "--parts": parts or None,
@@ -60,13 +59,9 @@ def twin(
         "--test-set": test_set,
     }
     of_histories = {"--listeners": listeners, "--plays": plays}
-    given = [k for k, v in (of_sessions if kind else of_histories).items() if v is not None]
-    if given:
-        raise SkipcastError(
-            f"{given[0]} must be given {'without' if kind else 'with'} --streaming-history but is "
-            f"given {'with' if kind else 'without'} it. "
-            f"{'Leave one of them out' if kind else 'Add --streaming-history'}."
-        )
+    tasks = {"--out": out, "--test-set": test_set, "--check": check}
+    _check_task(tasks, kind=" --streaming-history" if streaming_history else "")
+    _check_given(of_sessions if streaming_history else of_histories, histories=streaming_history)
     if test_set is not None and parts:
         raise SkipcastError(
             "--parts must be given with --out but is given with --test-set, whose files are always "
@@ -84,13 +79,24 @@ def twin(
         _show(*check_sessions(check, tracks))
 
 
-def _check_task(kind: str, tasks: dict[str, Path | None]) -> None:
+def _check_task(tasks: Mapping[str, Path | None], *, kind: str) -> None:
     given = [name for name, path in tasks.items() if path is not None]
     if len(given) != 1:
         raise SkipcastError(
             f"The command must be given one of {', '.join(tasks)} but got "
             f"{' and '.join(given) or 'none of them'}. Run `skipcast twin{kind} --out FOLDER` "
             f"first, then `skipcast twin{kind} --check FOLDER`."
+        )
+
+
+def _check_given(others: Mapping[str, object], *, histories: bool) -> None:
+    """Refuse options of the other kind of data."""
+    given = [name for name, value in others.items() if value is not None]
+    if given:
+        raise SkipcastError(
+            f"{given[0]} must be given {'without' if histories else 'with'} --streaming-history "
+            f"but is given {'with' if histories else 'without'} it. "
+            f"{'Leave one of them out' if histories else 'Add --streaming-history'}."
         )
 
 
@@ -125,9 +131,8 @@ def _histories(
         console = Console()
         with console.status(f"Making {plays:,} synthetic plays"):
             paths = write_exports(out, listeners=listeners, plays=plays, seed=seed)
-        console.print(
-            f"Wrote {plays:,} synthetic plays of {len(paths)} listeners to {out}.", highlight=False
-        )
+        zips = "1 zip" if len(paths) == 1 else f"{len(paths)} zips, one a listener,"
+        console.print(f"Wrote {plays:,} synthetic plays as {zips} to {out}.", highlight=False)
     if source is not None:
         from skipcast.twin.export_check import check_exports
 

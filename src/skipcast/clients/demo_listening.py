@@ -16,6 +16,7 @@ from skipcast.evaluation.listening import (
     most_kept,
     most_skipped,
     shrunk,
+    spread,
 )
 from skipcast.evaluation.look_up import LookUp
 from skipcast.features.build import GROUPS
@@ -62,12 +63,15 @@ def listening_view(shown: Listening, look_up: LookUp, skip: Label, timezone: str
     }
 
 
-def _hours(shown: Listening) -> list[Row]:
-    """Return 168 hours, Monday's first, with their plays and shrunk rates, null without plays."""
+def _hours(shown: Listening) -> Row:
+    """Return 168 hours, Monday's first, with their plays and shrunk rates, null without plays.
+
+    And how far the rates are from the usual one, for colours.
+    """
     hours = shown.hours
     plays, skips = (hours[name].to_numpy(float) for name in ("plays", "skips"))
     rate = np.where(plays > 0, shrunk(skips, plays, shown.rate), np.nan)
-    return _records(hours.assign(rate=rate))
+    return {"spread": spread(rate, shown.rate), "each": _records(hours.assign(rate=rate))}
 
 
 def _periods(shown: Listening) -> list[Row]:

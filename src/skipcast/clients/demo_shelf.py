@@ -48,7 +48,9 @@ class Shelf:
         self._listeners: dict[str, list[str]] = {}
         self._shown: dict[str, Row] = {}
         if offer.history is not None:
-            of = offer.plays.drop_duplicates("session_id", keep="first")
+            # Not of `plays`: a model of before listeners were known takes no such column.
+            of = offer.history.drop_duplicates("session_id")
+            of = of[of["session_id"].isin(list(self._sessions))]
             sizes = of.groupby("listener_id").size().sort_values(ascending=False, kind="stable")
             for listener in sizes.index:
                 ids = of.loc[of["listener_id"] == listener, "session_id"]

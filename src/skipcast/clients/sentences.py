@@ -174,9 +174,12 @@ def context(moment: Moment) -> str | None:
 
 
 def context_switch(moment: Moment) -> str | None:
-    """When the list was changed."""
-    if moment.play.get("context_switch"):
-        return "{You} changed the list just before."
+    """Whether the list was changed."""
+    return "{You} changed the list just before." if moment.play.get("context_switch") else None
+
+
+def since_context_switch(moment: Moment) -> str | None:
+    """How long ago the list was changed, before this play."""
     return _since(
         [row.get("context_switch") for row in moment.past],
         "{You} changed the list one play before.",

@@ -13,6 +13,7 @@ from skipcast.arrays import Bools, Floats, Indices
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.calibration import error_ends
 
+MOST_TESTED = 0.5  # of all sessions
 FEWEST_SESSIONS = 30  # with fewer, the intervals are known to be too narrow
 CHUNK = 32  # samples whose plays are weighted at a time: they stay in the cache
 
@@ -194,7 +195,7 @@ def check_enough(
             f"The test sessions must be {FEWEST_SESSIONS} or more, as the intervals need, but "
             f"there are {sessions}, of {all_sessions:,} sessions with {all_plays:,} plays. About "
             f"{more:,} more plays give as many: raise fetch.rows, or fetch an export that is as "
-            f"much newer. Or raise split.test, which is {share}."
+            f"much newer.{_larger_share(all_sessions, share)}"
         )
     if skipped.all() or not skipped.any():
         raise SkipcastError(
@@ -202,6 +203,14 @@ def check_enough(
             f"{len(skipped)} {'skipped' if skipped.all() else 'not skipped'}. Raise fetch.rows, or "
             "look at skip_2 in the source."
         )
+
+
+def _larger_share(sessions: int, share: float) -> str:
+    """Say which share of so many sessions would do, where it leaves half of them or more."""
+    wanted = math.ceil(100 * (FEWEST_SESSIONS + math.sqrt(FEWEST_SESSIONS)) / sessions) / 100
+    if wanted > MOST_TESTED:
+        return ""
+    return f" Or raise split.test, which is {share}, to {wanted}."
 
 
 def more_plays(sessions: int, plays_per_session: float, share: float) -> int:

@@ -1,5 +1,6 @@
 """Names of tracks and artists in figures: any script, any length, and only what can be drawn."""
 
+import logging
 import unicodedata
 from functools import cache
 
@@ -12,6 +13,8 @@ FONTS = (
     *("Arial Unicode MS", "WenQuanYi Zen Hei", "IPAGothic", "Noto Sans Devanagari", "Nirmala UI"),
     *("Noto Sans Thai", "Leelawadee UI", "Segoe UI Emoji", "Noto Emoji", "Symbola"),
 )
+# It would tell of each font that has no regular weight: the one that it has will do.
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 LACKING = "\u25a1"  # stands for a letter that no font of this machine has
 CUT = "\u2026"
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 USUAL_PLAYS = 10  # that a listener's usual rate counts for beside the plays of a shrunk rate
 FEWEST_PLAYS = 5  # of an artist or a track that is ranked
 LEAST_PLAYS = 20  # of a period whose rate is shown: that of fewer says little
+LEAST_SPREAD = 0.1  # of rates by their colours, on either side of the usual one
 TOP = 10  # artists or tracks that are shown on either side
 DAYS, HOURS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"), 24
 SKIPPED: dict[Label, str] = {"brief": "skipped within 30 s", "any": "ended by the listener"}
@@ -145,6 +146,18 @@ def by_hour(plays: pd.DataFrame) -> pd.DataFrame:
     counts = _counts(dated.groupby([weekday.rename("weekday"), hour.rename("hour")])["skipped"])
     every = pd.MultiIndex.from_product([range(7), range(HOURS)], names=["weekday", "hour"])
     return counts.reindex(every, fill_value=0).astype(int).reset_index()
+
+
+def spread(rates: Floats, usual: float) -> float:
+    """Return how far from the usual rate 95 % of the rates are at most, `LEAST_SPREAD` or more.
+
+    Colours go as far: by the farthest rate of all, the others would look alike.
+
+    >>> spread(np.array([0.3, 0.5, np.nan]), 0.3)
+    0.19
+    """
+    far = np.abs(rates[~np.isnan(rates)] - usual)
+    return max(LEAST_SPREAD, float(np.quantile(far, 0.95)) if len(far) else 0.0)
 
 
 def by_period(dates: pd.Series, skipped: pd.Series) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from skipcast.evaluation.listening import (
     FEWEST_PLAYS,
     HOURS,
     LEAST_PLAYS,
+    LEAST_SPREAD,
     TOP,
     USUAL_PLAYS,
     Listening,
@@ -28,6 +29,7 @@ from skipcast.evaluation.listening import (
     most_kept,
     most_skipped,
     shrunk,
+    spread,
 )
 from skipcast.evaluation.plots import (
     NOT_SKIPPED,
@@ -39,7 +41,6 @@ from skipcast.evaluation.plots import (
     title_above,
 )
 
-LEAST_SPAN = 0.1  # of the colours, on either side of the usual rate
 LETTERS = 30  # of a name beside a bar
 COLOURS = LinearSegmentedColormap.from_list("skips", [NOT_SKIPPED, "white", SKIPPED])
 
@@ -85,7 +86,7 @@ def when(shown: Listening, caption: Caption) -> Figure:
     """Draw the skip rate by day of the week and hour, with the plays of each, and of all."""
     plays, skips = (_with_sums(shown.hours[name].to_numpy(float)) for name in ("plays", "skips"))
     rate = np.where(plays > 0, shrunk(skips, plays, shown.rate), np.nan)
-    span = max(LEAST_SPAN, float(np.nanmax(np.abs(rate - shown.rate), initial=0)))
+    span = spread(rate, shown.rate)
     figure = canvas((11, 4.6))
     axes = figure.subplots()
     columns, rows = _edges(HOURS), _edges(len(DAYS))
@@ -106,7 +107,9 @@ def when(shown: Listening, caption: Caption) -> Figure:
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     axes.set_xlabel(f"hour of the day in {caption.timezone} (the numbers are plays)")
-    bar = figure.colorbar(image, ticks=np.clip(shown.rate + span * np.array([-1, 0, 1]), 0, 1))
+    bar = figure.colorbar(
+        image, extend="both", ticks=np.clip(shown.rate + span * np.array([-1, 0, 1]), 0, 1)
+    )
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     bar.set_label(f"{caption.skipped}\n(shrunk)")
     title_above(
@@ -144,7 +147,7 @@ def over_time(shown: Listening, caption: Caption) -> Figure:
     above.fill_between(middle, low, high, color=SKIPPED, alpha=0.2, lw=0, label="95 % interval")
     above.plot(middle, skips / count, color=SKIPPED, marker="o", ms=3.5, label="skip rate")
     above.set(
-        ylabel=caption.skipped, ylim=(0, min(1, 1.2 * np.nanmax([*high, shown.rate, LEAST_SPAN])))
+        ylabel=caption.skipped, ylim=(0, min(1, 1.2 * np.nanmax([*high, shown.rate, LEAST_SPREAD])))
     )
     above.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     below.bar(starts, plays, days, align="edge", color="#B8B8B8")
@@ -181,7 +184,7 @@ def favourites(shown: Listening, what: str, labels: Sequence[str], caption: Capt
     every = figure.subplots(1, 2)
     for axes, (text, (rows, colour, how)) in zip(every, sides.items(), strict=True):
         _draw_side(axes, rows, colour, shown.rate)
-        axes.set_xlim(0, 1.35 * max(*shown_rows["rate"], shown.rate, LEAST_SPAN))
+        axes.set_xlim(0, 1.35 * max(*shown_rows["rate"], shown.rate, LEAST_SPREAD))
         axes.set_title(text)
         if rows.empty:
             note = f"None with {FEWEST_PLAYS} plays or more\nis skipped {how} often than usual."

@@ -11,6 +11,8 @@ from typing import Self
 
 import pandas as pd
 
+from skipcast.files import read_parquet
+
 NAMELESS = "(no name)"
 
 
@@ -33,7 +35,7 @@ class LookUp:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read the file; without one, nothing has a name."""
-        return cls.of(pd.read_parquet(path)) if path.is_file() else cls()
+        return cls.of(read_parquet(path, made_by="fetch")) if path.is_file() else cls()
 
     @classmethod
     def of(cls, names: pd.DataFrame) -> Self:

@@ -28,7 +28,7 @@ from skipcast.evaluation.scores import (
 from skipcast.models.families import Family
 from skipcast.params import Params
 from skipcast.promotion.answers import Answers, ask
-from skipcast.promotion.gate import Suspicion, Verdict, decide
+from skipcast.promotion.gate import Verdict, Yardstick, decide
 from skipcast.promotion.listeners import ListenerScores, by_listener
 from skipcast.promotion.registry import Registry
 from skipcast.schema import Label
@@ -90,12 +90,12 @@ def judge(
     test = _held_out(answers, params)
     scores_of = _scores(test, answers)
     comparison = _compared(test, answers)
-    suspicion = _suspicion(test, answers, scores_of, result.best)
+    yardstick = _yardstick(test, answers, scores_of, result.best)
     verdict = decide(
         scores_of["candidate"],
         comparison,
         params.promote,
-        suspicion=suspicion,
+        yardstick=yardstick,
         rank_by=result.ranked_by,
     )
     return Judgement(
@@ -111,15 +111,17 @@ def judge(
     )
 
 
-def _suspicion(
+def _yardstick(
     test: HeldOut, answers: Answers, scores_of: dict[str, Scores], family: Family
-) -> Suspicion:
-    """Compare the candidate with the best rule: far better is most likely a leak."""
+) -> Yardstick:
+    """Return how well rules do: what is far better than they are is most likely a leak."""
     accuracy = {name: scores_of[name]["accuracy"].value for name in answers.baselines}
     rule = best_rule(accuracy)
     removed = errors_removed(test, answers.candidate, answers.baselines[rule])
     carriers = answers.explained[family].top(CARRIERS)
-    return Suspicion(BASELINES[rule].label, accuracy[rule], removed, carriers)
+    rates = [name for name in answers.baselines if BASELINES[name].kind == "rate"]
+    drift = min(scores_of[name]["calibration_error"].value for name in rates)
+    return Yardstick(BASELINES[rule].label, accuracy[rule], removed, drift, carriers)
 
 
 def _held_out(answers: Answers, params: Params) -> HeldOut:

@@ -69,8 +69,9 @@ def _table(folder: Path, version: int) -> pd.DataFrame:
     if table.empty:
         raise SkipcastError(
             f"The champion must know listeners to be refreshed but version {version} has no "
-            "listener table: it was trained on plays that name none, or by an earlier skipcast. "
-            "Name an export of a listener's own history by fetch.source, then `dvc repro`."
+            "listener table: it was trained on plays that name none, without the features "
+            "listener_history, or by an earlier skipcast. Name an export of a listener's own "
+            "history by fetch.source and leave features.groups null, then `dvc repro`."
         )
     if list(table) != [*TABLE]:
         raise SkipcastError(

@@ -33,6 +33,7 @@ from skipcast.promotion.ledger import Entry
 from skipcast.schema import HORIZONS, TARGET, TRACK_INPUTS
 
 SESSION = "session.png"  # the one figure that shows single plays
+LISTENERS = "curves/listeners.csv"  # how well each listener is predicted
 ROC_POINTS = 201
 TABLE = "last_outcome"  # the baseline beside the families' curves
 BY_POSITION = ("recipe", "repeat_last", "majority")  # the baselines beside the candidate
@@ -217,6 +218,6 @@ def write(folder: Path, by_name: Mapping[str, Figure], judgement: Judgement, *, 
     for name, table in curves(judgement).items():
         table.to_csv(folder / "curves" / f"{name}.csv", index=False)
     if judgement.listeners:
-        listeners(judgement).to_csv(folder / "curves" / "listeners.csv", index=False)
+        listeners(judgement).to_csv(folder / LISTENERS, index=False)
     write_json(folder / "evaluation.json", evaluation(judgement))
     (folder / "model_card.md").write_text(card, encoding="utf-8")

@@ -19,7 +19,7 @@ from skipcast.twin.export_clock import Times, draw_times
 from skipcast.twin.export_files import LAYOUTS, Layout, Rows, zip_of
 from skipcast.twin.export_outcomes import Outcomes, draw_base, draw_outcomes
 from skipcast.twin.export_people import People, make_people, make_sessions
-from skipcast.twin.export_reasons import Habits, read_resource
+from skipcast.twin.export_reasons import Habits, read_habits
 from skipcast.twin.export_rows import Plays, rows_of
 from skipcast.twin.export_tracks import draw_tracks
 
@@ -29,7 +29,9 @@ CHUNK = 500_000  # plays of listeners that are made at a time; a longer history 
 Export = tuple[int, Layout, Rows, Rows]  # number of the listener; music and videos
 
 
-def write_exports(out: Path, *, listeners: int, plays: int, seed: int) -> list[Path]:
+def write_exports(
+    out: Path, *, listeners: int, plays: int, seed: int, habits: Habits | None = None
+) -> list[Path]:
     """Write a zip of synthetic plays for each listener, in the layouts of four years in turn.
 
     The same arguments give the same bytes.
@@ -40,6 +42,7 @@ def write_exports(out: Path, *, listeners: int, plays: int, seed: int) -> list[P
         plays: of music of all listeners together; some have more of them than others. Duplicates,
             episodes and what else a reader leaves out come on top.
         seed: any whole number from 0 on.
+        habits: the constants of the listeners; None: those that the package ships.
 
     Returns:
         The paths of the zips.
@@ -55,7 +58,7 @@ def write_exports(out: Path, *, listeners: int, plays: int, seed: int) -> list[P
     if plays < listeners:
         raise SkipcastError(
             f"The number of plays must be at least that of the listeners but got {plays} for "
-            f"{listeners}. Ask for {listeners} plays or more, or for fewer listeners."
+            f"{listeners}. Ask for more plays or fewer listeners."
         )
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise SkipcastError(
@@ -65,7 +68,7 @@ def write_exports(out: Path, *, listeners: int, plays: int, seed: int) -> list[P
     try:
         with replacing(out) as temporary:
             temporary.mkdir()
-            names = _write_all(temporary, _exports(listeners, plays, seed))
+            names = _write_all(temporary, _exports(listeners, plays, seed, habits or read_habits()))
     except OSError as error:
         raise SkipcastError(
             f"The exports must be written whole but got `{error}` for {out}, so nothing was kept. "
@@ -93,10 +96,9 @@ def _write(folder: Path, export: Export) -> str:
     return name
 
 
-def _exports(listeners: int, plays: int, seed: int) -> Iterator[Export]:
+def _exports(listeners: int, plays: int, seed: int, habits: Habits) -> Iterator[Export]:
     """Yield what each listener's zip holds."""
     for_people, for_plays = np.random.SeedSequence(seed).spawn(2)
-    habits = read_resource("export_habits.json")
     people = make_people(listeners, plays, habits, np.random.default_rng(for_people))
     for chosen in _chunks(people):
         rng = np.random.default_rng(for_plays.spawn(1)[0])

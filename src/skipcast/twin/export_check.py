@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from skipcast.archive.history_files import find_histories
-from skipcast.archive.history_plays import MILLISECONDS, SAME, known_starts
+from skipcast.archive.history_plays import MILLISECONDS, are_again, known_starts
 from skipcast.archive.history_rows import read_rows
 from skipcast.archive.source import expand
 from skipcast.archive.streaming_history import SYNTHETIC_ARTIST
@@ -19,7 +19,7 @@ def check_exports(source: Path | str) -> tuple[list[Row], bool]:
     """Measure the exports of one listener or several.
 
     Of fewer listeners or plays than the published statistics are of, chance alone moves more. So
-    their tolerances are wider.
+    their tolerances are wider: one listener may be like hardly any other.
 
     Args:
         source: a zip, a JSON file, or a folder of them, as `archive.history_files` finds them.
@@ -32,9 +32,9 @@ def check_exports(source: Path | str) -> tuple[list[Row], bool]:
     """
     plays, duplicates = read_exports(source)
     measures = measure(plays, duplicates)
-    fewer = max(1.0, LISTENERS / len(duplicates), 0.9 * PLAYS / len(plays))
+    wider = max(1.0, LISTENERS / len(duplicates), float(np.sqrt(0.9 * PLAYS / len(plays))))
     rows = [
-        Row(quantity, value, measures[quantity], tolerance * float(np.sqrt(fewer)))
+        Row(quantity, value, measures[quantity], tolerance * wider)
         for quantity, (value, tolerance) in published().items()
     ]
     synthetic = plays["artist"].dropna().str.startswith(SYNTHETIC_ARTIST).all()
@@ -81,4 +81,4 @@ def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
             "shuffle": rows["shuffle"].astype(float),
         }
     )
-    return plays[~rows.duplicated(SAME)].sort_values("ended", kind="stable", ignore_index=True)
+    return plays[~are_again(rows)].sort_values("ended", kind="stable", ignore_index=True)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skipcast.archive.history_plays import SESSION_GAP
 from skipcast.arrays import Counts, Floats
 from skipcast.twin.export_outcomes import Outcomes
-from skipcast.twin.export_people import People, Sessions
+from skipcast.twin.export_people import People, Sessions, runs
 from skipcast.twin.export_reasons import (
     BRIEF,
     ENDS,
@@ -21,8 +22,7 @@ from skipcast.twin.export_reasons import (
     share_within,
 )
 
-BREAK = 20 * 60  # seconds; a longer one ends a session
-LONGEST_GAP = BREAK - 15.0
+LONGEST_GAP = SESSION_GAP - 15.0
 KNOWN_PAUSE = 0.955  # share of starts that follow the end before within 4 s
 OVERLAP = 0.05  # share of plays that seem to begin before the one before ended
 RARE = 0.1  # share of plays with the longest gaps: a pause before or inside them
@@ -76,11 +76,10 @@ def draw_times(
 def _begin(people: People, sessions: Sessions, lasts: Floats, rng: np.random.Generator) -> Floats:
     """Return when sessions begin, UTC seconds: as wanted, but a break after the one before."""
     wanted = sessions.wanted - 3600.0 * people.offset[sessions.listener]
-    rest = BREAK + 30 + rng.exponential(3600, size=len(wanted))
+    rest = SESSION_GAP + 30 + rng.exponential(3600, size=len(wanted))
     done = np.cumsum(lasts + rest) - (lasts + rest)
     begin = np.empty(len(wanted))
-    for one in np.unique(sessions.listener):
-        own = sessions.listener == one
+    for own in runs(sessions.listener):
         begin[own] = np.maximum.accumulate(wanted[own] - done[own]) + done[own]
     return begin
 

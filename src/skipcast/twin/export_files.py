@@ -186,17 +186,7 @@ def _writer(layout: Layout, rows: Rows) -> Callable[[slice], pa.Array]:
     items = joined(
         [_json(rows.items.get(x), key(x), len(_length(rows))) for x in keys[item:reason]]
     )
-    start, *rest = (key(name) for name in _END[:-1])
-    ends = pa.array(
-        [
-            f'{start}"{one}",{rest[0]}"{other}",{rest[1]}{shuffle},{rest[2]}{skipped},'
-            f"{rest[3]}false,{rest[4]}"
-            for one, other in rows.reasons
-            for shuffle in ("false", "true")
-            for skipped in ("null", "false", "true")
-        ],
-        pa.large_string(),
-    )
+    ends = _ends(rows, key)
     flags = [f",{key('incognito_mode')}{x}{outer}}}," for x in ("false", "true")]
     head = f'{outer}{{{key("ts")}"'
 
@@ -221,6 +211,19 @@ def _writer(layout: Layout, rows: Rows) -> Callable[[slice], pa.Array]:
         )
 
     return write
+
+
+def _ends(rows: Rows, key: Callable[[str], str]) -> pa.Array:
+    """Return the texts from reason_start to offline_timestamp: by reasons, shuffle and skipped."""
+    start, *rest = (key(name) for name in _END[:-1])
+    texts = [
+        f'{start}"{one}",{rest[0]}"{other}",{rest[1]}{shuffle},{rest[2]}{skipped},'
+        f"{rest[3]}false,{rest[4]}"
+        for one, other in rows.reasons
+        for shuffle in ("false", "true")
+        for skipped in ("null", "false", "true")
+    ]
+    return pa.array(texts, pa.large_string())
 
 
 def _length(rows: Rows) -> pa.Array:

@@ -4,7 +4,9 @@ Every trait is drawn evenly over the listeners, so that few of them differ as mu
 """
 
 import datetime
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -218,6 +220,16 @@ def _weekend(day: Floats) -> Bools:
     [False, True, True, False]
     """
     return np.asarray((day + 3) % 7 >= 5)
+
+
+def runs(values: Counts) -> Iterator[slice]:
+    """Yield where each run of equal values is.
+
+    >>> list(runs(np.array([4, 4, 7])))
+    [slice(0, 2, None), slice(2, 3, None)]
+    """
+    bounds = np.flatnonzero(np.diff(values, prepend=-1, append=-1))
+    return (slice(first, last) for first, last in pairwise(bounds.tolist()))
 
 
 def _move(day: Floats, weekends: Floats, rng: np.random.Generator) -> Floats:

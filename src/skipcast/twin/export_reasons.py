@@ -51,16 +51,20 @@ UNPUBLISHED = {
 Habits = dict[str, Any]
 
 
-def read_resource(name: str) -> dict[str, Any]:
-    """Read a JSON file that the package ships."""
-    text = files("skipcast.twin").joinpath(name).read_text(encoding="utf-8")
-    content: dict[str, Any] = json.loads(text)
-    return content
+def read_habits() -> Habits:
+    """Read the fitted constants of the listeners."""
+    return _read("export_habits.json")
 
 
 def read_stats() -> dict[str, Any]:
     """Read what is published of real histories."""
-    return read_resource("streaming_stats.json")
+    return _read("streaming_stats.json")
+
+
+def _read(name: str) -> dict[str, Any]:
+    text = files("skipcast.twin").joinpath(name).read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text)
+    return content
 
 
 def by_start(values: dict[str, float]) -> Floats:

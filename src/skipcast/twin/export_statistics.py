@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skipcast.archive.history_plays import SESSION_GAP
 from skipcast.arrays import Array
 from skipcast.twin.export_reasons import CUTS, SKIPS, read_stats
 
@@ -21,7 +22,6 @@ LISTENERS, PLAYS = 18, 323_099  # of the published statistics
 FEWEST = 300  # plays from which a rate or quantile is measured
 FEW_LISTENERS = 12  # with fewer, nothing is said of how listeners differ
 LONG_HISTORY = 8_000  # plays of a listener; repeats of shorter histories are fewer
-BREAK = 20 * 60  # seconds
 LABELS = {"skip_within_30_s": "brief", "skip_any": "any"}
 GIVEN = {  # with the tolerance
     "rate": ("rate", 0.02),
@@ -96,7 +96,8 @@ def _published_quantiles(stats: dict[str, Any]) -> Published:
     ):
         for q, value in stats[key].items():
             if 0.01 < float(q) < 0.99:
-                rows[f"{name}, {q} quantile"] = (value, 1.0 + 0.5 * abs(value))
+                wide = 0.9 if value < 0 else 0.3  # the tail of overlaps is long
+                rows[f"{name}, {q} quantile"] = (value, 1.0 + wide * abs(value))
     sessions = stats["session_plays_20_minute_gap"]
     for q in ("0.1", "0.25", "0.5", "0.75", "0.9", "0.99"):
         rows[f"plays of a session, {q} quantile"] = (sessions[q], 1.0 + 0.1 * sessions[q])
@@ -105,7 +106,7 @@ def _published_quantiles(stats: dict[str, Any]) -> Published:
     long = "share_of_plays_in_sessions_of_10_or_more"
     rows["plays in sessions of 10 or more"] = (sessions[long], 0.03)
     for q, value in stats["plays_per_track_and_listener"].items():
-        rows[f"plays of a track, {q} quantile"] = (value, 1.0 + 0.3 * value)
+        rows[f"plays of a track, {q} quantile"] = (value, 1.0 + 0.4 * value)
     return rows
 
 
@@ -150,7 +151,7 @@ def with_outcomes(plays: pd.DataFrame) -> pd.DataFrame:
     new = plays["listener"].ne(plays["listener"].shift())
     before = plays["ended"].shift().mask(new)
     gap = plays["ended"] - plays["seconds"] - before
-    session = (new | (gap > BREAK)).cumsum()
+    session = (new | (gap > SESSION_GAP)).cumsum()
     return plays.assign(
         brief=(by_hand & (plays["seconds"] < 30)).astype(float).mask(cut),
         any=by_hand.astype(float).mask(cut),

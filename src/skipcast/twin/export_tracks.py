@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skipcast.arrays import Bools, Counts, Floats
-from skipcast.twin.export_people import People, Sessions
+from skipcast.twin.export_people import People, Sessions, runs
 
 NEAREST = 3  # plays that lie between a track and its repeat, at least
 RECENT = 0.45  # share of repeats that look back over a few plays or many alike
@@ -97,8 +97,8 @@ def _numbers(track: Counts, artist: Counts, listener: Counts, rng: np.random.Gen
     n = len(track)
     artists = np.flatnonzero(artist == np.arange(n))
     number = np.zeros(n, dtype=int)
-    for one in np.unique(listener[artists]):
-        own = artists[listener[artists] == one]
+    for run in runs(listener[artists]):
+        own = artists[run]
         draws = np.sort((ARTISTS * rng.random(len(own)) ** 4).astype(int))
         apart = np.maximum.accumulate(draws - np.arange(len(own))) + np.arange(len(own))
         number[own] = rng.permutation(apart % ARTISTS)

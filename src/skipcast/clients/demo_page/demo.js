@@ -94,6 +94,7 @@ function drawWhy() {
   const play = session.plays[selected];
   $("why-title").textContent = `What mattered for play ${play.position}`;
   for (const id of ["words", "why", "meanings"]) $(id).hidden = !session.same_model;
+  $("words-note").hidden = !session.same_model || !play.words.length;
   if (!session.same_model) {
     $("sum").textContent =
       "The scoring server does not serve the champion that this page has loaded, so its reasons cannot be shown. " +

@@ -3,8 +3,7 @@
 import { $, CONFIG, FONT, LINE, LISTENED, PHONE, QUIET, SKIPPED, ask, element, percent } from "./common.js";
 
 const DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-const LEAST_SPAN = 0.1; // of the colours, on either side of the usual rate
-const DARK = 0.6; // share of the span from which on a number is white
+const DARK = 0.6; // share of the darkest from which on a number is white
 const BARS = "#b8c4cc";
 
 let shown = null; // what the server told of the listener
@@ -65,11 +64,10 @@ function short(count) {
 
 function drawHours() {
   const usual = shown.usual.rate;
-  const rates = shown.hours.filter(({ plays }) => plays).map(({ rate }) => rate);
-  const span = Math.max(LEAST_SPAN, ...rates.map((rate) => Math.abs(rate - usual)));
+  const { spread, each } = shown.hours;
   $("hours-note").textContent =
     `The number of plays at each hour of the day (${shown.timezone}). Orange: more are ${shown.skipped} than ` +
-    `the usual ${percent(usual)}, up to ${percent(Math.min(1, usual + span))}. Blue: fewer.`;
+    `the usual ${percent(usual)}; blue: fewer.`;
   const hours = Array.from({ length: 24 }, (_, hour) => hour);
   const days = Array.from(DAYS.keys());
   const [rows, columns] = PHONE.matches ? [hours, days] : [days, hours];
@@ -80,17 +78,17 @@ function drawHours() {
     const line = document.createElement("tr");
     line.append(element("th", name(rows, row)), ...columns.map((column) => {
       const [day, hour] = rows === days ? [row, column] : [column, row];
-      return cell(shown.hours[24 * day + hour], usual, span);
+      return cell(each[24 * day + hour], usual, spread);
     }));
     return line;
   });
   $("hours").replaceChildren(head, ...body);
 }
 
-function cell({ weekday, hour, plays, rate }, usual, span) {
+function cell({ weekday, hour, plays, rate }, usual, spread) {
   const made = element("td", short(plays));
   if (!plays) return made;
-  const part = (rate - usual) / span;
+  const part = Math.max(-1, Math.min(1, (rate - usual) / spread));
   made.style.background = `color-mix(in srgb, ${part > 0 ? SKIPPED : LISTENED} ${Math.abs(100 * part)}%, white)`;
   if (Math.abs(part) > DARK) made.style.color = "white";
   made.title = `${DAYS[weekday]}, ${hour} h: ${plays} plays, ${percent(rate)} (shrunk)`;
@@ -121,7 +119,7 @@ function drawPeriods() {
       hovertemplate: "from %{customdata}<br>%{y} plays<extra></extra>",
     },
   ];
-  const highest = Math.max(LEAST_SPAN, shown.usual.rate, ...of("high"));
+  const highest = Math.max(0.1, shown.usual.rate, ...of("high"));
   const axis = { fixedrange: true, gridcolor: LINE, zeroline: false };
   Plotly.react("periods", traces, {
     font: FONT,
