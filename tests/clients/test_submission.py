@@ -2,9 +2,11 @@
 
 import os
 import pty
+import shutil
 import subprocess
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -111,6 +113,29 @@ def test_a_model_of_another_horizon_is_refused_with_what_makes_one(kit, logged_m
     assert "must be a model of the horizon second_half" in done.stderr
     assert "but is of started. `skipcast run --set features.horizon=second_half" in done.stderr
     assert not (tmp_path / "out.txt").exists()
+
+
+@pytest.mark.system
+def test_a_model_of_another_label_is_refused(kit, model, tmp_path):
+    """The challenge asks for skip_2: a model that predicts all skips answers another question."""
+    folder = Path(shutil.copytree(mlflow.artifacts.download_artifacts(model.uri), tmp_path / "m"))
+    (about,) = folder.rglob("model.json")
+    about.write_text(about.read_text().replace('"skip": "brief"', '"skip": "any"'))
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    done = run(tmp_path, "--test-set", kit, "--output", "out.txt", "--model", folder)
+    assert done.returncode == 1
+    assert "must predict features.skip brief, which the challenge asks for, but" in done.stderr
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [(".", "must be a file but is a folder"), ("file/x.txt", "must be writable but is not")],
+)
+def test_an_output_that_cannot_be_is_told(kit, model, tmp_path, output, message):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(SkipcastError, match=message):
+        submit(kit, tmp_path / output, model.uri)
 
 
 @pytest.mark.system

@@ -8,16 +8,17 @@ import typer
 from skipcast.errors import SkipcastError
 from skipcast.params import read_params
 from skipcast.promotion.alias import champion_uri
-from skipcast.schema import HorizonName
+from skipcast.schema import HorizonName, Label
 
 if TYPE_CHECKING:
     from skipcast.promotion.registry import Registry
 
 HORIZON: HorizonName = "second_half"
+LABEL: Label = "brief"
 NAME = "challenge"  # of the registered model in the remedy: other horizons keep their champion
 MAKE = (
-    f"`skipcast run --set features.horizon={HORIZON} --set promote.model={NAME}` makes one; then "
-    f"add `--model {champion_uri(NAME)}`."
+    f"`skipcast run --set features.horizon={HORIZON} --set features.skip={LABEL} "
+    f"--set promote.model={NAME}` makes one; then add `--model {champion_uri(NAME)}`."
 )
 
 
@@ -57,7 +58,7 @@ def _answer(test_set: Path, output: Path, model: str | None) -> None:
     if model is None:
         _check_champion(Registry(params.promote.model))
     uri = model or champion_uri(params.promote.model)
-    _check_horizon(uri)
+    _check_model(uri)
     done = submission.submit(test_set, output, uri)
     typer.echo(
         f"{done.sessions} sessions of {done.pairs} pairs of files answered, {done.plays} plays: "
@@ -75,14 +76,19 @@ def _check_champion(registry: "Registry") -> None:
     registry.require_champion()
 
 
-def _check_horizon(model_uri: str) -> None:
-    from skipcast.promotion.contents import horizon_of
+def _check_model(model_uri: str) -> None:
+    from skipcast.promotion.contents import horizon_of, label_of
 
     horizon = horizon_of(model_uri)
     if horizon != HORIZON:
         raise SkipcastError(
             f"{model_uri} must be a model of the horizon {HORIZON}, which answers second halves, "
             f"but is of {horizon}. {MAKE}"
+        )
+    if (label := label_of(model_uri)) != LABEL:
+        raise SkipcastError(
+            f"{model_uri} must predict features.skip {LABEL}, which the challenge asks for, but "
+            f"predicts {label}. {MAKE}"
         )
 
 

@@ -1,7 +1,8 @@
 """A submission to the challenge: a model's answers to a test set, and how right a submission is."""
 
+import errno
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -56,8 +57,10 @@ def submit(test_set: Path, target: Path, model: str) -> Submitted:
         SkipcastError: the test set is not as it must be, or the model refuses or does not load.
     """
     pairs = find_pairs(test_set)
+    if target.is_dir():  # told before the work
+        raise SkipcastError(f"{target} must be a file but is a folder. Correct --output.")
     sessions = plays = 0
-    with replacing(target) as temporary, temporary.open("wb") as file:
+    with _writable(target), replacing(target) as temporary, temporary.open("wb") as file:
         for answer, _ in _closed(pairs, model):
             skipped, is_last = _second_halves(answer)
             file.write(lines(skipped, is_last))
@@ -68,6 +71,18 @@ def submit(test_set: Path, target: Path, model: str) -> Submitted:
                 f"{test_set} must hold sessions but its files hold none. Get them again."
             )
     return Submitted(len(pairs), sessions, plays)
+
+
+@contextmanager
+def _writable(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # told for all commands alike
+            raise
+        raise SkipcastError(
+            f"{target} must be writable but is not: {error.strerror}. Correct --output."
+        ) from error
 
 
 def _closed(pairs: list[Pair], model: str) -> Iterator[tuple[pa.RecordBatch, object]]:
