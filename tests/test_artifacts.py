@@ -19,7 +19,9 @@ from skipcast.artifacts import (
 from skipcast.errors import SkipcastError
 
 TABLES = {"training_set": {"rows": 3, "hash": "-7"}}
-BEST = {"run_id": "b", "accuracy": 0.75, "log_loss": 0.5, "model_uri": "models:/m-1"}
+BEST = {
+    "run_id": "b", "accuracy": 0.75, "log_loss": 0.5, "maa": None, "model_uri": "models:/m-1",
+}  # fmt: skip
 SCORES = {"accuracy": 0.7, "auc": float("nan")}
 CONTENTS = {
     LoadReceipt: {
@@ -31,7 +33,9 @@ CONTENTS = {
         "horizon": "started", "skip": "brief", "groups": ["track", "taste"],
         "split": {"by": None, "validation": 0.2, "test": 0.1, "seed": 0},
     },
-    SearchResult: {"run_id": "a", "families": {"lightgbm": BEST}, "best": "lightgbm"},
+    SearchResult: {
+        "run_id": "a", "families": {"lightgbm": BEST}, "best": "lightgbm", "ranked_by": "accuracy",
+    },
     Promotion: {
         "candidate": {"family": "lightgbm", "version": 1},
         "skip": "brief",

@@ -143,3 +143,28 @@ def test_a_wrong_change_is_told(changed, value, match):
 def test_a_change_must_have_a_key_and_a_value(changed):
     with pytest.raises(SkipcastError, match="must be KEY=VALUE but got fetch"):
         changed(["fetch"])
+
+
+@pytest.mark.parametrize("horizon", ["started", "queued"])
+def test_a_look_ahead_is_refused_where_nothing_is_known_of_plays_to_come(changed, horizon):
+    changed([f"features.horizon={horizon}", "features.groups=[context, ahead]"])
+    with pytest.raises(SkipcastError, match="groups must be without ahead at the horizon"):
+        read_params(DEFAULTS)
+
+
+def test_the_groups_of_the_second_half_look_ahead_by_default(changed):
+    assert "ahead" not in read_params(DEFAULTS).features.groups_of(listeners=False)
+    changed(["features.horizon=second_half"])
+    for listeners in (False, True):
+        assert read_params(DEFAULTS).features.groups_of(listeners=listeners)[-1] == "ahead"
+
+
+def test_models_are_ranked_as_is_usual_for_the_horizon_or_as_params_say(changed):
+    assert read_params(DEFAULTS).rank_by == "accuracy"
+    changed(["features.horizon=second_half"])
+    assert read_params(DEFAULTS).rank_by == "maa"
+    changed(["features.horizon=second_half", "search.rank_by=accuracy"])
+    assert read_params(DEFAULTS).rank_by == "accuracy"
+    changed(["search.rank_by=maa"])
+    with pytest.raises(SkipcastError, match=r"may be maa at features.horizon second_half but not"):
+        read_params(DEFAULTS)

@@ -13,7 +13,7 @@ from skipcast.files import existing, move_into, write_json
 from skipcast.models.families import Family
 from skipcast.params import Split
 from skipcast.records import Record, faults
-from skipcast.schema import Group, HorizonName, Label
+from skipcast.schema import Group, HorizonName, Label, RankBy
 
 # From the root of the project.
 PLAYS = Path("data/plays.parquet")
@@ -111,6 +111,7 @@ class BestOfFamily(Record):
     run_id: str  # MLflow's
     accuracy: float
     log_loss: float  # nats
+    maa: float | None = None  # mean average accuracy, where models are ranked by it
     model_uri: str
 
 
@@ -123,6 +124,7 @@ class SearchResult(Artifact):
     run_id: str  # MLflow's, of the parent run
     families: dict[Family, BestOfFamily]
     best: Family
+    ranked_by: RankBy = "accuracy"
 
     @model_validator(mode="after")
     def _best_is_a_family_of_the_search(self) -> Self:

@@ -13,7 +13,16 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from skipcast.errors import SkipcastError
 from skipcast.models.families import FAMILIES, Family
 from skipcast.records import Record, faults
-from skipcast.schema import LISTENER_GROUPS, TRACK_GROUPS, Group, HorizonName, Label
+from skipcast.schema import (
+    AHEAD,
+    HORIZONS,
+    LISTENER_GROUPS,
+    TRACK_GROUPS,
+    Group,
+    HorizonName,
+    Label,
+    RankBy,
+)
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Bound = Annotated[tuple[float, float], Field(strict=False)]  # YAML knows lists only
@@ -66,7 +75,19 @@ class Features(Record):
         Args:
             listeners: whether the plays are of listeners' own histories.
         """
-        return self.groups or (LISTENER_GROUPS if listeners else TRACK_GROUPS)
+        if self.groups:
+            return self.groups
+        usual = LISTENER_GROUPS if listeners else TRACK_GROUPS
+        return (*usual, AHEAD) if HORIZONS[self.horizon].ahead else usual
+
+    @model_validator(mode="after")
+    def _looks_ahead_only_where_that_is_known(self) -> "Features":
+        if self.groups and AHEAD in self.groups and not HORIZONS[self.horizon].ahead:
+            raise ValueError(
+                f"groups must be without {AHEAD} at the horizon {self.horizon}, which knows "
+                "nothing of plays to come; second_half knows their tracks"
+            )
+        return self
 
 
 class Split(Record):
@@ -89,6 +110,7 @@ class Search(Record):
 
     families: Annotated[dict[Family, Annotated[int, Field(gt=0)]], Field(min_length=1)]  # trials
     objective: Literal["accuracy", "log_loss"]
+    rank_by: RankBy | None = None  # null: what is usual for the horizon
     space: dict[Family, dict[str, Bound]]  # low and high of ranges to search instead
     workers: Annotated[int, Field(gt=0)]  # processes
     seed: Seed
@@ -166,6 +188,20 @@ class Params(Record):
     serve: Serve
     demo: Demo
     predict: Predict
+
+    @property
+    def rank_by(self) -> RankBy:
+        """What models are ranked by."""
+        return self.search.rank_by or HORIZONS[self.features.horizon].rank_by
+
+    @model_validator(mode="after")
+    def _only_the_challenge_has_its_scores(self) -> "Params":
+        if self.rank_by == "maa" and not HORIZONS[self.features.horizon].divides_sessions:
+            raise ValueError(
+                f"search.rank_by may be maa at features.horizon second_half but not at "
+                f"{self.features.horizon}"
+            )
+        return self
 
 
 CHANGES = "SKIPCAST_PARAMS"  # variable: values instead of those in the file, as JSON by key

@@ -186,6 +186,8 @@ SYNTHETIC_PREFIX = "twin-"
 SYNTHETIC_NOTE = " (twin: synthetic data)"  # beside every figure and table of such data
 
 HorizonName = Literal["started", "queued", "second_half"]  # the names of HORIZONS, for type checks
+RankBy = Literal["accuracy", "maa"]
+"""What models are ranked by: accuracy, then log loss; or MAA, then FPA, as the challenge does."""
 Group = Literal[
     "track",
     "track_history",
@@ -195,6 +197,7 @@ Group = Literal[
     "previous_track",
     "taste",
     "listener_history",
+    "ahead",
 ]
 TRACK_GROUPS: tuple[Group, ...] = (
     *("track", "track_history", "context", "outcomes", "behaviour", "previous_track", "taste"),
@@ -202,6 +205,8 @@ TRACK_GROUPS: tuple[Group, ...] = (
 """What a data set with track features fills."""
 LISTENER_GROUPS: tuple[Group, ...] = ("context", "outcomes", "behaviour", "listener_history")
 """What a listener's history fills: it has no track features."""
+AHEAD: Group = "ahead"
+"""What only a horizon fills that knows the tracks of plays to come."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +230,26 @@ class Horizon:
         (True, False)
         """
         return self.history_length is not None
+
+    @property
+    def rank_by(self) -> RankBy:
+        """What models of the horizon are ranked by unless params say otherwise.
+
+        >>> HORIZONS["second_half"].rank_by, HORIZONS["started"].rank_by
+        ('maa', 'accuracy')
+        """
+        return "maa" if self.divides_sessions else "accuracy"
+
+    @property
+    def ahead(self) -> frozenset[str]:
+        """Columns that are known of the plays to come, too.
+
+        >>> "tempo" in HORIZONS["second_half"].ahead, "skip_2" in HORIZONS["second_half"].ahead
+        (True, False)
+        >>> HORIZONS["started"].ahead
+        frozenset()
+        """
+        return self.known if self.divides_sessions else frozenset()
 
 
 def _known_until(moment: Known) -> frozenset[str]:

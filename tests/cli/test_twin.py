@@ -27,11 +27,25 @@ def test_check_prints_each_statistic_and_that_the_files_are_synthetic(twin):
     assert "synthetic" in output
 
 
-@pytest.mark.parametrize("options", [[], ["--out", "a", "--check", "b"]])
-def test_neither_or_both_of_out_and_check_are_an_error(options):
+@pytest.mark.parametrize(
+    ("options", "got"),
+    [
+        ([], "none of them"),
+        (["--out", "a", "--check", "b"], "--out and --check"),
+        (["--out", "a", "--test-set", "b"], "--out and --test-set"),
+    ],
+)
+def test_none_or_two_tasks_are_an_error(options, got):
     result = run(*options)
     assert isinstance(result.exception, SkipcastError)
-    assert "must be given one of --out and --check" in str(result.exception)
+    assert "must be given one of --out, --test-set, --check" in str(result.exception)
+    assert f"but got {got}" in str(result.exception)
+
+
+def test_a_test_set_is_written_and_told(tmp_path):
+    result = run("--sessions", "9", "--test-set", str(tmp_path / "kit"))
+    assert "Wrote 9 synthetic half sessions and truth.txt" in " ".join(result.output.split())
+    assert sorted(path.name for path in (tmp_path / "kit").iterdir()) == ["test_set", "truth.txt"]
 
 
 def test_exports_are_written_and_told(tmp_path):
@@ -67,6 +81,20 @@ def test_exports_are_checked_and_what_is_off_fails(tmp_path):
 )
 def test_options_of_the_other_data_are_refused(tmp_path, options, message):
     result = run(*options, "--out", str(tmp_path / "t"))
+    assert isinstance(result.exception, SkipcastError)
+    assert message in str(result.exception)
+    assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--streaming-history", "--test-set must be given without --streaming-history"),
+        ("--parts", "--parts must be given with --out but is given with --test-set"),
+    ],
+)
+def test_options_that_are_not_of_a_test_set_are_refused(tmp_path, option, message):
+    result = run(option, "--test-set", str(tmp_path / "t"))
     assert isinstance(result.exception, SkipcastError)
     assert message in str(result.exception)
     assert not (tmp_path / "t").exists()

@@ -10,6 +10,9 @@ TWO_SESSIONS = np.repeat([0, 1], 5)
     ("right", "average"),
     [
         ([0, 1, 1, 1, 1], 0.543),
+        ([1, 0, 1, 1, 1], 0.643),
+        ([1, 1, 0, 1, 1], 0.710),
+        ([1, 1, 1, 0, 1], 0.760),
         ([1, 1, 1, 1, 0], 0.800),
         ([1, 1, 1, 1, 1], 1.0),
         ([0, 0, 0, 0, 0], 0.0),
@@ -18,6 +21,14 @@ TWO_SESSIONS = np.repeat([0, 1], 5)
 def test_average_accuracy_of_the_challenges_own_examples(right, average):
     both = np.tile(np.array(right, dtype=bool), 2)
     assert average_accuracy(both, TWO_SESSIONS).round(3).tolist() == [average] * 2
+
+
+def test_a_wrong_prediction_gets_no_credit_for_the_right_ones_before_it():
+    """A definition without this circulates: it has .743 here, where the challenge has .643."""
+    right = np.array([1, 0, 1, 1, 1])
+    without = np.mean(np.cumsum(right) / np.arange(1, 6))
+    assert round(without, 3) == 0.743
+    assert average_accuracy(right.astype(bool), np.zeros(5, int)).round(3) == 0.643
 
 
 def test_average_accuracy_by_a_slow_loop_on_sessions_of_any_length():

@@ -26,6 +26,7 @@ def plays():
         {
             "session_id": ["a", "a", "a", "b", "b"],
             "session_position": [1, 2, 3, 1, 2],
+            "session_length": [3, 3, 3, 2, 2],
             TARGET: [True, False, True, False, True],
             "context_type": ["radio", "radio", "charts", "radio", "radio"],
             "premium": [True, True, True, False, False],
@@ -160,6 +161,30 @@ def test_a_comparison_is_positive_where_the_candidate_is_more_accurate(held_out)
 def test_a_comparison_is_negative_where_the_candidate_has_less_log_loss(held_out):
     difference = compare(held_out, PROBABILITY, OTHER).log_loss.value
     assert difference == pytest.approx((np.log(0.2) - np.log(0.9)) / 5)
+
+
+def test_the_challenge_compares_by_its_scores_where_the_champion_answers_all(plays):
+    test = HeldOut.of(plays, "second_half", seed=0, samples=100)
+    compared = compare(test, PROBABILITY, OTHER)
+    expected = [scores(test, p)["maa"].value for p in (PROBABILITY, OTHER)]
+    assert compared.maa.value == pytest.approx(expected[0] - expected[1])
+    first = [scores(test, p)["fpa"].value for p in (PROBABILITY, OTHER)]
+    assert compared.fpa.value == pytest.approx(first[0] - first[1])
+    champion = np.where(np.arange(5) == 0, NAN, OTHER)
+    assert compare(test, PROBABILITY, champion).maa is None
+
+
+def test_the_challenge_counts_places_in_the_second_half(plays):
+    late = plays.assign(session_position=[3, 4, 5, 3, 4], session_length=[5, 5, 5, 4, 4])
+    test = HeldOut.of(late, "second_half", seed=0, samples=100)
+    assert test.positions.tolist() == [1, 2, 3, 1, 2]
+    assert list(accuracy_by_position(test, PROBABILITY)) == [1, 2, 3]
+    places = test.slices["place in the half"]
+    assert {name: int(rows.sum()) for name, rows in places.items()} == {"1": 2, "2": 2, "3": 1}
+
+
+def test_other_horizons_are_not_compared_by_the_scores_of_the_challenge(held_out):
+    assert compare(held_out, PROBABILITY, OTHER).maa is None
 
 
 def test_plays_that_the_champion_does_not_predict_do_not_count(held_out):

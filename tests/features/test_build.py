@@ -12,22 +12,23 @@ from hypothesis import strategies as st
 from skipcast.errors import SkipcastError
 from skipcast.features import feature_set as module
 from skipcast.features.build import GROUPS, build_features, feature_set, predicted
-from skipcast.schema import HORIZONS, Group
+from skipcast.schema import AHEAD, HORIZONS, TRACK_GROUPS, Group
 
 HORIZON_NAMES = sorted(HORIZONS)
+ALL = (*TRACK_GROUPS, AHEAD)
 
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("horizon", HORIZON_NAMES)
 def test_all_groups_conform(plays, horizon, check):
-    check(feature_set(horizon), plays)
+    check(feature_set(horizon, ALL), plays)
 
 
 @pytest.mark.parametrize("horizon", HORIZON_NAMES)
 @settings(max_examples=10, deadline=None)
 @given(position=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
 def test_all_groups_are_blind_to_any_future(plays, horizon, position, seed):
-    check_blind_at(feature_set(horizon), plays, position, seed)
+    check_blind_at(feature_set(horizon, ALL), plays, position, seed)
 
 
 def test_the_type_names_exactly_the_groups():
@@ -58,6 +59,12 @@ def test_second_half_knows_the_length_and_little_of_the_context():
     started, second_half = (set(feature_set(h).names) for h in ("started", "second_half"))
     assert second_half - started == {"length"}
     assert {"hour_sin", "premium", "shuffle"}.isdisjoint(second_half)
+
+
+def test_only_the_horizon_that_knows_tracks_to_come_looks_ahead():
+    ahead = {horizon: list(feature_set(horizon, ("ahead",)).names) for horizon in HORIZONS}
+    assert ahead["started"] == ahead["queued"] == []
+    assert "same_as_next" in ahead["second_half"]
 
 
 def test_plays_are_computed_in_chunks_without_a_trace(plays, monkeypatch):

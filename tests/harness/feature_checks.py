@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skipcast.features.feature import Feature, FeatureBlock
+from skipcast.features.feature import Compute, Feature, FeatureBlock
 from skipcast.features.feature_set import FeatureSet
+from skipcast.features.session_rows import number
+from skipcast.features.views import LookAheadError
 from skipcast.schema import LOG, names
 
 FIXED = {"session_id", "session_position", "session_length"}  # where a play is, not what it is
@@ -62,16 +64,63 @@ def spoil(plays: pd.DataFrame, rows: np.ndarray, columns: list[str], seed: int) 
     return spoilt
 
 
+def check_blind_to_how_many_plays_follow(feature_set: FeatureSet, plays: pd.DataFrame) -> None:
+    """Take away the plays to come, where the horizon knows nothing of them: nothing changes."""
+    if feature_set.horizon.ahead:
+        return
+    at = plays["session_position"].to_numpy()
+    for position in POSITIONS:
+        cut = plays[at <= position]
+        here = (cut["session_position"] == position).to_numpy()
+        expected = feature_set.build(plays)[at == position]
+        np.testing.assert_array_equal(feature_set.build(cut)[here].to_numpy(), expected.to_numpy())
+
+
+def _check_blind(feature_set: FeatureSet, plays: pd.DataFrame) -> None:
+    check_blind_to_the_future(feature_set, plays)
+    check_blind_to_how_many_plays_follow(feature_set, plays)
+
+
+LEAKS: dict[str, Compute] = {
+    "the present outcome": lambda now, before: attrgetter("_columns")(now)["skip_2"],
+    "the next outcome": lambda now, before: np.roll(attrgetter("_columns")(now)["skip_2"], -1),
+}
+UNTIMELY: dict[str, Compute] = {  # which only a horizon may know that knows plays to come
+    "the next track": lambda now, before: np.roll(
+        number(attrgetter("_columns")(now).raw("track_id_clean")), -1
+    ),
+    "how many follow": lambda now, before: np.subtract(
+        *attrgetter("_rows.stop", "_rows.row")(before)
+    ),
+}
+
+
 def check_a_planted_leak_is_seen(feature_set: FeatureSet, plays: pd.DataFrame) -> None:
-    """With a feature that goes around the views, the check of blindness fails."""
-    leak = FeatureBlock(
-        (Feature("leak", "Whether the present play is skipped."),),
-        frozenset(),
-        lambda now, before: attrgetter("_columns")(now)["skip_2"],
-    )
-    leaking = FeatureSet(feature_set.horizon, (*feature_set.groups, (leak,)))
-    with pytest.raises(AssertionError, match="not equal"):
-        check_blind_to_the_future(leaking, plays)
+    """With a feature that goes around the views, a check of blindness fails."""
+    for compute in (LEAKS if feature_set.horizon.ahead else LEAKS | UNTIMELY).values():
+        leak = FeatureBlock((Feature("leak", "What it may not know."),), frozenset(), compute)
+        leaking = FeatureSet(feature_set.horizon, (*feature_set.groups, (leak,)))
+        with pytest.raises(AssertionError, match="not equal"):
+            _check_blind(leaking, plays)
+
+
+def check_looking_ahead_is_refused_where_nothing_is_known(
+    feature_set: FeatureSet, plays: pd.DataFrame
+) -> None:
+    """A feature that looks ahead without a word, or by a column not known ahead, raises."""
+    peeks: list[tuple[Compute, frozenset[str]]] = [
+        (lambda now, before: now.ahead.distinct_share(), frozenset()),
+        (lambda now, before: now.ahead.means(("skip_2",))[:, 0], frozenset({"tempo"})),
+        (lambda now, before: before.ahead(frozenset({"skip_2"})).distinct_share(), frozenset()),
+    ]
+    for compute, ahead in peeks:
+        block = FeatureBlock((Feature("peek", "A look."),), frozenset(), compute, ahead)
+        peeking = FeatureSet(feature_set.horizon, ((block,),))
+        if block.is_known(feature_set.horizon):
+            with pytest.raises(LookAheadError):
+                peeking.build(plays)
+        else:
+            assert not len(peeking.names)
 
 
 def check_a_request_gives_what_bulk_does(feature_set: FeatureSet, plays: pd.DataFrame) -> None:
@@ -128,6 +177,8 @@ def check_nan_only_where_the_meaning_says_so(feature_set: FeatureSet, plays: pd.
 
 CHECKS = (
     check_blind_to_the_future,
+    check_blind_to_how_many_plays_follow,
+    check_looking_ahead_is_refused_where_nothing_is_known,
     check_a_planted_leak_is_seen,
     check_a_request_gives_what_bulk_does,
     check_the_order_of_sessions_changes_nothing,

@@ -11,7 +11,7 @@ from skipcast.arrays import Bools, Floats, Matrix
 from skipcast.features.build import build_features, predicted
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
-from skipcast.schema import TARGET, TRACK_GROUPS, Group, HorizonName
+from skipcast.schema import AHEAD, HORIZONS, TARGET, TRACK_GROUPS, Group, HorizonName
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
@@ -128,7 +128,8 @@ class ModelMaker:
         self, family: Family, horizon: HorizonName, opposite: bool, with_training: bool
     ) -> LoggedModel:
         rows = predicted(self.plays, horizon)
-        features = build_features(self.plays, horizon)[rows].to_numpy()
+        groups = (*TRACK_GROUPS, AHEAD) if HORIZONS[horizon].ahead else TRACK_GROUPS
+        features = build_features(self.plays, horizon, groups)[rows].to_numpy()
         part = Dataset(
             features,
             self.plays[TARGET].to_numpy()[rows] ^ opposite,
@@ -137,5 +138,5 @@ class ModelMaker:
         )
         fitted = fit(family, part.features, part.skipped, **QUICK[family])
         train = part if with_training else None
-        info = log(fitted, self.tracks, family=family, horizon=horizon, train=train)
+        info = log(fitted, self.tracks, family=family, horizon=horizon, groups=groups, train=train)
         return LoggedModel(family, horizon, fitted, part, info)

@@ -63,6 +63,13 @@ def test_accuracy_by_position_shows_the_first_models_interval():
     assert band.get_paths()[0].get_extents().ymax == pytest.approx(0.8)
 
 
+def test_accuracy_by_place_says_that_it_is_of_the_second_half():
+    axes = figures.by_position({"a": {1: Interval(0.6, 0.5, 0.7)}}, half=True).axes[0]
+    assert (axes.get_xlabel(), axes.get_title(loc="left")) == (
+        "place in the second half", "Accuracy by place in the second half",
+    )  # fmt: skip
+
+
 def test_confusion_counts_what_was_by_what_was_called():
     skipped = np.array([True, True, True, False])
     axes = figures.confusion(skipped, np.array([0.9, 0.5, 0.1, 0.6]), family="LightGBM").axes[0]

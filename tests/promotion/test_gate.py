@@ -110,3 +110,25 @@ def test_a_good_model_of_a_listener_who_hardly_skips_is_not_too_good():
 def test_every_fault_is_told():
     got = verdict(LOWER, HIGHER, yardstick=yardstick(0.6, 0.5), right=0.9, error=0.1)
     assert len(got.reasons) == 3
+
+
+@pytest.mark.parametrize(
+    ("maa", "fpa", "passed", "text"),
+    [
+        (HIGHER, LOWER, True, "MAA is higher by 0.0100"),
+        (HARDLY, HIGHER, True, r"FPA is higher by 0.0100 \(0.0020..0.0200\)"),
+        (HARDLY, HARDLY, False, "MAA differs from the champion's by -0.0010"),
+        (LOWER, HIGHER, False, "neither is better"),
+    ],
+)
+def test_the_challenge_is_decided_by_maa_then_fpa_whatever_accuracy_says(maa, fpa, passed, text):
+    comparison = Comparison(LOWER, HIGHER, {}, 15000, maa, fpa)
+    got = decide(scores(), comparison, PARAMS, yardstick=HONEST, rank_by="maa")
+    assert got.passed is passed
+    assert re.search(text, got.reason)
+
+
+def test_a_champion_that_does_not_answer_all_plays_is_compared_by_accuracy():
+    comparison = Comparison(HIGHER, LOWER, {}, 15000)
+    got = decide(scores(), comparison, PARAMS, yardstick=HONEST, rank_by="maa")
+    assert got.reason.startswith("accuracy is higher")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skipcast.errors import SkipcastError
-from skipcast.serving.histories import arrange
+from skipcast.serving.histories import arrange, number_ids
 
 
 def arranged(sessions, positions, is_open, *, limit=99, ended=None):
@@ -71,3 +71,9 @@ def test_the_limit_counts_each_candidate_with_its_history():
     arranged("aaa", [1, 2, 2], [0, 1, 1], limit=4)
     with pytest.raises(SkipcastError, match=r"at most 3 plays, .* but got 4"):
         arranged("aaa", [1, 2, 2], [0, 1, 1], limit=3)
+
+
+@pytest.mark.parametrize("rows", [3, 3000])
+def test_ids_are_numbered_in_order_of_their_first_row_however_many(rows):
+    ids = np.array((["b", None, "a"] * rows)[:rows], object)
+    assert number_ids(ids).tolist() == ([0, 1, 2] * rows)[:rows]

@@ -8,7 +8,16 @@ from mlflow.exceptions import MlflowException
 
 from skipcast.features.build import build_features, feature_set, predicted
 from skipcast.models.families import FAMILIES
-from skipcast.schema import ANSWER, COUNTS, OUTCOMES, TARGET, TRACK, names
+from skipcast.schema import (
+    AHEAD,
+    ANSWER,
+    COUNTS,
+    OUTCOMES,
+    TARGET,
+    TRACK,
+    TRACK_GROUPS,
+    names,
+)
 from skipcast.serving.packaging import example
 
 HISTORY = {"score_history": True}
@@ -62,8 +71,9 @@ def test_whole_sessions_are_scored_with_their_history(served, made, plays, raw_p
 def test_other_horizons_score_what_they_predict(horizon, plays, raw_plays):
     """second_half: of its plays those without outcome or, with history, all; never the first's."""
     name, fitted, served = horizon
+    groups = (*TRACK_GROUPS, AHEAD) if name == "second_half" else TRACK_GROUPS
     some = plays[plays["session_id"].isin(plays["session_id"].unique()[:20])]
-    features = build_features(some, name)
+    features = build_features(some, name, groups)
     counts = predicted(some, name)
     expected = np.full(len(some), np.nan)
     expected[counts] = FAMILIES["lightgbm"].predict(fitted, features.to_numpy()[counts])
@@ -195,3 +205,9 @@ def test_explanations_add_up_to_the_answer(each, plays):
 
 def test_the_example_is_answered(served):
     assert served.predict(example())["skip_probability"].notna().tolist() == [False, False, True]
+
+
+def test_the_example_of_each_horizon_is_answered(horizon):
+    name, _, served = horizon
+    expected = [False, name == "second_half", True]
+    assert served.predict(example(name))["skip_probability"].notna().tolist() == expected

@@ -59,3 +59,10 @@ def test_serving_prints_the_ratios_to_the_empty_model():
     ratio = rf"p50 of the model is \d+\.\d\d times that of the empty model{ONE_ROUND}"
     assert len(re.findall(ratio, text)) == 2
     assert re.search(rf"loading takes \d+\.\d\d times as long{ONE_ROUND}", text)
+
+
+def test_challenge_prints_a_row_for_each_model():
+    text = run("challenge", "--quick")
+    assert "1 twins of 400 sessions (synthetic)" in text
+    rows = re.findall(r"^\| .+ \| 0\.\d{4} \| 0\.\d{4} \| [+-]0\.", text, re.MULTILINE)
+    assert len(rows) == 10

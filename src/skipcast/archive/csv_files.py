@@ -59,7 +59,9 @@ class CsvFile:
             yield from read_batches(self.name, self.stream, columns, self.header, file=file)
 
 
-def open_file(path: Path, name: str, skip: Skip = lambda *_: False) -> Iterator[CsvFile]:
+def open_file(
+    path: Path, name: str, skip: Skip = lambda *_: False, *, bar: bool = True
+) -> Iterator[CsvFile]:
     """Yield the CSV files in a file, one by one.
 
     Each must be read before the next one is asked for. On a terminal, a bar shows progress.
@@ -68,13 +70,15 @@ def open_file(path: Path, name: str, skip: Skip = lambda *_: False) -> Iterator[
         path: of a CSV file, plain or compressed, or of an archive.
         name: of the file, for messages.
         skip: which files of an archive to pass over.
+        bar: whether to show progress; of files that are read side by side, a terminal has room
+            for one bar.
 
     Raises:
         SkipcastError: the file cannot be read, is damaged, or is or holds what is not read.
     """
     with (
         intact(name),
-        rich.progress.open(path, "rb", description=path.name, **progress()) as raw,
+        rich.progress.open(path, "rb", description=path.name, **progress(bar=bar)) as raw,
     ):
         yield from _open(name, _buffered(raw), skip)
 
@@ -151,10 +155,10 @@ def is_hidden(name: str) -> bool:
     return any(part == "__MACOSX" or (part[0] == "." and part != "..") for part in parts)
 
 
-def progress() -> dict[str, Any]:
+def progress(*, bar: bool = True) -> dict[str, Any]:
     """Return the arguments for rich that show progress on standard error if it is a terminal."""
     console = Console(stderr=True)
-    return {"console": console, "transient": True, "disable": not console.is_terminal}
+    return {"console": console, "transient": True, "disable": not (bar and console.is_terminal)}
 
 
 @contextmanager

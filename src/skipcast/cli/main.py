@@ -18,6 +18,7 @@ from skipcast.cli import (
     run,
     search,
     serve,
+    submit,
     twin,
 )
 from skipcast.errors import SkipcastError
@@ -37,6 +38,7 @@ COMMANDS = (
     report.report,
     listening.listening,
     predict.predict,
+    submit.submit,
     twin.twin,
     serve.serve,
     demo.demo,

@@ -52,7 +52,8 @@ def search() -> None:
         console.print(_results(result))
     else:
         for family, best in result.families.items():
-            console.print(f"{family}: validation accuracy {best.accuracy:.4f}")
+            maa = "" if best.maa is None else f", MAA {best.maa:.4f}"
+            console.print(f"{family}: validation accuracy {best.accuracy:.4f}{maa}")
 
 
 @contextmanager
@@ -98,9 +99,11 @@ def _lines(progress: "Mapping[Family, Progress]") -> Table:
 
 def _results(result: SearchResult) -> Table:
     table = Table(title="Best of each family, validation sessions", title_justify="left")
-    for heading in ("family", "accuracy", "log loss", ""):
-        table.add_column(heading, justify="left" if heading in ("family", "") else "right")
+    for heading in ("family", "accuracy", "log loss", "MAA", ""):
+        if heading != "MAA" or result.ranked_by == "maa":
+            table.add_column(heading, justify="left" if heading in ("family", "") else "right")
     for family, best in result.families.items():
         mark = "best" if family == result.best else ""
-        table.add_row(family, f"{best.accuracy:.4f}", f"{best.log_loss:.4f}", mark)
+        maa = [] if best.maa is None else [f"{best.maa:.4f}"]
+        table.add_row(family, f"{best.accuracy:.4f}", f"{best.log_loss:.4f}", *maa, mark)
     return table

@@ -22,6 +22,10 @@ def twin(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="New folder to write to.")] = None,
+    test_set: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write half sessions to, as the challenge's, and their truth."),
+    ] = None,
     parts: Annotated[
         bool, typer.Option("--parts", help="Name the files as the full set's, not the mini set's.")
     ] = False,
@@ -47,13 +51,26 @@ def twin(
         typer.Option(help=f"With --streaming-history: plays of all; {PLAYS:,} if left out."),
     ] = None,
 ) -> None:
-    """Write the synthetic twin of the data set (--out), or check it or real files (--check)."""
-    of_sessions = {"--sessions": sessions, "--parts": parts or None, "--tracks": tracks}
+    """Write the synthetic twin (--out) or its test set (--test-set), or check files (--check)."""
+    of_sessions = {
+        "--sessions": sessions,
+        "--parts": parts or None,
+        "--tracks": tracks,
+        "--test-set": test_set,
+    }
     of_histories = {"--listeners": listeners, "--plays": plays}
-    _check_task(out, check, kind=" --streaming-history" if streaming_history else "")
+    tasks = {"--out": out, "--test-set": test_set, "--check": check}
+    _check_task(tasks, kind=" --streaming-history" if streaming_history else "")
     _check_given(of_sessions if streaming_history else of_histories, histories=streaming_history)
+    if test_set is not None and parts:
+        raise SkipcastError(
+            "--parts must be given with --out but is given with --test-set, whose files are always "
+            "named as the full set's. Leave it out."
+        )
     if streaming_history:
         _histories(out, check, listeners=listeners, plays=plays, seed=seed)
+    elif test_set is not None:
+        _write_test_set(test_set, SESSIONS if sessions is None else sessions, seed=seed)
     elif out is not None:
         _write_sessions(out, SESSIONS if sessions is None else sessions, seed=seed, parts=parts)
     elif check is not None:
@@ -62,11 +79,12 @@ def twin(
         _show(*check_sessions(check, tracks))
 
 
-def _check_task(out: Path | None, check: Path | None, *, kind: str) -> None:
-    if (out is None) == (check is None):
+def _check_task(tasks: Mapping[str, Path | None], *, kind: str) -> None:
+    given = [name for name, path in tasks.items() if path is not None]
+    if len(given) != 1:
         raise SkipcastError(
-            "The command must be given one of --out and --check but got "
-            f"{'neither' if out is None else 'both'}. Run `skipcast twin{kind} --out FOLDER` "
+            f"The command must be given one of {', '.join(tasks)} but got "
+            f"{' and '.join(given) or 'none of them'}. Run `skipcast twin{kind} --out FOLDER` "
             f"first, then `skipcast twin{kind} --check FOLDER`."
         )
 
@@ -80,6 +98,16 @@ def _check_given(others: Mapping[str, object], *, histories: bool) -> None:
             f"but is given {'with' if histories else 'without'} it. "
             f"{'Leave one of them out' if histories else 'Add --streaming-history'}."
         )
+
+
+def _write_test_set(folder: Path, sessions: int, *, seed: int) -> None:
+    from skipcast.twin.challenge import TRUTH, write_test_set
+
+    console = Console()
+    with console.status(f"Making {sessions:,} synthetic half sessions"):
+        write_test_set(folder, sessions=sessions, seed=seed)
+    text = f"Wrote {sessions:,} synthetic half sessions and {TRUTH}, their outcomes, to {folder}."
+    console.print(text, highlight=False)
 
 
 def _write_sessions(out: Path, sessions: int, *, seed: int, parts: bool) -> None:

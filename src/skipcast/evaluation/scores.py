@@ -9,6 +9,7 @@ import pandas as pd
 
 from skipcast.arrays import Bools, Floats, Indices
 from skipcast.evaluation.bootstrap import Interval, Resamples
+from skipcast.evaluation.challenge import average_accuracy, first_accuracy
 from skipcast.evaluation.metrics import METRICS, RANKING, is_right, log_losses
 from skipcast.schema import HORIZONS, SHUFFLE, TARGET, HorizonName
 
@@ -40,7 +41,8 @@ class HeldOut:
     Attributes:
         skipped: whether each play was skipped.
         sessions: the number of its session: 0, 1, 2, ...; all plays of a session are neighbours.
-        positions: its place in the session: 1, 2, ...
+        positions: its place in the session: 1, 2, ...; where the challenge scores, in the session's
+            second half.
         slices: by kind and value of a slice, whether each play is in it.
         challenge: whether the challenge scores the horizon of the plays.
         resamples: the bootstrap samples of the sessions.
@@ -64,11 +66,17 @@ class HeldOut:
             samples: of the bootstrap, 1 or more.
         """
         sessions = pd.factorize(plays["session_id"])[0].astype(np.intp)
+        positions, slices = plays["session_position"].to_numpy(np.intp), slices_of(plays)
+        history_length = HORIZONS[horizon].history_length
+        if history_length is not None:
+            positions = positions - history_length(plays["session_length"].to_numpy(np.intp))
+            places = np.unique(positions)
+            slices["place in the half"] = {str(place): positions == place for place in places}
         return cls(
             plays[TARGET].to_numpy(dtype=bool),
             sessions,
-            plays["session_position"].to_numpy(np.intp),
-            slices_of(plays),
+            positions,
+            slices,
             HORIZONS[horizon].divides_sessions,
             Resamples(sessions, seed=seed, samples=samples),
         )
@@ -169,12 +177,17 @@ class Comparison:
         log_loss: the difference in nats; below 0 the candidate is better.
         slices: by slice, such as `position 3-5`, its plays and the difference in accuracy, -1..1.
         plays: the number of plays that both predict.
+        maa: the difference in mean average accuracy, -1..1, where the challenge scores the plays
+            and the champion predicts all of them; else None.
+        fpa: the same in first prediction accuracy.
     """
 
     accuracy: Interval
     log_loss: Interval
     slices: Mapping[str, tuple[int, Interval]]
     plays: int
+    maa: Interval | None = None
+    fpa: Interval | None = None
 
 
 def errors_removed(test: HeldOut, candidate: Floats, rule: Floats) -> Interval:
@@ -208,6 +221,8 @@ def compare(test: HeldOut, candidate: Floats, champion: Floats) -> Comparison:
         raise ValueError("The champion must predict one play of the candidate's or more.")
     one, other = (np.where(both, probability, 0.5) for probability in (candidate, champion))
     more_right = is_right(test.skipped, one) - is_right(test.skipped, other)
+    has_challenge = test.challenge and both.all()
+    maa, fpa = _challenge_excess(test, one, other) if has_challenge else (None, None)
     more_loss = log_losses(test.skipped, one) - log_losses(test.skipped, other)
     slices = {
         f"{kind} {value}": (int((rows & both).sum()), test.resamples.mean(more_right, rows & both))
@@ -220,4 +235,16 @@ def compare(test: HeldOut, candidate: Floats, champion: Floats) -> Comparison:
         test.resamples.mean(more_loss, both),
         slices,
         int(both.sum()),
+        maa,
+        fpa,
     )
+
+
+def _challenge_excess(test: HeldOut, one: Floats, other: Floats) -> tuple[Interval, Interval]:
+    """Return how much the MAA and the FPA of one model exceed those of the other."""
+    right = [is_right(test.skipped, probability).astype(bool) for probability in (one, other)]
+    maa, fpa = (
+        test.resamples.session_mean(np.subtract(*(score(r, test.sessions) for r in right)))
+        for score in (average_accuracy, first_accuracy)
+    )
+    return maa, fpa

@@ -2,7 +2,8 @@
 
 A feature is a function of two views (`views.py`): `now`, the present play, shows only the columns
 that the feature declares, and a horizon computes only features whose columns it knows; `before`
-shows the plays that have ended. A column that no horizon knows cannot be declared.
+shows the plays that have ended. A column that no horizon knows cannot be declared. Where a horizon
+knows columns of the plays to come, features that declare these see them, too (`now.ahead`).
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from skipcast.arrays import Bools
 from skipcast.features.columns import Columns
 from skipcast.features.feature import FeatureGroup
 from skipcast.features.feature_set import FeatureSet, Plays
+from skipcast.features.groups.ahead import AHEAD
 from skipcast.features.groups.behaviour import BEHAVIOUR
 from skipcast.features.groups.context import CONTEXT
 from skipcast.features.groups.listener_history import LISTENER_HISTORY
@@ -33,6 +35,7 @@ GROUPS: dict[Group, FeatureGroup] = {
     "previous_track": PREVIOUS_TRACK,
     "taste": TASTE,
     "listener_history": LISTENER_HISTORY,
+    "ahead": AHEAD,
 }
 """All groups; their order is the order of the columns."""
 

@@ -23,7 +23,8 @@ class Feature:
 class FeatureBlock:
     """Features that one function computes in one go.
 
-    A horizon that does not know all columns that the block reads has none of its features.
+    A horizon that does not know all columns that the block reads, of the present play or of those
+    to come, has none of its features.
 
     Raises:
         LookAheadError: no horizon knows all columns that it reads before the play has ended.
@@ -32,26 +33,32 @@ class FeatureBlock:
     features: tuple[Feature, ...]
     reads: frozenset[str]  # columns of the present play
     compute: Compute
+    ahead: frozenset[str] = frozenset()  # columns of the plays to come
 
     def __post_init__(self) -> None:
         if not any(self.is_known(horizon) for horizon in HORIZONS.values()):
+            columns = ", ".join(sorted(self.reads | self.ahead))
             raise LookAheadError(
-                f"{', '.join(sorted(self.reads))} of the present play must be known to a horizon "
-                f"for {self.features[0].name} to read. Read it from the past."
+                f"{columns} of the present play{' and those to come' if self.ahead else ''} must "
+                f"be known to a horizon for {self.features[0].name} to read. Read it from the past."
             )
 
     def is_known(self, horizon: Horizon) -> bool:
         """Tell whether the horizon knows all that the block reads."""
-        return self.reads <= horizon.known
+        return self.reads <= horizon.known and self.ahead <= horizon.ahead
 
 
 FeatureGroup = tuple[FeatureBlock, ...]  # what params.yaml can switch on or off, in this order
 
 
-def reads(*columns: str) -> Callable[[Compute], FeatureBlock]:
+def reads(*columns: str, ahead: tuple[str, ...] = ()) -> Callable[[Compute], FeatureBlock]:
     """Make a function a feature that reads these columns of the present play.
 
     The function's name is the feature's name, its docstring the meaning.
+
+    Args:
+        columns: of the present play.
+        ahead: columns of the plays to come.
 
     Raises:
         LookAheadError: no horizon knows them all before the play has ended.
@@ -67,7 +74,7 @@ def reads(*columns: str) -> Callable[[Compute], FeatureBlock]:
     def block(compute: Compute) -> FeatureBlock:
         meaning = " ".join(str(compute.__doc__).split())
         feature = Feature(compute.__name__, meaning)
-        return FeatureBlock((feature,), frozenset(columns), compute)
+        return FeatureBlock((feature,), frozenset(columns), compute, frozenset(ahead))
 
     return block
 

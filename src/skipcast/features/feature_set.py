@@ -86,7 +86,9 @@ class FeatureSet:
             chunk = Columns(plays, rows)
             before = Past(chunk, self.horizon)
             for columns, block in zip(self._columns, self.blocks, strict=True):
-                values[columns, rows] = block.compute(Present(chunk, block.reads), before)
+                ahead = before.ahead(block.ahead) if block.ahead else None
+                now = Present(chunk, block.reads, ahead)
+                values[columns, rows] = block.compute(now, before)
         return values.T
 
 

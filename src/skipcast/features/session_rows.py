@@ -4,6 +4,8 @@ All functions work on whole columns, without a loop over sessions: the cost per 
 a request of twenty and for millions.
 """
 
+from functools import cached_property
+
 import numpy as np
 import pandas as pd
 
@@ -76,6 +78,64 @@ class SessionRows:
         result: Floats = padded[np.where(rows >= self.start[:, None], rows, -1)]
         return result
 
+    @cached_property
+    def stop(self) -> Indices:
+        """For each row, the row behind the last one of its session.
+
+        >>> SessionRows(np.array([1.0, 2.0, 1.0])).stop
+        array([2, 2, 3])
+        """
+        starts = np.flatnonzero(self.start == self.row)
+        sizes = np.diff(starts, append=len(self.row))
+        result: Indices = np.repeat(starts + sizes, sizes)
+        return result
+
+    def at(self, values: Floats, offset: int) -> Floats:
+        """Return the value of the play so many positions later, below 0 earlier; NaN if none.
+
+        >>> SessionRows(np.array([1.0, 2.0, 1.0])).at(np.array([5.0, 6.0, 7.0]), 1)
+        array([ 6., nan, nan])
+        """
+        rows = self.row + offset
+        inside = (rows >= self.start) & (rows < self.stop)
+        return np.where(inside, values.take(rows, mode="clip"), np.nan)
+
+    def session_sums(self, values: Array) -> Floats:
+        """Return the sum of each column over each row's whole session: rows x columns.
+
+        As for `sums`, the values must be multiples of one power of two and never NaN.
+
+        >>> SessionRows(np.array([1.0, 2.0, 1.0])).session_sums(np.array([[5.0], [6.0], [7.0]]))
+        array([[11.],
+               [11.],
+               [ 7.]])
+        """
+        sums = np.zeros((len(values) + 1, *values.shape[1:]))
+        values.cumsum(axis=0, out=sums[1:])
+        result: Floats = sums[self.stop] - sums[self.start]
+        return result
+
+    def repeats(self, codes: Indices) -> tuple[Indices, Indices]:
+        """Return how many rows of each row's session have its code, before it and behind it.
+
+        Args:
+            codes: of each row, 0 or more.
+
+        >>> SessionRows(np.array([1.0, 2.0, 3.0])).repeats(np.array([4, 7, 4]))
+        (array([0, 0, 1]), array([1, 0, 0]))
+        """
+        order = np.lexsort((codes, self.start))  # stable: equal rows stay in their order
+        is_new = np.ones(len(order), dtype=bool)
+        for key in (codes[order], self.start[order]):
+            is_new[1:] &= key[1:] == key[:-1]
+        is_new[1:] = ~is_new[1:]
+        first = np.flatnonzero(is_new)
+        sizes = np.diff(first, append=len(order))
+        before, behind = np.empty((2, len(order)), np.intp)
+        before[order] = np.arange(len(order)) - np.repeat(first, sizes)
+        behind[order] = np.repeat(sizes, sizes) - 1 - before[order]
+        return before, behind
+
     def take(self, values: Floats, rows: Indices) -> Floats:
         """Return the values of other rows of the session, NaN where a row is before its start.
 
@@ -124,7 +184,7 @@ class SessionRows:
         >>> SessionRows(np.array([1.0, 2.0, 3.0])).latest_equal(keys)
         array([-1, -1,  0])
         """
-        codes = keys.astype(np.intp) if keys.dtype.kind == "f" else pd.factorize(keys)[0]
+        codes = number(keys)
         key = self.start * (len(codes) + 1) + codes
         order = np.argsort(key, kind="stable")
         before = np.full(len(key), -1)
@@ -134,3 +194,15 @@ class SessionRows:
         while (late := latest >= self.until).any():  # that play has not ended: look further back
             latest = np.where(late, before[latest], latest)
         return latest
+
+
+def number(keys: Array) -> Indices:
+    """Return numbers for keys, equal ones for equal keys.
+
+    Args:
+        keys: texts, or numbers from 0 to less than there are rows.
+
+    >>> number(np.array(["b", "a", "b"], object))
+    array([0, 1, 0])
+    """
+    return keys.astype(np.intp) if keys.dtype.kind == "f" else pd.factorize(keys)[0]

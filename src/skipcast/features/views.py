@@ -1,6 +1,7 @@
 """What a feature may see: the present play as far as the horizon knows it, and the past.
 
-Nothing else reaches a feature. Both views answer for all plays at once, a value per row.
+Where the horizon knows columns of the plays to come, a feature may see these, too. Nothing else
+reaches a feature. All views answer for all plays at once, a value per row.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import numpy as np
 from skipcast.arrays import Array, Floats, Indices
 from skipcast.features.columns import Columns
 from skipcast.features.memo import Memo
-from skipcast.features.session_rows import SessionRows
+from skipcast.features.session_rows import SessionRows, number
 from skipcast.schema import Horizon
 
 # Sums of multiples of 2**-20 are exact in float64, in any order: so a session gives the same bits
@@ -41,11 +42,25 @@ class Present:
     skipcast.features.views.LookAheadError: skip_2 of the present play must be declared to be read.
     """
 
-    __slots__ = ("_columns", "_declared")
+    __slots__ = ("_ahead", "_columns", "_declared")
 
-    def __init__(self, columns: Columns, declared: frozenset[str]) -> None:
+    def __init__(
+        self, columns: Columns, declared: frozenset[str], ahead: "Ahead | None" = None
+    ) -> None:
         self._columns = columns
         self._declared = declared
+        self._ahead = ahead
+
+    @property
+    def ahead(self) -> "Ahead":
+        """Return the whole session, plays to come included.
+
+        Raises:
+            LookAheadError: the feature declared no column of plays to come.
+        """
+        if self._ahead is None:
+            raise LookAheadError("Columns of plays to come must be declared to be read.")
+        return self._ahead
 
     def __getitem__(self, name: str) -> Floats:
         """Return a column, a number per play.
@@ -91,6 +106,7 @@ class Past:
         self._columns = columns
         self._rows = rows
         self._known_ahead = horizon.known
+        self._horizon = horizon
         self.count: Floats = rows.count  # of each play, how many plays have ended
         self._previous: Memo[str, Floats] = Memo(self._compute_previous)
         self._values: Memo[Signal, Floats] = Memo(lambda signal: signal(columns))
@@ -114,6 +130,20 @@ class Past:
         if not self._known_ahead.issuperset(names):
             raise LookAheadError(f"{names} of the position before must be known to the horizon.")
         return self._rows.shift(self._columns.rows(names), 1)
+
+    def ahead(self, declared: frozenset[str]) -> "Ahead":
+        """Return the whole session, plays to come included, through the columns `declared`.
+
+        Raises:
+            LookAheadError: the horizon does not know one of them of the plays to come.
+        """
+        unknown = sorted(declared - self._horizon.ahead)
+        if unknown:
+            raise LookAheadError(
+                f"{', '.join(unknown)} of plays to come must be known to the horizon "
+                f"{self._horizon.name} but is not."
+            )
+        return Ahead(self._columns, self._rows, declared)
 
     def lags(self, signal: Signal, plays: int) -> Floats:
         """Return a signal of each of the last plays that ended, the last first: plays x lags."""
@@ -170,24 +200,11 @@ class Past:
     def _compute_latest(self, where: Signal) -> Indices:
         return self._rows.latest(self._values[where] == 1)
 
-    def _rounded(self, sets: tuple[Names, ...]) -> Floats:
-        """Return all columns in multiples of `UNIT`, and behind them a column per set.
-
-        The latter is 1 where the play has all columns of the set; where it is 0, so are they.
-        """
-        sizes, ends = _sizes(sets)
-        values = self._columns.matrix(sum(sets, ())) / UNIT
-        np.rint(values, out=values)
-        values *= UNIT
-        missing = np.logical_or.reduceat(np.isnan(values), [0, *ends[:-1]], axis=1)
-        values[np.repeat(missing, sizes, axis=1)] = 0
-        return np.concatenate([values, ~missing], axis=1)
-
     def _compute_means(self, key: tuple[tuple[Names, ...], Signals]) -> Means:
         sets, where = key
         sizes, ends = _sizes(sets)
         is_chosen = self._matrix(where) == 1
-        chosen: Array = self._rounded(sets)[:, None] * is_chosen[:, :, None]
+        chosen: Array = _rounded(self._columns, sets)[:, None] * is_chosen[:, :, None]
         sums = self._rows.sums(chosen)  # plays x signals x columns
         counts = np.repeat(sums[:, :, ends[-1] :], sizes, axis=2)
         values = divide(sums[:, :, : ends[-1]], counts)
@@ -196,6 +213,74 @@ class Past:
             for place, signal in enumerate(where)
             for names, size, end in zip(sets, sizes, ends, strict=True)
         }
+
+
+class Ahead:
+    """All plays of the session, those to come included, through declared columns.
+
+    Only `Past.ahead` makes it, where the horizon knows these columns in advance.
+    """
+
+    def __init__(self, columns: Columns, rows: SessionRows, declared: frozenset[str]) -> None:
+        self._columns = columns
+        self._rows = rows
+        self._declared = declared
+        self._tracks: Memo[str, Indices] = Memo(lambda name: number(columns.raw(name)))
+
+    def same_track(self, one: int, other: int) -> Floats:
+        """Return whether two plays are of one track: 0 or 1; NaN if there is no such play.
+
+        Args:
+            one: how many positions later the play is; 0 is the present one, -1 the one before.
+            other: the same of the other play.
+        """
+        tracks = self._track().astype(np.float64)
+        first, second = (self._rows.at(tracks, offset) for offset in (one, other))
+        return np.where(np.isnan(first) | np.isnan(second), np.nan, first == second)
+
+    def repeats(self) -> Floats:
+        """Return how many other plays are of the track, before and behind: 2 x plays."""
+        return np.array(self._rows.repeats(self._track()), np.float64)
+
+    def distinct_share(self) -> Floats:
+        """Return the number of the session's tracks, as a share of its plays, above 0 to 1."""
+        is_first = self._rows.repeats(self._track())[0] == 0
+        both = np.stack([is_first, np.ones(len(is_first))], axis=1)
+        tracks, plays = self._rows.session_sums(both).T
+        return divide(tracks, plays)
+
+    def means(self, names: Names) -> Floats:
+        """Return the means of columns over the session: plays x columns; NaN if none has all.
+
+        Raises:
+            LookAheadError: the feature did not declare one of them.
+        """
+        self._check(names)
+        sums = self._rows.session_sums(_rounded(self._columns, (names,)))
+        return divide(sums[:, :-1], np.repeat(sums[:, -1:], len(names), axis=1))
+
+    def _track(self) -> Indices:
+        self._check(("track_id_clean",))
+        return self._tracks["track_id_clean"]
+
+    def _check(self, names: Names) -> None:
+        for name in names:
+            if name not in self._declared:
+                raise LookAheadError(f"{name} of plays to come must be declared to be read.")
+
+
+def _rounded(columns: Columns, sets: tuple[Names, ...]) -> Floats:
+    """Return all columns of `sets` in multiples of `UNIT`, and behind them a column per set.
+
+    The latter is 1 where the play has all columns of the set; where it is 0, so are they.
+    """
+    sizes, ends = _sizes(sets)
+    values = columns.matrix(sum(sets, ())) / UNIT
+    np.rint(values, out=values)
+    values *= UNIT
+    missing = np.logical_or.reduceat(np.isnan(values), [0, *ends[:-1]], axis=1)
+    values[np.repeat(missing, sizes, axis=1)] = 0
+    return np.concatenate([values, ~missing], axis=1)
 
 
 def _sizes(sets: tuple[Names, ...]) -> tuple[list[int], list[int]]:

@@ -31,12 +31,26 @@ def label_of(model_uri: str) -> str:
     Raises:
         SkipcastError: the store does not answer, or the model is damaged.
     """
+    return str(_about(model_uri).get("skip", FIRST_LABEL))
+
+
+def horizon_of(model_uri: str) -> str:
+    """Return what a model knows when it predicts, as `features.horizon` names it.
+
+    Raises:
+        SkipcastError: the store does not answer, or the model is damaged.
+    """
+    return str(_about(model_uri).get("horizon"))
+
+
+def _about(model_uri: str) -> dict[str, Any]:
     path = _description(model_uri)["flavors"][FLAVOR]["artifacts"]["model.json"]["path"]
     text = _text(model_uri, path)
     try:
-        return str(json.loads(text).get("skip", FIRST_LABEL))
+        content: dict[str, Any] = json.loads(text)
     except ValueError as error:
         raise SkipcastError(f"{path} of {model_uri} must be JSON but is not: {error}") from error
+    return content
 
 
 def _description(model_uri: str) -> dict[str, Any]:

@@ -27,12 +27,13 @@ from skipcast.schema import ACOUSTIC_VECTORS, TARGET, THRESHOLD, names
 
 @styled
 def by_position(
-    accuracy: Mapping[str, Mapping[int, Interval]], *, synthetic: bool = False
+    accuracy: Mapping[str, Mapping[int, Interval]], *, half: bool = False, synthetic: bool = False
 ) -> Figure:
     """Draw accuracy by position; the first model with its 95 % interval.
 
     Args:
         accuracy: by model and position.
+        half: whether positions are counted in the second half of a session.
         synthetic: whether the title says that the data are the twin's.
     """
     figure = canvas((7.2, 4.8))
@@ -47,9 +48,10 @@ def by_position(
                 for end in ("low", "high")
             )
             axes.fill_between(at, low, high, color=colour, alpha=0.2, lw=0, label="95 % interval")
-    axes.set(xlabel="position in the session", ylabel="share of plays answered right")
-    axes.set_xticks(POSITION_TICKS)
-    axes.set_title(title("Accuracy by position", synthetic))
+    where = "place in the second half" if half else "position in the session"
+    axes.set(xlabel=where, ylabel="share of plays answered right")
+    axes.set_xticks([*next(iter(accuracy.values()))] if half else POSITION_TICKS)
+    axes.set_title(title(f"Accuracy by {where if half else 'position'}", synthetic))
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 

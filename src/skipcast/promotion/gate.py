@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.scores import Comparison, Scores
 from skipcast.params import Promote
+from skipcast.schema import RankBy
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,12 @@ class Yardstick:
 
 
 def decide(
-    scores: Scores, comparison: Comparison | None, params: Promote, *, yardstick: Yardstick
+    scores: Scores,
+    comparison: Comparison | None,
+    params: Promote,
+    *,
+    yardstick: Yardstick,
+    rank_by: RankBy = "accuracy",
 ) -> Verdict:
     """Decide whether the candidate may become champion.
 
@@ -55,11 +61,13 @@ def decide(
         comparison: with the champion on the same plays; None where there is none to compare with.
         params: the limits.
         yardstick: how far the candidate is from what rules can do.
+        rank_by: what decides; where the champion does not answer all plays, accuracy does.
     """
     faults = _absolute_faults(scores, params, yardstick)
     if comparison is None:
         return Verdict(not faults, tuple(faults) or ("there is no champion to compare with",))
-    gains, reason = _better(comparison, params)
+    by_maa = rank_by == "maa" and comparison.maa is not None
+    gains, reason = (_better_by_maa if by_maa else _better)(comparison, params)
     if not gains:
         faults.append(reason)
     faults += _worse_slices(comparison, params)
@@ -99,6 +107,23 @@ def _better(comparison: Comparison, params: Promote) -> tuple[bool, str]:
     return False, (
         f"accuracy differs from the champion's by {interval_text(accuracy)} and log loss by "
         f"{interval_text(log_loss)}: neither is better beyond what other sessions could have given"
+    )
+
+
+def _better_by_maa(comparison: Comparison, params: Promote) -> tuple[bool, str]:
+    maa, fpa = comparison.maa, comparison.fpa
+    assert maa is not None
+    assert fpa is not None
+    if maa.low > 0:
+        return True, f"MAA is higher by {interval_text(maa)}"
+    if maa.value >= -params.tolerance and fpa.low > 0:
+        return True, (
+            f"MAA is within promote.tolerance, {interval_text(maa)}, and FPA is higher by "
+            f"{interval_text(fpa)}"
+        )
+    return False, (
+        f"MAA differs from the champion's by {interval_text(maa)} and FPA by {interval_text(fpa)}: "
+        "neither is better beyond what other sessions could have given"
     )
 
 

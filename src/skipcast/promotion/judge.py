@@ -91,7 +91,13 @@ def judge(
     scores_of = _scores(test, answers)
     comparison = _compared(test, answers)
     yardstick = _yardstick(test, answers, scores_of, result.best)
-    verdict = decide(scores_of["candidate"], comparison, params.promote, yardstick=yardstick)
+    verdict = decide(
+        scores_of["candidate"],
+        comparison,
+        params.promote,
+        yardstick=yardstick,
+        rank_by=result.ranked_by,
+    )
     return Judgement(
         family=result.best,
         skip=params.features.skip,

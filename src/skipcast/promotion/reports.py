@@ -30,7 +30,7 @@ from skipcast.params import Params
 from skipcast.promotion import figures
 from skipcast.promotion.judge import Judgement
 from skipcast.promotion.ledger import Entry
-from skipcast.schema import TARGET, TRACK_INPUTS
+from skipcast.schema import HORIZONS, TARGET, TRACK_INPUTS
 
 SESSION = "session.png"  # the one figure that shows single plays
 LISTENERS = "curves/listeners.csv"  # how well each listener is predicted
@@ -71,7 +71,9 @@ def draw(
         "roc.png": plots.roc(curves | table, **label),
         "importance.png": plots.importance(own.names, own.importance, family=name, **label),
         "reliability.png": plots.reliability(curves, **label),
-        "accuracy_by_position.png": figures.by_position(lines, **label),
+        "accuracy_by_position.png": figures.by_position(
+            lines, half=HORIZONS[params.features.horizon].divides_sessions, **label
+        ),
         "confusion.png": figures.confusion(skipped, answers.candidate, family=name, **label),
         "contributions.png": _contributions(booster, synthetic=synthetic),
     }
@@ -181,6 +183,7 @@ def evaluation(judgement: Judgement) -> dict[str, object]:
             "plays": comparison.plays,
             "accuracy": asdict(comparison.accuracy),
             "log_loss": asdict(comparison.log_loss),
+            **{n: asdict(v) for n in ("maa", "fpa") if (v := getattr(comparison, n)) is not None},
             "slices": {
                 name: {"plays": plays, "accuracy": asdict(interval)}
                 for name, (plays, interval) in comparison.slices.items()

@@ -23,7 +23,7 @@ from skipcast.mlflow_store.files import (
 )
 from skipcast.models.families import FAMILIES, Family
 from skipcast.processes import cpu_count
-from skipcast.schema import THRESHOLD
+from skipcast.schema import RankBy
 from skipcast.search.figures import About, study_figures
 from skipcast.search.mlflow_runs import (
     MODEL_FILE,
@@ -58,6 +58,7 @@ def finish(studies: Studies, runs: Runs, parent: str, job: Job, plays: Plays) ->
         run_id=parent,
         families={family: _log_best(runs, family, s, job, plays) for family, s in bests.items()},
         best=winner,
+        ranked_by=job.params.rank_by,
     )
     _log_search(studies, runs, job, result)
     runs.client.set_tag(parent, TRIALS, studies.requested)
@@ -81,6 +82,8 @@ def _log_search(studies: Studies, runs: Runs, job: Job, result: SearchResult) ->
     client, parent = runs.client, result.run_id
     client.log_dict(parent, result.model_dump(), RESULT)
     scores = {f"best_{score}": getattr(result.candidate, score) for score in SCORES}
+    if result.candidate.maa is not None:
+        scores["best_maa"] = result.candidate.maa
     runs.log(parent, scores, [], {})
     params = job.params.model_dump(mode="json", by_alias=True)
     client.log_text(parent, yaml.safe_dump(params, sort_keys=False), "params.yaml")
@@ -96,17 +99,18 @@ def _choose(studies: Studies, job: Job, plays: Plays) -> tuple[dict[Family, Scor
     seed = job.params.search.seed
     bests: dict[Family, Scored] = {}
     for family in job.params.search.families:
-        scored = [_scored(trial, plays) for trial in studies.complete(family)]
+        scored = [_scored(trial, plays, job.params.rank_by) for trial in studies.complete(family)]
         bests[family] = best(scored, plays.validation.sessions, seed=seed)
     winner = best(list(bests.values()), plays.validation.sessions, seed=seed)
     return bests, next(family for family, scored in bests.items() if scored is winner)
 
 
-def _scored(trial: FrozenTrial, plays: Plays) -> Scored:
+def _scored(trial: FrozenTrial, plays: Plays, rank_by: RankBy) -> Scored:
     run_id = trial.user_attrs[RUN]
-    right = (_probability(run_id) >= THRESHOLD) == plays.validation.skipped
+    data = plays.validation
     scores = {score: trial.user_attrs[score] for score in SCORES}
-    return Scored(run_id, right=right.astype(np.float64), **scores)
+    probability = _probability(run_id)
+    return Scored.of(run_id, data.skipped, probability, data.sessions, rank_by=rank_by, **scores)
 
 
 def _probability(run_id: str) -> Floats:
@@ -132,6 +136,7 @@ def _log_best(runs: Runs, family: Family, best: Scored, job: Job, plays: Plays) 
         run_id=best.name,
         accuracy=best.accuracy,
         log_loss=best.log_loss,
+        maa=best.maa,
         model_uri=model_uri,
     )
 

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from skipcast.arrays import Bools, Floats, Indices, Texts
 from skipcast.errors import SkipcastError
 from skipcast.schema import TARGET
+
+SMALL = 1000  # ids; so few are numbered faster without pandas
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ def number_ids(ids: Texts) -> Indices:
     >>> number_ids(np.array(["b", "a", "b"], object))
     array([0, 1, 0])
     """
+    if len(ids) > SMALL:
+        return pd.factorize(ids, use_na_sentinel=False)[0]
     numbers: dict[Any, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in ids.tolist()], np.intp)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.models import Model, ModelSignature
@@ -26,6 +27,7 @@ from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
 from skipcast.schema import (
     ANSWER,
+    HORIZONS,
     INPUTS,
     OUTCOMES,
     REQUIRED,
@@ -77,8 +79,12 @@ def signature() -> ModelSignature:
     return ModelSignature(outputs=Schema(outputs), params=params)
 
 
-def example() -> pd.DataFrame:
-    """Return a synthetic request: two plays that have ended and one to score."""
+def example(horizon: HorizonName = "started") -> pd.DataFrame:
+    """Return a synthetic request of three plays: those of the history have ended.
+
+    >>> [int(example(horizon)["skip_2"].isna().sum()) for horizon in ("started", "second_half")]
+    [1, 2]
+    """
     outcomes: list[dict[str, bool | None]] = [
         {"skip_1": False, "skip_2": False, "skip_3": False, "not_skipped": True},
         {"skip_1": True, "skip_2": True, "skip_3": True, "not_skipped": False},
@@ -87,6 +93,11 @@ def example() -> pd.DataFrame:
     plays = pd.DataFrame(
         {name: [play[name] for play in outcomes] for name in OUTCOMES}, dtype=object
     )
+    history_length = HORIZONS[horizon].history_length
+    if history_length is not None:
+        plays.insert(0, "session_length", len(plays))
+        is_open = plays.index >= history_length(plays["session_length"].to_numpy(np.float64))
+        plays.loc[is_open, [*OUTCOMES]] = None
     plays.insert(0, "session_id", f"{SYNTHETIC_PREFIX}example")
     plays.insert(1, "session_position", [1, 2, 3])
     plays.insert(2, "track_id_clean", [f"{SYNTHETIC_PREFIX}track-{i}" for i in range(3)])
@@ -133,7 +144,7 @@ def log_model(
             artifacts=_write_artifacts(folder, model, tables, about, train),
             code_paths=[str(_copy_code(folder))],
             signature=signature(),
-            input_example=example(),
+            input_example=example(horizon),
             metadata={
                 "inputs": {c.name: c.type for c in INPUTS},
                 "required": [*REQUIRED],

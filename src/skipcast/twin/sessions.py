@@ -55,14 +55,16 @@ def log_schema() -> pa.Schema:
     return pa.schema([(column.name, types[column.type]) for column in MSSD_LOG])
 
 
-def session_ids(seed: int, first: int, n: int) -> pa.Array:
+def session_ids(seed: int, first: int, n: int, *, part: str = "") -> pa.Array:
     """Return the ids of the sessions `first`, ..., `first + n - 1` of the twin of this seed.
+
+    `part` tells sessions apart that are not of the training log.
 
     >>> session_ids(7, 0, 2).to_pylist()
     ['twin-7-000000000', 'twin-7-000000001']
     """
     numbers = pc.utf8_lpad(pa.array(np.arange(first, first + n)).cast(pa.string()), 9, "0")
-    return pc.binary_join_element_wise(f"{SYNTHETIC_PREFIX}{seed}", numbers, "-")
+    return pc.binary_join_element_wise(f"{SYNTHETIC_PREFIX}{part}{seed}", numbers, "-")
 
 
 def make_sessions(

@@ -87,7 +87,7 @@ def _write_all(folder: Path, *, sessions: int, seed: int, parts: bool) -> None:
     (folder / "training_set").mkdir(parents=True)
     with parquet.ParquetWriter(folder / ORACLE, ORACLE_SCHEMA) as oracle:
         for name, day, numbers in _files(sessions, parts=parts):
-            with _csv_writer(folder / "training_set" / name, log_schema()) as writer:
+            with csv_writer(folder / "training_set" / name, log_schema()) as writer:
                 for first in range(numbers.start, numbers.stop, CHUNK):
                     n = min(CHUNK, numbers.stop - first)
                     rng = np.random.default_rng(for_sessions.spawn(1)[0])
@@ -114,7 +114,7 @@ def _files(sessions: int, *, parts: bool) -> Iterator[tuple[str, datetime.date, 
 
 
 @contextmanager
-def _csv_writer(path: Path, schema: pa.Schema) -> Iterator[csv.CSVWriter]:
+def csv_writer(path: Path, schema: pa.Schema) -> Iterator[csv.CSVWriter]:
     """Open `path` as CSV without quotes, as the official files are, and write its header."""
     options = csv.WriteOptions(quoting_style="none", include_header=False)
     with ExitStack() as stack:
@@ -141,7 +141,7 @@ def _write_tracks(
     schema = pa.schema([(column.name, types[column.type]) for column in TRACK])
     for path, mask in files.items():
         path.parent.mkdir(exist_ok=True)
-        with _csv_writer(path, schema) as writer:
+        with csv_writer(path, schema) as writer:
             for frame in _track_frames(mask, catalogue, seeds):
                 writer.write_table(pa.Table.from_pandas(frame, schema, preserve_index=False))
 
