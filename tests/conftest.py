@@ -51,12 +51,14 @@ SERVERS = {"postgres", "champions", "browser"}  # fixtures that start servers or
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts servers or clones; begin with it, for pytest-xdist to end evenly."""
+    """Mark what starts servers or clones; begin with it and with large files, to end evenly."""
     for item in items:
         fixtures = SERVERS.intersection(getattr(item, "fixturenames", ()))
         if fixtures or item.path.is_relative_to(SYSTEM):
             item.add_marker("system")
-    items.sort(key=lambda item: item.get_closest_marker("system") is None)
+    items.sort(
+        key=lambda item: (item.get_closest_marker("system") is None, -item.path.stat().st_size)
+    )
 
 
 @pytest.fixture(scope="session")
