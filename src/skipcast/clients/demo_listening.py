@@ -31,6 +31,7 @@ CARRIES: dict[Group, str] = {
     "previous_track": "what was played before",
     "taste": "how the track is like others of the session",
     "listener_history": "what was done with the track and the artist in earlier sessions",
+    "ahead": "which tracks of the session come next",
 }
 """What the features of a group know, in words."""
 
