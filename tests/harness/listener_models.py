@@ -1,14 +1,13 @@
 """Models of listeners' histories that tests fit and log, with the table of listeners they carry."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from harness.listening import listening, with_history
-from harness.models import QUICK, fit, log
+from harness.models import QUICK, Served, fit, log
 from skipcast.arrays import Bools, Floats
 from skipcast.features.build import build_features, targets
 from skipcast.features.counts import add_counts, count_tracks
@@ -18,11 +17,10 @@ from skipcast.schema import LISTENER_GROUPS, TARGET, TRACK, names
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
-    from mlflow.pyfunc import PyFuncModel
 
 
 @dataclass(frozen=True)
-class ListenerModel:
+class ListenerModel(Served):
     """A model that knows what listeners did until before the last session of each.
 
     Attributes:
@@ -37,30 +35,22 @@ class ListenerModel:
     fitted: Any
     info: "ModelInfo"
 
-    @cached_property
-    def served(self) -> "PyFuncModel":
-        """Return the logged model, loaded into this process."""
-        import mlflow  # here: most tests need neither it nor the seconds that it takes
-
-        model: PyFuncModel = mlflow.pyfunc.load_model(self.uri)
-        return model
-
-    @property
-    def uri(self) -> str:
-        """Return the address by which MLflow loads the model."""
-        return str(self.info.model_uri)
-
     def expected(self, plays: pd.DataFrame) -> Floats:
         """Return what the model answers for plays with all that the stage `features` knows."""
         features = build_features(plays, "started", LISTENER_GROUPS).to_numpy()
         return FAMILIES["lightgbm"].predict(self.fitted, features)
 
 
+def is_last_session(plays: pd.DataFrame) -> Bools:
+    """Tell which plays are of the last session of their listener."""
+    last = plays["session_id"].groupby(plays["listener_id"]).transform("max")
+    return (plays["session_id"] == last).to_numpy()
+
+
 def listener_model(seed: int) -> ListenerModel:
     """Fit and log a model; the random histories are those of `seed`."""
     plays = with_history(listening(seed, sessions=60))
-    last = plays["session_id"].groupby(plays["listener_id"]).transform("max")
-    is_next = (plays["session_id"] == last).to_numpy()
+    is_next = is_last_session(plays)
     rows = ~is_next & targets(plays, "started")
     features = build_features(plays, "started", LISTENER_GROUPS)[rows].to_numpy()
     skipped = plays.loc[rows, TARGET].to_numpy(bool)

@@ -67,20 +67,15 @@ def log(
         )
 
 
-@dataclass(frozen=True)
-class LoggedModel:
-    """A model that was fitted on the plays of the twin, and where it was logged."""
+class Served:
+    """Loads the model that `info` tells of."""
 
-    family: Family
-    horizon: HorizonName
-    fitted: Any
-    train: Dataset
     info: "ModelInfo"
 
     @cached_property
     def served(self) -> "PyFuncModel":
         """Return the logged model, loaded into this process."""
-        import mlflow
+        import mlflow  # here: most tests need neither it nor the seconds that it takes
 
         model: PyFuncModel = mlflow.pyfunc.load_model(self.uri)
         return model
@@ -89,6 +84,17 @@ class LoggedModel:
     def uri(self) -> str:
         """Return the address by which MLflow loads the model."""
         return str(self.info.model_uri)
+
+
+@dataclass(frozen=True)
+class LoggedModel(Served):
+    """A model that was fitted on the plays of the twin, and where it was logged."""
+
+    family: Family
+    horizon: HorizonName
+    fitted: Any
+    train: Dataset
+    info: "ModelInfo"
 
     def expected(self, features: Matrix) -> Floats:
         """Return what the fitted model answers for rows of features."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from harness.clients import requests
-from harness.listener_models import listener_model
+from harness.listener_models import is_last_session, listener_model
 from harness.listening import listening, with_history
 from harness.models import log
 from mlflow.exceptions import MlflowException
@@ -43,8 +43,7 @@ def as_table(frame):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_next_session_has_the_bits_of_the_stage(seed):
     plays = with_history(listening(seed))
-    last = plays["session_id"].groupby(plays["listener_id"]).transform("max")
-    is_next = (plays["session_id"] == last).to_numpy()
+    is_next = is_last_session(plays)
     listeners = Listeners(as_table(count_listeners(plays[~is_next])[1]))
     ids = (plays.loc[is_next, n] for n in ("listener_id", "track_id_clean", "artist_id"))
     found = pd.DataFrame(dict(listeners.look_up(*(column.tolist() for column in ids))))
