@@ -100,6 +100,15 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hash_bytes(content: bytes) -> str:
+    """Return the SHA-256 of bytes.
+
+    >>> hash_bytes(b"whole")[:8]
+    '5d5766cf'
+    """
+    return hashlib.sha256(content).hexdigest()
+
+
 def write_json(path: Path, content: object) -> None:
     """Write `content` to `path` as indented JSON."""
     with replacing(path) as temporary:

@@ -1,0 +1,257 @@
+"""Tables on disk in parts of whole sessions: a stage makes and reads one part at a time.
+
+The folder of a table holds `part-00000.parquet`, `part-00001.parquet`, ... and `parts.json`, which
+says what each part is. A part has about `PART_ROWS` rows, sorted by session and position, and no
+session is in two parts. 100,000 plays are one part.
+"""
+
+import io
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from skipcast.errors import SkipcastError
+from skipcast.files import existing, hash_bytes, write_json, write_parquet
+from skipcast.records import Record
+
+if TYPE_CHECKING:  # `skipcast --help` starts faster without
+    import pandas as pd
+
+PART_ROWS = 400_000  # a part ends with the first whole session that makes it as long
+MANIFEST = "parts.json"
+
+
+class PartInfo(Record):
+    """What a part is."""
+
+    rows: int
+    hash: str  # SHA-256 of its file
+
+
+class Manifest(Record):
+    """What the parts of a table are, in their order."""
+
+    parts: tuple[PartInfo, ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a table that is whole; each is read when it is asked for, and verified."""
+
+    folder: Path
+    made_by: str  # the stage
+    manifest: Manifest
+
+    @classmethod
+    def read(cls, folder: Path, *, made_by: str) -> "Parts":
+        """Find out which parts a folder has.
+
+        Args:
+            folder: of the table.
+            made_by: the stage that makes it.
+
+        Raises:
+            SkipcastError: there is no such table, or its manifest is damaged.
+        """
+        if not folder.is_dir():
+            raise SkipcastError(
+                f"{folder} must be there but is not. `dvc repro {made_by}` makes it."
+            )
+        manifest = folder / MANIFEST
+        try:
+            content = existing(manifest, made_by=made_by).read_bytes()
+            return cls(folder, made_by, Manifest.model_validate_json(content))
+        except ValidationError as error:
+            raise _changed(manifest, made_by) from error
+
+    def __len__(self) -> int:
+        """Return the number of parts."""
+        return len(self.manifest.parts)
+
+    def __iter__(self) -> "Iterator[pd.DataFrame]":
+        """Read one part after the other."""
+        return (self.part(number) for number in range(len(self)))
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows of all parts."""
+        return sum(part.rows for part in self.manifest.parts)
+
+    @property
+    def hash(self) -> str:
+        """Return a fingerprint of the whole table."""
+        return hash_bytes(self.manifest.model_dump_json().encode())
+
+    def part(self, number: int, columns: list[str] | None = None) -> "pd.DataFrame":
+        """Read a part.
+
+        Args:
+            number: of the part, from 0.
+            columns: those to read; None reads all.
+
+        Raises:
+            SkipcastError: the part is not there, or is not as the stage wrote it.
+        """
+        import pandas as pd
+
+        path = self.folder / _name(number)
+        if not path.is_file():
+            raise SkipcastError(
+                f"{path} must be there but is not. `dvc repro --force {self.made_by}` makes it "
+                "again."
+            )
+        content = path.read_bytes()
+        if hash_bytes(content) != self.manifest.parts[number].hash:
+            raise _changed(path, self.made_by)
+        return pd.read_parquet(io.BytesIO(content), columns=columns)
+
+    def whole(self, columns: list[str] | None = None) -> "pd.DataFrame":
+        """Read all parts as one table, rows numbered from 0."""
+        import pandas as pd
+
+        frames = [self.part(number, columns) for number in range(len(self))]
+        return pd.concat(frames, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The parts of a table while a stage makes them, in a hidden folder beside its own.
+
+    After a kill, the same stage goes on with the parts that were finished.
+    """
+
+    folder: Path  # of the table that comes of it
+    made_by: str  # the stage
+
+    @classmethod
+    def open(cls, folder: Path, *, made_by: str, run: str) -> "Draft":
+        """Find the parts that an earlier attempt has finished, or begin.
+
+        Args:
+            folder: of the table that comes of it.
+            made_by: the stage.
+            run: a fingerprint of all that decides what is in the parts. Those of another run are
+                deleted.
+        """
+        draft = cls(folder, made_by)
+        if not draft._mark.is_file() or draft._mark.read_text(encoding="utf-8") != run:
+            draft.discard()
+        draft.place.mkdir(parents=True, exist_ok=True)
+        draft._mark.write_text(run, encoding="utf-8")
+        return draft
+
+    @property
+    def place(self) -> Path:
+        """Return the hidden folder."""
+        return self.folder.with_name(f".{self.folder.name}")
+
+    @property
+    def _mark(self) -> Path:
+        """Return the file that says which run the parts are of; it is not published with them."""
+        return self.folder.with_name(f".{self.folder.name}.run")
+
+    def discard(self) -> None:
+        """Delete all that was made."""
+        self._mark.unlink(missing_ok=True)
+        shutil.rmtree(self.place, ignore_errors=True)
+
+    def has(self, number: int) -> bool:
+        """Tell whether a part is finished."""
+        return (self.place / _name(number)).is_file()
+
+    def write(self, number: int, table: "pd.DataFrame") -> None:
+        """Write a part: it is whole, or not there."""
+        write_parquet(self.place / _name(number), table)
+
+    def publish(self, count: int) -> Parts:
+        """Put `count` finished parts in the place of the table that was there.
+
+        Raises:
+            SkipcastError: a part is not finished, or damaged.
+        """
+        infos = tuple(self._info(number) for number in range(count))
+        for path in self.place.iterdir():  # such as parts that an earlier attempt had more
+            if path.name not in {_name(number) for number in range(count)}:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        manifest = Manifest(parts=infos)
+        write_json(self.place / MANIFEST, manifest.model_dump())
+        old = self.folder.with_name(f".{self.folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if self.folder.exists():
+            os.replace(self.folder, old)  # noqa: PTH105 (Path.replace returns what nobody needs)
+        os.replace(self.place, self.folder)  # noqa: PTH105
+        shutil.rmtree(old, ignore_errors=True)
+        self._mark.unlink()
+        return Parts(self.folder, self.made_by, manifest)
+
+    def _info(self, number: int) -> PartInfo:
+        path = existing(self.place / _name(number), made_by=self.made_by)
+        content = path.read_bytes()
+        try:
+            rows = pq.read_metadata(io.BytesIO(content)).num_rows
+        except pa.ArrowException as error:
+            path.unlink()
+            raise _changed(path, self.made_by) from error
+        return PartInfo(rows=rows, hash=hash_bytes(content))
+
+
+def write_parts(folder: Path, tables: "Iterable[pd.DataFrame]", *, made_by: str) -> Parts:
+    """Write a table whose parts are at hand in place of what is there.
+
+    Args:
+        folder: of the table.
+        tables: one for each part.
+        made_by: the stage that makes it.
+
+    >>> import tempfile, pandas as pd
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     tables = (pd.DataFrame({"tempo": [n, n + 1.0]}) for n in (90, 120))
+    ...     parts = write_parts(Path(place, "tracks"), tables, made_by="fetch")
+    ...     len(parts), parts.rows, parts.whole()["tempo"].tolist()
+    (2, 4, [90.0, 91.0, 120.0, 121.0])
+    """
+    Draft(folder, made_by).discard()
+    draft = Draft.open(folder, made_by=made_by, run="")
+    count = 0
+    for number, table in enumerate(tables):
+        draft.write(number, table)
+        count = number + 1
+    return draft.publish(count)
+
+
+def cut(table: "pd.DataFrame", rows: int = PART_ROWS) -> "Iterator[pd.DataFrame]":
+    """Yield a table that is sorted by session in parts of whole sessions.
+
+    Args:
+        table: column session_id, or more.
+        rows: a part ends with the first whole session that makes it as long.
+
+    >>> import pandas as pd
+    >>> [len(part) for part in cut(pd.DataFrame({"session_id": [*"aabbc"]}), rows=3)]
+    [4, 1]
+    """
+    ids = table["session_id"]
+    starts = [*(ids != ids.shift()).to_numpy().nonzero()[0].tolist(), len(table)]
+    first = 0
+    for start in starts[1:]:
+        if start - first >= rows or start == len(table):
+            yield table.iloc[first:start].reset_index(drop=True)
+            first = start
+
+
+def _name(number: int) -> str:
+    return f"part-{number:05}.parquet"
+
+
+def _changed(path: Path, made_by: str) -> SkipcastError:
+    return SkipcastError(
+        f"{path} must be as the stage {made_by} wrote it but was changed, is damaged or is of "
+        f"another run. `dvc repro --force {made_by}` makes it again."
+    )
