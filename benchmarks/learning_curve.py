@@ -84,8 +84,8 @@ class Curve:
                 feature_set("started", groups).names
             )
             data = [
-                Dataset(features[rows][:, columns], skipped[rows], self.session[chosen][rows],
-                        table["session_position"].to_numpy(np.intp)[rows])
+                Dataset.of(features[rows][:, columns], skipped[rows], self.session[chosen][rows],
+                           table["session_position"].to_numpy(np.intp)[rows])
                 for rows in (train & ~ends_fit, ends_fit)
             ]  # fmt: skip
             probability = _learn(*data)(features[test][:, columns])

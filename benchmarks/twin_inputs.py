@@ -99,7 +99,7 @@ def make_model(family: Family, plays: pd.DataFrame, tracks: pd.DataFrame) -> str
 
 
 def _dataset(table: pd.DataFrame) -> Dataset:
-    return Dataset(
+    return Dataset.of(
         table[feature_columns(table)].to_numpy(np.float32),
         table[SKIPPED].to_numpy(dtype=bool),
         pd.factorize(table["session_id"])[0],

@@ -101,7 +101,7 @@ def test_the_plays_of_training_are_no_drift(run, model, plays):
     assert (figures["plays"], figures["scored"]) == (len(plays), len(plays))
     assert figures["unknown_tracks"] == 0
     assert set(figures["unseen_categories"].values()) == {0}
-    mean = model.expected(model.train.features).mean()
+    mean = model.expected(model.train.features[0]).mean()
     assert figures["mean_probability"] == pytest.approx(mean)
     assert figures["trained_mean_probability"] == pytest.approx(mean)
     assert max(figures["stability"].values()) == 0

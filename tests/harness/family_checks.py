@@ -31,7 +31,7 @@ def datasets(plays: pd.DataFrame, sessions: int = 60) -> Data:
 
 
 def _dataset(plays: pd.DataFrame) -> Dataset:
-    return Dataset(
+    return Dataset.of(
         build_features(plays, "started").to_numpy(),
         plays[TARGET].to_numpy(),
         pd.factorize(plays["session_id"])[0],
@@ -50,7 +50,7 @@ def fit(family: ModelFamily, data: Data, prepared: Any = None, **params: float) 
 def check_probabilities(family: ModelFamily, data: Data, folder: Path) -> None:
     """A number from 0 to 1 for each play, also where each of its values is missing."""
     model = fit(family, data)
-    for features in (data[1].features, np.full_like(data[1].features[:3], np.nan)):
+    for features in (data[1].features[0], np.full_like(data[1].features[0][:3], np.nan)):
         probability = family.predict(model, features)
         assert probability.shape == (len(features),)
         assert probability.dtype == np.float64
@@ -59,20 +59,20 @@ def check_probabilities(family: ModelFamily, data: Data, folder: Path) -> None:
 
 def check_learns(family: ModelFamily, data: Data, folder: Path) -> None:
     """What was skipped gets a higher probability than what was not."""
-    probability = family.predict(fit(family, data), data[0].features)
+    probability = family.predict(fit(family, data), data[0].features[0])
     assert probability[data[0].skipped].mean() > probability[~data[0].skipped].mean()
 
 
 def check_same_seed_same_bits(family: ModelFamily, data: Data, folder: Path) -> None:
     """Two fits with the same seed predict the same bits."""
-    one, other = (family.predict(fit(family, data), data[1].features) for _ in range(2))
+    one, other = (family.predict(fit(family, data), data[1].features[0]) for _ in range(2))
     np.testing.assert_array_equal(one, other)
 
 
 def check_one_play_alone_is_one_among_many(family: ModelFamily, data: Data, folder: Path) -> None:
     """Few plays share no sum with others: their bits are those that they have among all."""
     model = fit(family, data)
-    features = data[1].features
+    features = data[1].features[0]
     expected = family.predict(model, features)
     for rows in (slice(7, 8), slice(20, 40), slice(100, 165)):
         np.testing.assert_array_equal(family.predict(model, features[rows]), expected[rows])
@@ -83,8 +83,8 @@ def check_load_returns_what_was_saved(family: ModelFamily, data: Data, folder: P
     model = fit(family, data)
     family.save(model, folder / "classifier")
     read = family.load(folder / "classifier", threads=1)
-    expected = family.predict(model, data[1].features)
-    np.testing.assert_array_equal(family.predict(read, data[1].features), expected)
+    expected = family.predict(model, data[1].features[0])
+    np.testing.assert_array_equal(family.predict(read, data[1].features[0]), expected)
 
 
 def check_file_is_no_pickle(family: ModelFamily, data: Data, folder: Path) -> None:
@@ -97,7 +97,7 @@ def check_file_is_no_pickle(family: ModelFamily, data: Data, folder: Path) -> No
 
 def check_contributions_add_up(family: ModelFamily, data: Data, folder: Path) -> None:
     """A row of contributions adds up to the log-odds of the play."""
-    model, features = fit(family, data), data[1].features
+    model, features = fit(family, data), data[1].features[0]
     contributions = family.contributions(model, features)
     assert contributions.shape == (len(features), features.shape[1] + 1)
     probability = 1 / (1 + np.exp(-contributions.sum(axis=1)))
@@ -111,7 +111,7 @@ def check_a_fit_leaves_prepared_data_as_they_were(
     shared = family.prepare(train=data[0], validation=data[1])
     fit(family, data, shared, **{name: range_.high for name, range_ in _whole(family).items()})
     second, alone = fit(family, data, shared), fit(family, data)
-    one, other = (family.predict(model, data[1].features) for model in (second, alone))
+    one, other = (family.predict(model, data[1].features[0]) for model in (second, alone))
     np.testing.assert_array_equal(one, other)
 
 

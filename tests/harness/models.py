@@ -27,7 +27,7 @@ QUICK: dict[Family, dict[str, object]] = {
 def dataset(features: Matrix, skipped: Bools) -> Dataset:
     """Return plays to fit on, each as a session of its own."""
     numbers = np.arange(len(skipped))
-    return Dataset(features, skipped, sessions=numbers, positions=np.ones_like(numbers))
+    return Dataset.of(features, skipped, sessions=numbers, positions=np.ones_like(numbers))
 
 
 def fit(family: Family, features: Matrix, skipped: Bools, **params: object) -> Any:
@@ -136,13 +136,13 @@ class ModelMaker:
         rows = predicted(self.plays, horizon)
         groups = (*TRACK_GROUPS, AHEAD) if HORIZONS[horizon].ahead else TRACK_GROUPS
         features = build_features(self.plays, horizon, groups)[rows].to_numpy()
-        part = Dataset(
+        part = Dataset.of(
             features,
             self.plays[TARGET].to_numpy()[rows] ^ opposite,
             sessions=pd.factorize(self.plays["session_id"])[0][rows],
             positions=self.plays["session_position"].to_numpy()[rows],
         )
-        fitted = fit(family, part.features, part.skipped, **QUICK[family])
+        fitted = fit(family, features, part.skipped, **QUICK[family])
         train = part if with_training else None
         info = log(fitted, self.tracks, family=family, horizon=horizon, groups=groups, train=train)
         return LoggedModel(family, horizon, fitted, part, info)

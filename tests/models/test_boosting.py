@@ -29,7 +29,7 @@ def test_a_fit_ends_when_the_validation_loss_has_turned_and_keeps_the_best_round
     losses = []
     model = boost(FAMILIES[name], data, lambda learned, loss: losses.append(loss))
     assert np.argmin(losses) + 1 + PATIENCE == len(losses) < MAX_ROUNDS
-    probability = FAMILIES[name].predict(model, data[1].features)
+    probability = FAMILIES[name].predict(model, data[1].features[0])
     loss = evaluate(data[1].skipped, probability)["log_loss"]
     assert loss == pytest.approx(min(losses), abs=1e-5)
 

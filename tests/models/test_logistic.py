@@ -42,9 +42,9 @@ def test_the_arrays_answer_what_scikit_learns_pipeline_does(plays):
     train, validation = datasets(plays)
     scaling, scaled, _ = Logistic().prepare(train=train, validation=validation)
     theirs = LogisticRegression(solver="newton-cholesky").fit(scaled, train.skipped)
-    expected = theirs.predict_proba(scaling.transform(train.features))[:, 1]
+    expected = theirs.predict_proba(scaling.transform(train.features[0]))[:, 1]
     model = fit(Logistic(), (train, validation))
-    np.testing.assert_allclose(Logistic().predict(model, train.features), expected, atol=1e-5)
+    np.testing.assert_allclose(Logistic().predict(model, train.features[0]), expected, atol=1e-5)
 
 
 def test_the_strength_of_the_penalty_reaches_the_library():

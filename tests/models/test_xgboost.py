@@ -44,11 +44,11 @@ def test_parameters_reach_the_library(plays):
 @pytest.mark.parametrize("rows", [slice(0, 1), slice(3, 500), slice(None, None, -7), slice(0, 0)])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_predicts_the_bits_of_the_librarys_own_prediction(model, plays, rows, order):
-    features = np.asarray(datasets(plays)[1].features, order=order)[rows]
+    features = np.asarray(datasets(plays)[1].features[0], order=order)[rows]
     expected = np.asarray(model.inplace_predict(features), np.float64)
     np.testing.assert_array_equal(XGBoost().predict(model, features), expected)
 
 
 def test_features_of_another_number_are_refused(model, plays):
     with pytest.raises(ValueError, match="features but got 3"):
-        XGBoost().predict(model, datasets(plays)[1].features[:, :3])
+        XGBoost().predict(model, datasets(plays)[1].features[0][:, :3])

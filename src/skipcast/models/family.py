@@ -1,10 +1,12 @@
 """What a model family is: its search space, and how its models are fitted, used and stored."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
 
 from skipcast.arrays import Bools, Floats, Indices, Matrix
 
@@ -23,12 +25,38 @@ Bounds = Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True)
 class Dataset:
-    """The plays of some sessions, in order of session and position. A value per play each."""
+    """The plays of some sessions, in order of session and position.
 
-    features: Matrix  # plays x features, NaN where a value is missing
+    The features alone may be too large for memory: they are in parts, which whoever uses them reads
+    one at a time. All else holds a value per play, of all parts one after another.
+    """
+
+    features: Sequence[Matrix]  # by part, plays x features, NaN where a value is missing
+    rows: Sequence[int]  # plays of each part, 0 or more; known without reading it
     skipped: Bools
     sessions: Indices  # number of the play's session: 0, 1, 2, ..., each in one run of plays
     positions: Indices  # place of the play in its session: 1, 2, ...; gaps where plays are left out
+
+    @classmethod
+    def of(
+        cls, features: Matrix, skipped: Bools, sessions: Indices, positions: Indices
+    ) -> "Dataset":
+        """Return plays whose features are one part, in memory."""
+        return cls([features], [len(features)], skipped, sessions, positions)
+
+    def parts(self) -> Iterator[tuple[Matrix, Bools]]:
+        """Read one part after another: its features, and which of its plays were skipped.
+
+        A part without plays is left out.
+
+        >>> matrix, skipped, numbers = np.eye(3, dtype=np.float32), np.ones(3, bool), np.arange(3)
+        >>> plays = Dataset([matrix[:2], matrix[2:]], [2, 1], skipped, numbers, numbers)
+        >>> [(part.shape, len(target)) for part, target in plays.parts()]
+        [((2, 3), 2), ((1, 3), 1)]
+        """
+        for number, end in enumerate(np.cumsum(self.rows)):
+            if self.rows[number]:
+                yield self.features[number], self.skipped[end - self.rows[number] : end]
 
 
 @dataclass(frozen=True)
@@ -89,7 +117,8 @@ class ModelFamily(Protocol):
         """Do once per search what all fits share, such as binning or imputing.
 
         Args:
-            train: the plays to learn from; their features may hold NaN.
+            train: the plays to learn from; their features may hold NaN. Their parts are read one
+                at a time, more than once where need be.
             validation: the plays that end a boosted fit early; the same features, other sessions.
 
         Returns:
@@ -124,6 +153,10 @@ class ModelFamily(Protocol):
             model: what `fit` or `load` returned.
             features: plays x features, the columns of the fit; NaN where a value is missing.
         """
+
+    def predict_parts(self, model: Any, plays: Dataset) -> Floats:
+        """Return what `predict` does, for all plays of all parts, read one at a time."""
+        return np.concatenate([self.predict(model, features) for features, _ in plays.parts()])
 
     @abstractmethod
     def contributions(self, model: Any, features: Matrix) -> Floats:

@@ -50,9 +50,10 @@ class LightGBM(ModelFamily):
         import lightgbm
 
         data = lightgbm.Dataset(
-            train.features, train.skipped, params=BINNING, free_raw_data=True
+            np.concatenate(train.features), train.skipped, params=BINNING, free_raw_data=True
         ).construct()
-        valid = data.create_valid(validation.features, validation.skipped, params=BINNING)
+        ends = np.concatenate(validation.features)
+        valid = data.create_valid(ends, validation.skipped, params=BINNING)
         return data, valid.construct()
 
     def fit(self, params: Params, data: Any, *, seed: int, threads: int, on_round: OnRound) -> Any:

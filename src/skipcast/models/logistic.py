@@ -61,7 +61,8 @@ class Logistic(ModelFamily):
         # A missing history is a fact of its own, not a number: mean plus an indicator column.
         imputer = SimpleImputer(strategy="mean", add_indicator=True, keep_empty_features=True)
         scaling = make_pipeline(imputer, StandardScaler())
-        return scaling, scaling.fit_transform(train.features.astype(np.float64)), train.skipped
+        features = np.concatenate(train.features).astype(np.float64)
+        return scaling, scaling.fit_transform(features), train.skipped
 
     def fit(
         self, params: Params, data: Any, *, seed: int, threads: int, on_round: OnRound

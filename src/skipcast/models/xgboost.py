@@ -48,8 +48,8 @@ class XGBoost(ModelFamily):
         """
         from xgboost import DMatrix, QuantileDMatrix
 
-        data = QuantileDMatrix(train.features, train.skipped)
-        return data, DMatrix(validation.features, validation.skipped)
+        data = QuantileDMatrix(np.concatenate(train.features), train.skipped)
+        return data, DMatrix(np.concatenate(validation.features), validation.skipped)
 
     def fit(self, params: Params, data: Any, *, seed: int, threads: int, on_round: OnRound) -> Any:
         """Boost until the validation loss has not fallen for `PATIENCE` rounds; keep the best."""

@@ -169,7 +169,7 @@ def _dataset(plays: pd.DataFrame, columns: list[str], name: str) -> Dataset:
             f"The {name} sessions must have skipped plays and others but {len(plays)} plays have "
             "not both. Raise fetch.rows, or change the shares in split."
         )
-    return Dataset(
+    return Dataset.of(
         plays[columns].to_numpy(np.float32),
         plays["skipped"].to_numpy(dtype=bool),
         pd.factorize(plays["session_id"])[0],

@@ -189,9 +189,9 @@ def _run(joined: _Joined, claim: Claim, prepared: Any, plays: Plays, job: Job) -
         joined.runs.log(claim.run_id, scores, losses, claim.params)
         joined.claims.end(claim, TrialState.PRUNED)
         return
-    probability = family.predict(model, plays.validation.features)
+    probability = family.predict_parts(model, plays.validation)
     scores |= evaluate(plays.validation.skipped, probability)
-    fitted = family.predict(model, plays.train.features)
+    fitted = family.predict_parts(model, plays.train)
     scores["train_accuracy"] = accuracy(plays.train.skipped, fitted)
     if losses:
         scores["rounds"] = float(np.argmin(losses) + 1)

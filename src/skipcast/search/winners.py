@@ -188,7 +188,8 @@ def _model_figures(
 ) -> dict[str, Figure]:
     label = FAMILIES[family].label
     curves: plots.Curves = {label: (plays.validation.skipped, _probability(run_id))}
-    contributions = FAMILIES[family].contributions(model, plays.validation.features)
+    features = np.concatenate(plays.validation.features)
+    contributions = FAMILIES[family].contributions(model, features)
     weights = np.abs(contributions[:, :-1]).mean(axis=0)
     return {
         "roc": plots.roc(curves, synthetic=synthetic),

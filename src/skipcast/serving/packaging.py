@@ -179,7 +179,7 @@ def _write_artifacts(
     methods = FAMILIES[about["family"]]
     files["model.json"].write_text(json.dumps(about, indent=2), encoding="utf-8")
     trained = train and reference(
-        train.features, methods.predict(model, train.features), train.positions
+        np.concatenate(train.features), methods.predict_parts(model, train), train.positions
     )
     files["trained.json"].write_text(json.dumps(trained), encoding="utf-8")
     methods.save(model, files["classifier"])
