@@ -36,7 +36,7 @@ def rows_of(url: str, seed: int, params: Params) -> list[list[str]]:
     changed = params.search.model_copy(update={"seed": seed})
     params = params.model_copy(update={"search": changed})
     result = search(make_job(Path.cwd(), params, f"blend{seed:04d}"), url)
-    skipped, sessions, answers = ask_test_plays(Path("features.parquet"), result, params)
+    skipped, sessions, answers = ask_test_plays(Path("features"), result, params)
     best = answers[result.best]
     scores = [score(skipped, best) for score in (is_right, log_losses)]
     rows = []
@@ -63,8 +63,7 @@ def main() -> None:
         params, sessions = params.model_copy(update={"search": few}), QUICK_SESSIONS
     seeds = range(1 if options.quick else options.seeds)
     rows = []
-    count = params.fetch.rows or USUAL_ROWS
-    for seed, url in searchable_twins(seeds, sessions=sessions, rows=count):
+    for seed, url in searchable_twins(seeds, sessions=sessions, rows=USUAL_ROWS):
         rows += rows_of(url, seed, params)
     table = pd.DataFrame(rows, columns=list(HEADS))
     print(table.to_markdown(index=False, disable_numparse=True))

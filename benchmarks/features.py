@@ -39,7 +39,8 @@ from twin_inputs import DEFAULTS, QUICK_SESSIONS, with_counts
 
 from skipcast.archive.sample import read_subset
 from skipcast.artifacts import LoadReceipt
-from skipcast.cli.data import features, fetch, load
+from skipcast.cli.data import fetch, load
+from skipcast.cli.features import features
 from skipcast.database.embedded import running
 from skipcast.database.server import connect, open_connection
 from skipcast.database.tables import check_receipt, load_tables, read_plays

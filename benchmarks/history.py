@@ -17,6 +17,7 @@ from skipcast.artifacts import PLAYS, TRACKS, SearchResult
 from skipcast.evaluation.metrics import evaluate
 from skipcast.features.table import join_tracks
 from skipcast.params import read_params
+from skipcast.parts import Parts
 from skipcast.schema import TARGET
 from skipcast.split import split_sessions
 
@@ -24,7 +25,7 @@ from skipcast.split import split_sessions
 def main() -> None:
     """Print accuracy and log loss of each family and of the rule."""
     make_parser(__doc__).parse_args()
-    plays = join_tracks(pd.read_parquet(PLAYS), pd.read_parquet(TRACKS))
+    plays = join_tracks(Parts.read(PLAYS, made_by="fetch").whole(), pd.read_parquet(TRACKS))
     parts = split_sessions(plays, read_params().split)
     last = plays.groupby("session_id")[TARGET].shift().astype("boolean")
     history = last.notna().to_numpy()

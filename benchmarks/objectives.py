@@ -45,7 +45,7 @@ def chosen_scores(url: str, seed: int, objective: str, params: Params) -> Scores
     changes = {"objective": objective, "seed": seed}
     params = params.model_copy(update={"search": params.search.model_copy(update=changes)})
     result = search(make_job(Path.cwd(), params, f"{seed:04d}{objective}"), url)
-    skipped, sessions, probability = ask_test_plays(Path("features.parquet"), result, params)
+    skipped, sessions, probability = ask_test_plays(Path("features"), result, params)
     best = probability[result.best]
     return Scores(is_right(skipped, best), log_losses(skipped, best), sessions)
 
@@ -98,8 +98,7 @@ def main() -> None:
     sessions = QUICK_SESSIONS if options.quick else params.fetch.twin_sessions
     scores: list[dict[str, Scores]] = []
     seeds = range(1 if options.quick else options.seeds)
-    count = params.fetch.rows or USUAL_ROWS
-    for seed, url in searchable_twins(seeds, sessions=sessions, rows=count):
+    for seed, url in searchable_twins(seeds, sessions=sessions, rows=USUAL_ROWS):
         scores.append({o: chosen_scores(url, seed, o, params) for o in OBJECTIVES})
     rows = [row for seed, of_seed in enumerate(scores) for row in rows_of(seed, of_seed)]
     table = pd.DataFrame([*rows, *mean_rows(scores)], columns=list(HEADS))

@@ -45,8 +45,6 @@ from typing import Any
 
 import lightgbm
 import mlflow
-import pandas as pd
-import pyarrow.parquet as pq
 import xgboost
 from arguments import make_parser, parse_family
 from mlflow import MlflowClient
@@ -64,6 +62,7 @@ from skipcast.features.table import SKIPPED, feature_columns
 from skipcast.models.boosting import MAX_ROUNDS, PATIENCE
 from skipcast.models.families import Family
 from skipcast.params import USUAL_ROWS, Params, read_params
+from skipcast.parts import Parts
 from skipcast.search.spec import Job
 from skipcast.search.trials import search
 from skipcast.split import split_sessions
@@ -176,7 +175,7 @@ def obvious_trial(family: Family, params: dict[str, float], ours: Ours) -> None:
     """Do a trial as one would write it at first."""
     with mlflow.start_run(nested=True):
         mlflow.log_params(params)
-        features = pd.read_parquet(ours.folder / "features.parquet")
+        features = Parts.read(ours.folder / "features", made_by="features").whole()
         parts = split_sessions(features, ours.params.split)
         train, valid = features[parts == "train"], features[parts == "validation"]
         columns = feature_columns(features)
@@ -261,7 +260,7 @@ def show(title: str, trials: int, measured: Rounds) -> None:
 
 def search_once(folder: Path, params: Params, url: str) -> None:
     """Search all families in a process of its own; print its minutes and its peak memory."""
-    plays = pq.read_metadata(folder / "features.parquet").num_rows
+    plays = Parts.read(folder / "features", made_by="features").rows
     started = time.perf_counter()
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         peak = pool.submit(_search, folder, params, url, mlflow.get_tracking_uri()).result()
@@ -299,7 +298,7 @@ def main() -> None:
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     params, stopwatch = read_params(), Stopwatch()
-    sessions, rows = params.fetch.twin_sessions, params.fetch.rows or USUAL_ROWS
+    sessions, rows = params.fetch.twin_sessions, USUAL_ROWS
     trials = {
         family: count
         for family, count in params.search.families.items()

@@ -29,6 +29,7 @@ from skipcast.features.table import (
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Dataset
 from skipcast.params import Params, read_params
+from skipcast.parts import Parts, cut, write_parts
 from skipcast.processes import cpu_count
 from skipcast.schema import TRACK_GROUPS
 from skipcast.search.mlflow_runs import MODEL_FILE, TRIAL_FOLDER
@@ -110,9 +111,8 @@ def _dataset(table: pd.DataFrame) -> Dataset:
 def write_features(folder: Path, plays: pd.DataFrame, tracks: pd.DataFrame) -> None:
     """Write what a search reads: the features of the plays, and the tracks."""
     parts = split_sessions(plays, read_params(DEFAULTS).split)
-    feature_table(plays, "started", parts=parts).to_parquet(
-        folder / "features.parquet", index=False
-    )
+    table = feature_table(plays, "started", parts=parts)
+    write_parts(folder / "features", cut(table), made_by="features")
     tracks.to_parquet(folder / "tracks.parquet", index=False)
     count_listeners(plays)[1].to_parquet(folder / "listeners.parquet", index=False)
 
@@ -126,7 +126,7 @@ def ask_test_plays(
         Of each play whether it was skipped, and the number of its session; and by family the
         probability of each.
     """
-    table = pd.read_parquet(features)
+    table = Parts.read(features, made_by="features").whole()
     test = table[split_sessions(table, params.split) == "test"]
     matrix = test[feature_columns(test)].to_numpy(np.float32)
     answers: dict[Family, Floats] = {}
@@ -141,7 +141,7 @@ def ask_test_plays(
 
 def make_job(folder: Path, params: Params, name: str) -> Job:
     """Return the search of what `write_features` wrote; each name has studies of its own."""
-    files = (folder / f"{file}.parquet" for file in ("features", "tracks", "listeners"))
+    files = (folder / name for name in ("features", "tracks.parquet", "listeners.parquet"))
     features, tracks, listeners = files
     return Job(
         params,

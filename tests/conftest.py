@@ -29,6 +29,7 @@ from skipcast.features.listener_counts import count_listeners
 from skipcast.features.table import feature_table, join_tracks
 from skipcast.files import write_parquet
 from skipcast.params import Split
+from skipcast.parts import write_parts
 from skipcast.schema import (
     COUNTS,
     LOG,
@@ -105,10 +106,11 @@ def feature_files(
     """Return the paths of features, tracks and listeners as the stage `features` writes them."""
     folder = tmp_path_factory.mktemp("data")
     parts = split_sessions(plays, Split(validation=0.15, test=0.15, seed=0))
-    write_parquet(folder / "features.parquet", feature_table(plays, "started", parts=parts))
+    table = feature_table(plays, "started", parts=parts)
+    write_parts(folder / "features", [table], made_by="features")
     write_parquet(folder / "tracks.parquet", track_table)
     write_parquet(folder / "listeners.parquet", count_listeners(plays)[1])
-    return folder / "features.parquet", folder / "tracks.parquet", folder / "listeners.parquet"
+    return folder / "features", folder / "tracks.parquet", folder / "listeners.parquet"
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ RESULT = SearchResult(
     best="lightgbm",
 )
 RECEIPT = LoadReceipt(
+    into="postgres",
     database="embedded",
     schema="skipcast",
     synthetic=True,

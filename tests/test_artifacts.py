@@ -25,7 +25,7 @@ BEST = {
 SCORES = {"accuracy": 0.7, "auc": float("nan")}
 CONTENTS = {
     LoadReceipt: {
-        "database": "embedded", "schema": "skipcast", "synthetic": True,
+        "into": "postgres", "database": "embedded", "schema": "skipcast", "synthetic": True,
         "listeners": False, "tables": TABLES,
     },
     FeaturesReceipt: {

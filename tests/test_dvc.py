@@ -13,7 +13,7 @@ STAGES = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
 COMMANDS = {
     "fetch": "skipcast.cli.data",
     "load": "skipcast.cli.data",
-    "features": "skipcast.cli.data",
+    "features": "skipcast.cli.features",
     "search": "skipcast.cli.search",
     "promote": "skipcast.cli.promote",
 }

@@ -17,6 +17,7 @@ from skipcast.evaluation.bootstrap import Resamples
 from skipcast.features.build import GROUPS, build_features
 from skipcast.features.feature_set import FeatureSet
 from skipcast.features.table import join_tracks
+from skipcast.parts import write_parts
 from skipcast.schema import HORIZONS, TRACK_GROUPS
 
 ROOT = Path(__file__).parents[1]
@@ -86,8 +87,7 @@ def test_the_metric_is_estimated_with_its_interval():
 
 def test_the_stage_reads_a_table_and_writes_a_file(three_plays, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").mkdir()
-    three_plays.to_parquet("data/plays.parquet")
+    write_parts(Path("data/plays"), [three_plays], made_by="fetch")
     example("stage").count()
     counts = json.loads(Path("data/counts.json").read_text())
     assert counts == {"plays": 3, "sessions": 1, "skipped": pytest.approx(2 / 3)}

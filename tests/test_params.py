@@ -21,9 +21,9 @@ def test_reads_the_defaults():
     ("section", "key", "value", "match"),
     [
         ("fetch", "row", 5, r"fetch\.row: Extra inputs are not permitted, got 5"),
-        ("fetch", "rows", "many", r"fetch\.rows: .*integer.*'many'"),
-        ("fetch", "rows", "100000", r"fetch\.rows: .*integer.*'100000'"),
-        ("fetch", "rows", 0, r"fetch\.rows: .*greater than 0, got 0"),
+        ("fetch", "rows", "many", r"fetch\.rows: .*whole number above 0, or all, .*'many'"),
+        ("fetch", "rows", "100000", r"fetch\.rows: .*whole number .*'100000'"),
+        ("fetch", "rows", 0, r"fetch\.rows: .*above 0, or all, or null, got 0"),
         ("fetch", "source", None, r"fetch\.source: .*string"),
         ("load", "schema", "a; DROP TABLE b", r"load\.schema: .*pattern"),
         ("features", "horizon", "finished", r"features\.horizon: .*'started'.*got 'finished'"),
@@ -128,7 +128,7 @@ def test_a_change_without_a_value_leaves_that_of_the_file(changed):
     ("value", "match"),
     [
         ("fetch.row=5", r"fetch\.row: Extra inputs"),
-        ("fetch.rows=many", r"fetch\.rows: .*integer"),
+        ("fetch.rows=many", r"fetch\.rows: .*whole number"),
         ("fetch.rows.few=5", "must name a key of params.yaml but got fetch.rows.few"),
         ("fish.rows=5", "must name a key of params.yaml but got fish.rows"),
         ("fetch.source=a: b: c", "must have a value that is YAML but got fetch.source=a: b: c"),

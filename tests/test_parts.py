@@ -69,7 +69,7 @@ def test_a_part_is_not_as_it_was_written(kind: str, parts: Parts, folder: Path) 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"parts": [{"rows": "one"}]}'])
 def test_the_manifest_is_damaged(content: str, parts: Parts, folder: Path) -> None:
-    (folder / "parts.json").write_text(content)
+    (folder / "_parts.json").write_text(content)
     with pytest.raises(SkipcastError, match=rf"parts.json must be as the stage .* {MAKE_AGAIN}"):
         Parts.read(folder, made_by="fetch")
 
@@ -98,7 +98,7 @@ def test_the_table_that_was_there_stays_until_all_parts_are_finished(parts: Part
 def test_a_kill_between_the_two_moves_loses_nothing(parts: Parts, folder: Path) -> None:
     draft = Draft.open(folder, made_by="fetch", run="one")
     draft.write(0, TABLES[1])
-    (draft.place / "parts.json").write_text("{}")
+    (draft.place / "_parts.json").write_text("{}")
     folder.rename(folder.with_name(".plays.old"))
     again = Draft.open(folder, made_by="fetch", run="one")
     assert again.has(0)

@@ -11,20 +11,21 @@ from pydantic import Field, ValidationError, model_validator
 from skipcast.errors import SkipcastError
 from skipcast.files import existing, move_into, write_json
 from skipcast.models.families import Family
-from skipcast.params import Split
+from skipcast.params import Into, Split
 from skipcast.records import Record, faults
 from skipcast.schema import Group, HorizonName, Label, RankBy
 
 # From the root of the project.
-PLAYS = Path("data/plays.parquet")
+PLAYS = Path("data/plays")  # a folder of parts
 TRACKS = Path("data/tracks.parquet")
 NAMES = Path("data/names.parquet")  # of tracks and artists; read only by what stays on this machine
 RECEIPT = Path("data/receipt.json")
-FEATURES = Path("data/features.parquet")
+FEATURES = Path("data/features")  # a folder of parts
 TRACK_TABLE = Path("data/track_table.parquet")  # what a model knows of tracks
 LISTENER_TABLE = Path("data/listener_table.parquet")  # what it knows of listeners
 FEATURES_RECEIPT = Path("data/features.json")
 SEARCH = Path("data/search.json")
+REFIT = Path("data/refit.json")
 METRICS = Path("metrics")  # a folder
 REPORTS = Path("reports")
 PROMOTION = REPORTS / "promotion.json"
@@ -76,12 +77,13 @@ class TableFingerprint(Record):
 
 
 class LoadReceipt(Artifact):
-    """What the stage `load` put into the database."""
+    """What the stage `load` put into the database, or that it put nothing there."""
 
     PATH = RECEIPT
     STAGE = "load"
 
-    database: str  # host:port/database or `embedded`, without user and password
+    into: Into
+    database: str | None  # host:port/database or `embedded`, without user and password
     # `schema` in the file; pydantic models have a method of that name.
     schema_: str = Field(alias="schema")
     synthetic: bool  # the twin's
@@ -95,7 +97,7 @@ class FeaturesReceipt(Artifact):
     PATH = FEATURES_RECEIPT
     STAGE = "features"
 
-    hash: str  # SHA-256 of data/features.parquet
+    hash: str  # of all parts of data/features
     track_table: str  # SHA-256 of data/track_table.parquet
     listener_table: str  # SHA-256 of data/listener_table.parquet
     tables: dict[str, TableFingerprint]  # as in the receipt of `load`
@@ -136,6 +138,13 @@ class SearchResult(Artifact):
     def candidate(self) -> BestOfFamily:
         """The best of the best family."""
         return self.families[self.best]
+
+
+class Refit(SearchResult):
+    """The best of each family, fitted on all plays; promotion judges these."""
+
+    PATH = REFIT
+    STAGE = "refit"
 
 
 class ValidationScores(Record):

@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # `skipcast predict` starts faster without
     import pandas as pd
 
 
+PACKAGE = Path(__file__).parent
+
+
 def csv_conversion(columns: Iterable[Column]) -> csv.ConvertOptions:
     """Return how to read `columns`, and nothing else, from CSV that has each in its type."""
     columns = tuple(columns)
@@ -107,6 +110,20 @@ def hash_bytes(content: bytes) -> str:
     '5d5766cf'
     """
     return hashlib.sha256(content).hexdigest()
+
+
+def hash_code(*entries: str) -> dict[str, str]:
+    """Return the SHA-256 of each file of code, by its place in the package.
+
+    Args:
+        entries: files and folders of the package.
+
+    >>> [*hash_code("errors.py")]
+    ['errors.py']
+    """
+    places = [PACKAGE / entry for entry in entries]
+    files = (f for place in places for f in ([place] if place.is_file() else place.rglob("*.py")))
+    return {str(file.relative_to(PACKAGE)): hash_file(file) for file in sorted(files)}
 
 
 def write_json(path: Path, content: object) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
 
 from skipcast.errors import SkipcastError
 from skipcast.models.families import FAMILIES, Family
@@ -32,6 +32,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 USUAL_ROWS = 100_000
+Into = Literal["postgres", "none"]
 
 
 def _is_timezone(name: str) -> str:
@@ -40,22 +41,31 @@ def _is_timezone(name: str) -> str:
     return name
 
 
+def _rows(value: Any) -> Any:
+    if value is None or value == "all" or (type(value) is int and value > 0):
+        return value
+    raise ValueError("must be a whole number above 0, or all, or null")
+
+
 class Fetch(Record):
     """Where plays come from and how many of them to take.
 
-    `rows` null takes `USUAL_ROWS` plays of official files and of the twin, all of a history.
+    `rows` null takes `USUAL_ROWS` plays of official files and of the twin, all of a history; `all`
+    takes all there are.
     """
 
     source: str  # "twin", or a path to official files
     tracks: str | None = None  # a second path, when the track features are not in `source`
-    rows: Annotated[int, Field(gt=0)] | None  # plays; whole sessions until there are as many
+    rows: Annotated[int | Literal["all"] | None, PlainValidator(_rows)]  # plays, whole sessions
     seed: Seed
     twin_sessions: Annotated[int, Field(gt=0)]
     timezone: Annotated[str, AfterValidator(_is_timezone)]  # of the listeners of a history
 
 
 class Load(Record):
-    """Where in the database the three tables are."""
+    """Whether a database holds the plays, and where in it the three tables are."""
+
+    into: Into = "postgres"
 
     # Short, as the studies are in <schema>_optuna and a name has 63 characters at most.
     # `schema` in the file; pydantic models have a method of that name.
@@ -111,6 +121,7 @@ class Search(Record):
     families: Annotated[dict[Family, Annotated[int, Field(gt=0)]], Field(min_length=1)]  # trials
     objective: Literal["accuracy", "log_loss"]
     rank_by: RankBy | None = None  # null: what is usual for the horizon
+    plays: Annotated[int, Field(gt=0)] = 1_000_000  # most of the sample that trials use
     space: dict[Family, dict[str, Bound]]  # low and high of ranges to search instead
     workers: Annotated[int, Field(gt=0)]  # processes
     seed: Seed

@@ -1,6 +1,6 @@
 """Tables on disk in parts of whole sessions: a stage makes and reads one part at a time.
 
-The folder of a table holds `part-00000.parquet`, `part-00001.parquet`, ... and `parts.json`, which
+The folder of a table holds `part-00000.parquet`, `part-00001.parquet`, ... and `_parts.json`, which
 says what each part is. A part has about `PART_ROWS` rows, sorted by session and position, and no
 session is in two parts. 100,000 plays are one part.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # `skipcast --help` starts faster without
     import pandas as pd
 
 PART_ROWS = 400_000  # a part ends with the first whole session that makes it as long
-MANIFEST = "parts.json"
+MANIFEST = "_parts.json"  # readers of Parquet pass over what begins so
 
 
 class PartInfo(Record):

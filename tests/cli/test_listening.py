@@ -11,6 +11,7 @@ from harness.own_history import own_history
 from harness.servers import ROOT, SKIPCAST
 
 from skipcast.files import write_parquet
+from skipcast.parts import write_parts
 from skipcast.schema import TRACK, names
 
 
@@ -18,7 +19,7 @@ from skipcast.schema import TRACK, names
 def folder(tmp_path):
     """Return a folder with the history of a listener."""
     plays, known = own_history(300)
-    write_parquet(tmp_path / "data/plays.parquet", plays)
+    write_parts(tmp_path / "data/plays", [plays], made_by="fetch")
     write_parquet(tmp_path / "data/names.parquet", known)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     return tmp_path
@@ -43,7 +44,7 @@ def test_draws_ids_where_the_names_are_not_there(folder):
 
 def test_plays_of_nobody_known_get_the_remedy(folder, three_plays):
     plays = three_plays.assign(listener_id=None, artist_id=None, started_at=None)
-    write_parquet(folder / "data/plays.parquet", plays)
+    write_parts(folder / "data/plays", [plays], made_by="fetch")
     done = listening(folder)
     assert done.returncode == 1
     assert "must hold the history of a listener" in done.stderr
@@ -52,7 +53,7 @@ def test_plays_of_nobody_known_get_the_remedy(folder, three_plays):
 
 
 def test_figure_has_nothing_to_draw_and_names_the_command_that_has(folder):
-    plays = pd.read_parquet(folder / "data/plays.parquet")
+    plays = pd.read_parquet(folder / "data/plays")
     tracks = pd.DataFrame(columns=names(TRACK), index=range(plays["track_id_clean"].nunique()))
     tracks["track_id"] = plays["track_id_clean"].unique()
     write_parquet(folder / "data/tracks.parquet", tracks)

@@ -27,6 +27,7 @@ from skipcast.clients.demo_session import MAX_LETTERS, MAX_PLAYS, parse_session
 from skipcast.column import Known
 from skipcast.errors import SkipcastError
 from skipcast.params import read_params
+from skipcast.parts import write_parts
 from skipcast.schema import INPUTS, LOG, MSSD_LOG, TARGET, names
 from skipcast.split import split_sessions
 
@@ -195,7 +196,7 @@ def folder(tmp_path_factory, plays):
     folder = tmp_path_factory.mktemp("demo")
     (folder / "data").mkdir()
     # As an earlier skipcast fetched them: without the columns of listeners.
-    plays[names(MSSD_LOG)].to_parquet(folder / "data/plays.parquet", index=False)
+    write_parts(folder / "data/plays", [plays[names(MSSD_LOG)]], made_by="fetch")
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     return folder
 

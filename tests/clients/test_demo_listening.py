@@ -19,6 +19,7 @@ from skipcast.features.build import GROUPS
 from skipcast.features.table import with_label
 from skipcast.files import write_parquet
 from skipcast.params import read_params
+from skipcast.parts import write_parts
 from skipcast.schema import MSSD_LOG, names
 from skipcast.split import split_sessions
 
@@ -189,7 +190,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("listening")
     plays, known = own_history(1500, artists=15)
     known.loc[known["id"] == "twin-a0", "name"] = "<b>Bold</b> & Co"  # of most plays
-    write_parquet(folder / "data/plays.parquet", plays)
+    write_parts(folder / "data/plays", [plays], made_by="fetch")
     write_parquet(folder / "data/names.parquet", known)
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     return folder
@@ -219,7 +220,7 @@ def open_tab(page, name):
 
 def test_the_latest_test_session_is_shown_with_names_and_words(page, folder):
     open_tab(page, "Sessions")
-    plays = pd.read_parquet(folder / "data/plays.parquet")
+    plays = pd.read_parquet(folder / "data/plays")
     parts = split_sessions(plays, read_params(folder / "params.yaml").split)
     tests = plays.loc[parts == "test", "session_id"].unique()
     expect(page.locator("#session option").first).to_have_attribute("value", tests[-1])

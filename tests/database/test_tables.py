@@ -10,7 +10,12 @@ from skipcast.schema import ALWAYS, LOG, TRACK, names
 SCHEMA = "skipcast"
 
 EMPTY = LoadReceipt(
-    database="embedded", schema="skipcast", synthetic=True, listeners=False, tables={}
+    into="postgres",
+    database="embedded",
+    schema="skipcast",
+    synthetic=True,
+    listeners=False,
+    tables={},
 )
 
 
@@ -41,7 +46,12 @@ def load(plays, tracks):
     with connect() as connection:
         tables = load_tables(connection, plays, tracks, schema=SCHEMA)
     return LoadReceipt(
-        database="embedded", schema=SCHEMA, synthetic=True, listeners=False, tables=tables
+        into="postgres",
+        database="embedded",
+        schema=SCHEMA,
+        synthetic=True,
+        listeners=False,
+        tables=tables,
     )
 
 

@@ -24,6 +24,7 @@ from skipcast.database.server import open_in_schema
 from skipcast.files import hash_file
 from skipcast.models.families import Family
 from skipcast.params import Params, read_params
+from skipcast.parts import Parts
 from skipcast.schema import Group
 from skipcast.search.spec import Job, make_job
 from skipcast.search.trials import search
@@ -32,6 +33,7 @@ TESTS = Path(__file__).parents[1]
 DEFAULTS = TESTS.parent / "params.yaml"
 TRIALS: dict[Family, int] = {"logistic": 2, "lightgbm": 3}
 RECEIPT = LoadReceipt(
+    into="postgres",
     database="embedded",
     schema="skipcast",
     synthetic=True,
@@ -81,7 +83,7 @@ def small_params(
 def receipt_of(params: Params, features: Path, tracks: Path, listeners: Path) -> FeaturesReceipt:
     """Return the receipt that the stage `features` writes for its files."""
     return FeaturesReceipt(
-        hash=hash_file(features),
+        hash=Parts.read(features, made_by="features").hash,
         track_table=hash_file(tracks),
         listener_table=hash_file(listeners),
         tables=RECEIPT.tables,

@@ -2,13 +2,13 @@
 
 import shutil
 
-import pandas as pd
 import pytest
 from harness.searches import RECEIPT, make_small_job, receipt_of, small_params
 from imports import closure, places
 
+from skipcast import files
 from skipcast.errors import SkipcastError
-from skipcast.files import write_parquet
+from skipcast.parts import Parts, write_parts
 from skipcast.search import spec
 
 
@@ -21,8 +21,8 @@ def fingerprint(feature_files):
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A copy of the package whose files are hashed instead."""
-    copied = shutil.copytree(spec.PACKAGE, tmp_path / "package")
-    monkeypatch.setattr(spec, "PACKAGE", copied)
+    copied = shutil.copytree(files.PACKAGE, tmp_path / "package")
+    monkeypatch.setattr(files, "PACKAGE", copied)
     return copied
 
 
@@ -47,10 +47,10 @@ def test_other_params_start_new_studies(fingerprint, changes):
 
 
 def test_other_features_start_new_studies(feature_files, tmp_path, fingerprint):
-    features = pd.read_parquet(feature_files[0])
+    features = Parts.read(feature_files[0], made_by="features").whole()
     features.loc[0, "position"] = -1.0
-    write_parquet(tmp_path / "features.parquet", features)
-    other = make_small_job("a", (tmp_path / "features.parquet", *feature_files[1:]))
+    write_parts(tmp_path / "features", [features], made_by="features")
+    other = make_small_job("a", (tmp_path / "features", *feature_files[1:]))
     assert other.fingerprint != fingerprint()
 
 
@@ -77,7 +77,7 @@ def test_a_word_in_other_code_does_not(package, fingerprint, path):
 
 
 def test_every_entry_is_there():
-    assert [name for name in spec.CODE if not (spec.PACKAGE / name).exists()] == []
+    assert [name for name in spec.CODE if not (files.PACKAGE / name).exists()] == []
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_features_that_are_not_those_of_their_receipt(feature_files, change, mat
 
 def test_the_code_is_what_the_search_imports_but_for_reading_writing_and_the_database():
     neither = {"artifacts.py", "commits.py", "database", "files.py", "mlflow_store", "params.py"}
-    neither |= {"processes.py", "records.py"}
+    neither |= {"parts.py", "processes.py", "records.py"}
     modules = closure({"skipcast.search.trials"})
     imported = {place.removeprefix("src/skipcast/") for place in places(modules)}
     assert imported - neither == set(spec.CODE)

@@ -44,7 +44,7 @@ def run(project, command="skipcast fetch"):
 def fetches_all(project, plays, command="skipcast fetch"):
     code, said = run(project, command)
     assert code == 0, said
-    pd.testing.assert_frame_equal(pd.read_parquet(project / "data/plays.parquet"), plays)
+    pd.testing.assert_frame_equal(pd.read_parquet(project / "data/plays"), plays)
     return said
 
 
@@ -53,7 +53,7 @@ def test_home_and_variables_in_both_places(project, plays_and_tracks):
     code, said = run(project)
     assert code == 1
     assert "The variable MUSIC is not set: `export MUSIC=...` sets it." in said
-    assert not (project / "data/plays.parquet").exists()
+    assert not (project / "data/plays").exists()
     fetches_all(project, plays_and_tracks[0], 'export MUSIC="$HOME"; skipcast fetch')
 
 

@@ -107,7 +107,7 @@ def clone(tmp_path_factory, export) -> Clone:
 
 
 def test_the_pipeline_has_read_all_of_it(clone, marks):
-    plays = pd.read_parquet(clone.folder / "data/plays.parquet")
+    plays = pd.read_parquet(clone.folder / "data/plays")
     assert plays["listener_id"].nunique() == 2
     assert "training_set" in (clone.folder / "dump.sql").read_text()
     assert (clone.folder / "reports/promotion.json").exists()
@@ -185,6 +185,6 @@ def test_a_reader_that_does_not_hash_is_found(tmp_path, monkeypatch, export, mar
     shutil.rmtree(tmp_path / "data")
     monkeypatch.setattr(streaming_history, "_hash", lambda text, _: text)
     fetch()
-    assert holders(tmp_path, marks.name) == {"data/names.parquet", "data/plays.parquet"}
-    leaking = {"data/names.parquet", "data/plays.parquet", "data/tracks.parquet"}
+    assert holders(tmp_path, marks.name) == {"data/names.parquet", "data/plays/part-00000.parquet"}
+    leaking = {"data/names.parquet", "data/plays/part-00000.parquet", "data/tracks.parquet"}
     assert holders(tmp_path, marks.private) == leaking

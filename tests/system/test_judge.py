@@ -42,6 +42,7 @@ from skipcast.schema import TARGET
 from skipcast.split import split_sessions
 
 RECEIPT = LoadReceipt(
+    into="postgres",
     database="embedded",
     schema="skipcast",
     synthetic=True,
@@ -563,7 +564,7 @@ def test_features_of_another_label_are_told_before_anything_is_scored(judge_play
 
 
 def test_features_of_other_plays_are_told_before_anything_is_scored(judge_plays, raw_plays, few):
-    with pytest.raises(SkipcastError, match=r"features.parquet must hold the plays"):
+    with pytest.raises(SkipcastError, match=r"data/features must hold the plays"):
         judge_plays(raw_plays[few])
 
 

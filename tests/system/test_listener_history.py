@@ -17,6 +17,7 @@ from skipcast.features.listener_counts import count_listeners
 from skipcast.features.table import feature_table
 from skipcast.files import write_parquet
 from skipcast.params import Split
+from skipcast.parts import write_parts
 from skipcast.schema import LISTENER_COUNTS, LISTENER_GROUPS, TRACK, names
 from skipcast.search.trials import search
 from skipcast.split import split_sessions
@@ -102,10 +103,10 @@ def history_files(model, tmp_path_factory):
     folder, plays = tmp_path_factory.mktemp("data"), model.plays
     parts = split_sessions(plays, Split(validation=0.2, test=0.2, seed=0))
     table = feature_table(plays, "started", LISTENER_GROUPS, parts=parts)
-    write_parquet(folder / "features.parquet", table)
+    write_parts(folder / "features", [table], made_by="features")
     write_parquet(folder / "tracks.parquet", track_table(plays))
     write_parquet(folder / "listeners.parquet", count_listeners(plays, parts == "train")[1])
-    return folder / "features.parquet", folder / "tracks.parquet", folder / "listeners.parquet"
+    return folder / "features", folder / "tracks.parquet", folder / "listeners.parquet"
 
 
 def test_a_search_logs_models_that_carry_what_training_knew_of_listeners(

@@ -62,7 +62,7 @@ def receipt(clone) -> LoadReceipt:
 @pytest.fixture(scope="module")
 def plays(clone) -> pd.DataFrame:
     """The plays of the clone."""
-    return pd.read_parquet(clone.folder / "data/plays.parquet")
+    return pd.read_parquet(clone.folder / "data/plays")
 
 
 BASELINES = {"majority", "repeat_last", "last_outcome", "start_rate", "recipe"}
@@ -114,7 +114,7 @@ def test_a_run_on_the_twin_says_that_it_is_synthetic(printed, receipt):
 
 
 def test_every_play_is_loaded_and_gets_its_features(clone, receipt, plays):
-    features = pd.read_parquet(clone.folder / "data/features.parquet")
+    features = pd.read_parquet(clone.folder / "data/features")
     rows = receipt.tables["training_set"].rows
     assert rows >= 4000
     assert len(features) == len(plays) == rows

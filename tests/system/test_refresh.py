@@ -79,7 +79,7 @@ def test_the_baselines_are_those_of_histories(clone):
 
 
 def test_the_reports_list_the_listener_by_a_hashed_id(clone):
-    (listener,) = pd.read_parquet(clone.folder / "data/plays.parquet")["listener_id"].unique()
+    (listener,) = pd.read_parquet(clone.folder / "data/plays")["listener_id"].unique()
     evaluation = json.loads((clone.folder / "reports/evaluation.json").read_text())
     assert list(evaluation["listeners"]) == [listener]
     assert f"| `{listener}` | {evaluation['plays']} |" in (
@@ -129,7 +129,7 @@ def loaded(clone):
 
 def test_the_plays_in_postgres_refresh_the_champion(clone, loaded):
     """Its own table ends with the training sessions, theirs with the last test session."""
-    last = pd.read_parquet(clone.folder / "data/plays.parquet")["date"].max()
+    last = pd.read_parquet(clone.folder / "data/plays")["date"].max()
     assert f"up to {last}" in loaded
     assert "A server that runs goes on" in loaded
 
@@ -168,7 +168,7 @@ def endpoint(clone, refreshed):
 
 
 def test_the_endpoint_knows_the_listener_up_to_the_new_day(clone, endpoint, refreshed):
-    plays = pd.read_parquet(clone.folder / "data/plays.parquet")[names(LOG)]
+    plays = pd.read_parquet(clone.folder / "data/plays")[names(LOG)]
     last = plays[plays["session_id"] == plays["session_id"].iloc[-1]].astype(object)
     last.iloc[-1, [last.columns.get_loc(name) for name in (*OUTCOMES, REASON_END)]] = None
     status, answer = endpoint.post({"dataframe_records": records(last)})

@@ -21,10 +21,11 @@ from harness.searches import (
 )
 
 from skipcast.artifacts import SearchResult
+from skipcast.files import PACKAGE
 from skipcast.search import trials as trials_module
 from skipcast.search import winners
 from skipcast.search.mlflow_runs import Runs
-from skipcast.search.spec import PACKAGE, Job
+from skipcast.search.spec import Job
 from skipcast.search.trials import search
 
 AFTER_A_FIT = moment("before", Runs, "log", 2)

@@ -45,7 +45,7 @@ def made(tmp_path_factory, postgres) -> Clone:
     clone.must("dvc", "repro")
     clone.must("git", "add", "dvc.lock", "metrics", "params.yaml")
     clone.must("git", "commit", "--quiet", "-m", "made")
-    plays = pd.read_parquet(folder / "data/plays.parquet")
+    plays = pd.read_parquet(folder / "data/plays")
     plays[names(LOG)].head(200).to_csv(folder / "some.csv", index=False)
     return clone
 
@@ -295,4 +295,4 @@ def test_mlflow_run_leaves_params_as_they_are(copy):
     command = ["mlflow", "run", ".", "--env-manager", "local", "-e", "fetch", "-P", "rows=3000"]
     copy.must(*command)
     assert (copy.folder / "params.yaml").read_bytes() == params
-    assert 3000 <= len(pd.read_parquet(copy.folder / "data/plays.parquet")) < 3100
+    assert 3000 <= len(pd.read_parquet(copy.folder / "data/plays")) < 3100

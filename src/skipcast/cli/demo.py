@@ -8,8 +8,8 @@ import typer
 
 from skipcast.artifacts import NAMES, PLAYS
 from skipcast.errors import SkipcastError
-from skipcast.files import read_parquet
 from skipcast.params import Params, Serve, read_params
+from skipcast.parts import Parts
 from skipcast.promotion.alias import champion_uri
 from skipcast.schema import LOG, Label, names
 
@@ -94,7 +94,7 @@ def make_app(params: Params, server: str, explain: "Explain") -> "FastAPI":
     champion = champion_uri(params.promote.model)
     skip, inputs = cast(Label, label_of(champion)), inputs_of(champion)
     # Plays that an earlier skipcast fetched lack the columns of listeners.
-    plays = read_parquet(PLAYS, made_by="fetch").reindex(columns=names(LOG))
+    plays = Parts.read(PLAYS, made_by="fetch").part(0).reindex(columns=names(LOG))
     # Sessions that no search has seen: on others, the model would look better than it is.
     is_test = split_sessions(plays, params.split) == TEST
     reader, history = Reader(skip=skip), None

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from skipcast.artifacts import NAMES, PLAYS, REPORTS
 from skipcast.errors import SkipcastError
-from skipcast.files import read_parquet
 from skipcast.params import read_params
+from skipcast.parts import Parts
 
 LISTENING = REPORTS / "listening"  # shows names: no output of a stage, so neither logged nor pushed
 
@@ -29,7 +29,7 @@ def draw_listening() -> Path:
     from skipcast.sessions import has_listeners
 
     params = read_params()
-    plays = read_parquet(PLAYS, made_by="fetch")
+    plays = Parts.read(PLAYS, made_by="fetch").part(0)
     if not has_listeners(plays):
         raise SkipcastError(
             f"{PLAYS} must hold the history of a listener but its sessions are of nobody known. "

@@ -10,6 +10,7 @@ import typer
 from skipcast.cli import (
     data,
     demo,
+    features,
     listening,
     predict,
     promote,
@@ -28,7 +29,7 @@ from skipcast.processes import cpu_count
 COMMANDS = (
     data.fetch,
     data.load,
-    data.features,
+    features.features,
     search.search,
     promote.promote,
     promote.rollback,

@@ -14,6 +14,7 @@ from skipcast.commits import MISSING
 from skipcast.files import read_parquet
 from skipcast.mlflow_store.place import MAKE_AGAIN
 from skipcast.params import read_params
+from skipcast.parts import Parts
 
 if TYPE_CHECKING:
     from skipcast.promotion.ledger import Entry
@@ -43,10 +44,8 @@ def promote(
         _print_history(registry.history())
         return
     result, receipt = SearchResult.read(), LoadReceipt.read()
-    tracks, features = (
-        read_parquet(TRACKS, made_by="fetch"),
-        read_parquet(FEATURES, made_by="features"),
-    )
+    tracks = read_parquet(TRACKS, made_by="fetch")
+    features = Parts.read(FEATURES, made_by="features").whole()
     plays = _plays_with_tracks(tracks)
     arguments = plays, features, result, params, registry
     judged = partial(judge, *arguments, with_champion=not without_champion)

@@ -16,6 +16,7 @@ from skipcast.cli.serve import serve_command
 from skipcast.errors import SkipcastError
 from skipcast.files import existing, read_parquet
 from skipcast.params import read_params
+from skipcast.parts import Parts
 from skipcast.schema import SYNTHETIC_NOTE, TRACK_INPUTS, is_synthetic
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def _plays_with_tracks(tracks: "pd.DataFrame") -> "pd.DataFrame":
     from skipcast.features.table import join_tracks
 
-    return join_tracks(read_parquet(PLAYS, made_by="fetch"), tracks)
+    return join_tracks(Parts.read(PLAYS, made_by="fetch").whole(), tracks)
 
 
 def figure(

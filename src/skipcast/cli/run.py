@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from skipcast.cli import data, promote, search
+from skipcast.cli import data, features, promote, search
 from skipcast.params import change, read_params
 
 
@@ -22,7 +22,7 @@ class Stage(StrEnum):
 COMMANDS = {
     Stage.FETCH: data.fetch,
     Stage.LOAD: data.load,
-    Stage.FEATURES: data.features,
+    Stage.FEATURES: features.features,
     Stage.SEARCH: search.search,
     Stage.PROMOTE: promote.promote,
 }

@@ -39,7 +39,7 @@ def search() -> None:
     check_experiment(open_client(), promotions_of(params.promote.model))
     job = spec.make_job(
         params,
-        existing(FEATURES, made_by="features"),
+        FEATURES,
         existing(TRACK_TABLE, made_by="features"),
         existing(LISTENER_TABLE, made_by="features"),
         receipt=LoadReceipt.read(),

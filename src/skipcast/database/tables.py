@@ -4,7 +4,7 @@ import io
 
 import pandas as pd
 import pyarrow as pa
-from psycopg2.sql import SQL, Composed, Identifier
+from psycopg2.sql import SQL, Composed, Identifier, Literal
 from pyarrow import csv
 
 from skipcast.artifacts import LoadReceipt, TableFingerprint
@@ -141,12 +141,15 @@ def check_receipt(connection: Connection, receipt: LoadReceipt) -> None:
             )
 
 
-def read_plays(connection: Connection, *, schema: str) -> pd.DataFrame:
-    """Read all plays with the features of their tracks, in order of session and position.
+def read_plays(
+    connection: Connection, *, schema: str, sessions: list[str] | None = None
+) -> pd.DataFrame:
+    """Read plays with the features of their tracks, in order of session and position.
 
     Args:
         connection: to the database.
         schema: the database schema of the tables.
+        sessions: ids of those to read; None reads all.
 
     Returns:
         Columns `schema.LOG`, then `schema.TRACK` without track_id.
@@ -157,13 +160,16 @@ def read_plays(connection: Connection, *, schema: str) -> pd.DataFrame:
             SELECT {columns} FROM {plays}
             JOIN {features} f ON f.track_id = track_id_clean
             JOIN {vectors} v ON v.track_id = track_id_clean
-            ORDER BY session_id COLLATE "C", session_position
+            {where} ORDER BY session_id COLLATE "C", session_position
         ) TO STDOUT (FORMAT csv, HEADER)"""
     ).format(
         columns=SQL(", ").join(map(Identifier, names(columns))),
         plays=Identifier(schema, "training_set"),
         features=Identifier(schema, "track_features"),
         vectors=Identifier(schema, "acoustic_vectors"),
+        where=SQL("" if sessions is None else "WHERE session_id = ANY({})").format(
+            Literal(sessions)
+        ),
     )
     buffer = io.BytesIO()
     with connection.cursor() as cursor:

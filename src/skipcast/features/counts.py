@@ -78,10 +78,73 @@ class CountTable:
         return np.hstack([self.sums[keys], np.broadcast_to(self.prior, (len(keys), 3))])
 
 
+class TrackCounts:
+    """What the training plays say of tracks; parts of the plays add up, in any order.
+
+    Attributes:
+        ids: of the tracks, each once, sorted.
+        sums: folds x tracks x 3: plays, skips and depths of the training plays of each fold.
+    """
+
+    def __init__(self, ids: pd.Index, *, seed: int) -> None:
+        """Begin with no play.
+
+        Args:
+            ids: of all tracks that plays may have, each once, sorted.
+            seed: of the folds, any whole number.
+        """
+        self.ids = ids
+        self.sums = np.zeros((FOLDS, len(ids), 3))
+        self._seed = seed
+
+    def add(self, plays: pd.DataFrame, is_train: Bools) -> None:
+        """Count plays; arguments as `count_tracks`."""
+        outcomes = _outcomes(plays)
+        # A play that the app cut has no outcome.
+        rows = np.flatnonzero(is_train & ~np.isnan(outcomes).any(axis=1))
+        keys, fold = self._keys(plays)[rows], self._folds(plays)[rows]
+        size = FOLDS * len(self.ids)
+        table = CountTable.of(fold * len(self.ids) + keys, outcomes[rows], size)
+        self.sums += table.sums.reshape(self.sums.shape)
+
+    def known(self, plays: pd.DataFrame, is_train: Bools) -> pd.DataFrame:
+        """Return what plays may know, as `count_tracks` does first; arguments as there."""
+        keys = self._keys(plays)
+        fold = np.where(is_train, self._folds(plays), FOLDS)  # who does not train knows all folds
+        known = np.empty((len(plays), len(KNOWN)))
+        for own in np.unique(fold):
+            rows = fold == own
+            known[rows] = self._tables[own].look_up(keys[rows])
+        return _frame(known, plays.index)
+
+    def table(self) -> pd.DataFrame:
+        """Return what plays to come may know, as `count_tracks` does second."""
+        other = CountTable(np.vstack([self._tables[FOLDS].sums, np.zeros(3)]))
+        return _frame(
+            other.look_up(np.arange(len(self.ids) + 1)),
+            pd.Index([*self.ids, None], dtype=object, name="track_id"),
+        )
+
+    @cached_property
+    def _tables(self) -> list[CountTable]:
+        """The counts of all folds but each, and of all folds; ask when all plays are counted."""
+        every = self.sums.sum(axis=0)
+        return [CountTable(every - own) for own in self.sums] + [CountTable(every)]
+
+    def _keys(self, plays: pd.DataFrame) -> Indices:
+        keys: Indices = self.ids.get_indexer(pd.Index(plays["track_id_clean"]))
+        return keys
+
+    def _folds(self, plays: pd.DataFrame) -> Indices:
+        hashes = hash_sessions(plays["session_id"], purpose="fold", seed=self._seed)
+        folds: Indices = (hashes % np.uint64(FOLDS)).astype(np.intp)
+        return folds
+
+
 def count_tracks(
     plays: pd.DataFrame, is_train: Bools, *, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Count the tracks of the training sessions.
+    """Count the tracks of the training sessions, where all plays are at hand.
 
     Args:
         plays: whole sessions with their outcomes; columns `schema.LOG`. A play without is not
@@ -94,22 +157,9 @@ def count_tracks(
         `schema.PRIOR`. And what plays to come may know: the same columns by track_id, for each
         track of `plays` and, in the last row, whose id is None, for any other.
     """
-    keys, ids = pd.factorize(plays["track_id_clean"], sort=True)
-    outcomes = _outcomes(plays)
-    fold = hash_sessions(plays["session_id"], purpose="fold", seed=seed) % np.uint64(FOLDS)
-    fold = np.where(is_train, fold, FOLDS)  # whoever does not train knows all folds
-    known = np.empty((len(plays), len(KNOWN)))
-    counts = is_train & ~np.isnan(outcomes).any(axis=1)  # a play that the app cut has no outcome
-    for own in range(FOLDS):
-        others = counts & (fold != own)
-        table = CountTable.of(keys[others], outcomes[others], len(ids))
-        known[fold == own] = table.look_up(keys[fold == own])
-    table = CountTable.of(keys[counts], outcomes[counts], len(ids) + 1)  # the last: any other
-    known[~is_train] = table.look_up(keys[~is_train])
-    return _frame(known, plays.index), _frame(
-        table.look_up(np.arange(len(ids) + 1)),
-        pd.Index([*ids, None], dtype=object, name="track_id"),
-    )
+    counts = TrackCounts(pd.Index(plays["track_id_clean"].unique()).sort_values(), seed=seed)
+    counts.add(plays, is_train)
+    return counts.known(plays, is_train), counts.table()
 
 
 def _outcomes(plays: pd.DataFrame) -> Floats:

@@ -25,7 +25,7 @@ def dataset(part: Part, data: str, split: Split) -> Dataset:
     'test'
     """
     digest = hashlib.blake2b(f"{data} {split}".encode(), digest_size=8).hexdigest()
-    return Dataset(part, digest, source_type="local", source="data/features.parquet")
+    return Dataset(part, digest, source_type="local", source="data/features")
 
 
 def as_input(part: Dataset) -> DatasetInput:

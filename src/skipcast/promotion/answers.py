@@ -102,7 +102,7 @@ def _check_same_plays(plays: pd.DataFrame, features: pd.DataFrame) -> None:
     same = np.array_equal(plays[keys].to_numpy(), features[keys].to_numpy())
     if not same or (plays[TARGET].to_numpy(bool) != features[SKIPPED].to_numpy(bool)).any():
         raise SkipcastError(
-            "data/features.parquet must hold the plays and the skips of data/plays.parquet but "
+            "data/features must hold the plays and the skips of data/plays but "
             "holds others. "
             "`dvc repro` makes what is out of date."
         )

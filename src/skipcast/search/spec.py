@@ -13,13 +13,14 @@ import pandas as pd
 from skipcast.artifacts import FeaturesReceipt, LoadReceipt
 from skipcast.errors import SkipcastError
 from skipcast.features.table import PART, feature_columns
-from skipcast.files import hash_file
+from skipcast.files import hash_code, hash_file
 from skipcast.models.families import FAMILIES
 from skipcast.models.family import Dataset
-from skipcast.params import Params
+from skipcast.params import Params, Search
+from skipcast.parts import Parts
 from skipcast.schema import Group
+from skipcast.sessions import hash_sessions
 
-PACKAGE = Path(__file__).parents[1]
 # The code that decides what a search finds and leaves: how trials are fitted, scored and chosen,
 # and what their models carry (features and serving), as a model that is kept must hold today's
 # code. Not here, though the search imports them: database and mlflow_store (where studies and runs
@@ -46,7 +47,7 @@ class Job:
     """What a process needs to take part in a search."""
 
     params: Params
-    features: Path  # a row per play: `table.LEADING_COLUMNS`, then the features
+    features: Path  # parts, a row per play: `table.LEADING_COLUMNS`, then the features
     groups: tuple[Group, ...]  # of the features
     tracks: Path  # what the models will know of tracks, as `counts.add_counts` returns it
     listeners: Path  # and of listeners, as `listener_counts.count_listeners` returns it
@@ -88,7 +89,7 @@ def make_job(
             now, or of the params.
     """
     present = FeaturesReceipt(
-        hash=hash_file(features),
+        hash=Parts.read(features, made_by="features").hash,
         track_table=hash_file(tracks),
         listener_table=hash_file(listeners),
         tables=receipt.tables,
@@ -134,25 +135,19 @@ def _fingerprint(params: Params, *inputs: str) -> str:
         "inputs": inputs,
         "params": [params.features.model_dump(), search, params.split.model_dump()],
         "families": list(params.search.families),
-        "code": {str(path.relative_to(PACKAGE)): hash_file(path) for path in code_files()},
+        "code": hash_code(*CODE),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
-def code_files() -> list[Path]:
-    """Return the files of `CODE`."""
-    entries = [PACKAGE / name for name in CODE]
-    return sorted(path for e in entries for path in ([e] if e.is_file() else e.rglob("*.py")))
-
-
 def read_plays(job: Job) -> Plays:
-    """Read the features and split them by sessions; what tests stays out.
+    """Read the features of a sample, and split them by sessions; what tests stays out.
 
     Raises:
         SkipcastError: a part has no skipped plays or no others.
     """
-    features = pd.read_parquet(job.features)
+    features = _sample(Parts.read(job.features, made_by="features"), job.params.search)
     columns = feature_columns(features)
     parts = features[PART]
     train, validation = (features[parts == part] for part in ("train", "validation"))
@@ -161,6 +156,19 @@ def read_plays(job: Job) -> Plays:
         _dataset(train, columns, "train"),
         _dataset(validation, columns, "validation"),
     )
+
+
+def _sample(parts: Parts, params: Search) -> pd.DataFrame:
+    """Return about `search.plays` of the plays that train or validate: whole sessions, by hash."""
+    share = params.plays / max(parts.rows, 1)
+    frames = []
+    for part in parts:
+        rows = part[PART] != "test"
+        if share < 1:
+            place = hash_sessions(part["session_id"], purpose="search", seed=params.seed)
+            rows &= place / 2.0**64 < share
+        frames.append(part[rows])
+    return pd.concat(frames, ignore_index=True)
 
 
 def _dataset(plays: pd.DataFrame, columns: list[str], name: str) -> Dataset:
