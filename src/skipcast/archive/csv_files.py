@@ -39,6 +39,7 @@ Member = tuple[str, int, Callable[[], IO[bytes]]]
 """A file in an archive: its name, its size in bytes, and what opens it."""
 Skip = Callable[[str, int], bool]
 """Tells of a file in an archive, by its name and size, whether to pass it over."""
+OnRead = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -49,22 +50,43 @@ class CsvFile:
     header: list[str]
     stream: IO[bytes]
 
-    def read(self, columns: tuple[Column, ...], *, file: str) -> Iterator[pa.Table]:
+    def read(
+        self, columns: tuple[Column, ...], *, file: str, first: int = 0, offset: int = 0
+    ) -> Iterator[pa.Table]:
         """Yield its rows as `csv_text.read_batches` does.
+
+        Args:
+            columns: as there.
+            file: as there.
+            first: how many rows to pass over.
+            offset: where in the text the row after them begins, as `stream.tell` said; 0 where
+                none is passed over.
 
         Raises:
             SkipcastError: as there; or the file or its archive is damaged.
         """
         with intact(self.name):
-            yield from read_batches(self.name, self.stream, columns, self.header, file=file)
+            while (left := offset - self.stream.tell()) > 0 and self.stream.read(
+                min(left, BLOCK_BYTES)
+            ):
+                pass
+            yield from read_batches(
+                self.name, self.stream, columns, self.header, file=file, first=first
+            )
 
 
 def open_file(
-    path: Path, name: str, skip: Skip = lambda *_: False, *, bar: bool = True
+    path: Path,
+    name: str,
+    skip: Skip = lambda *_: False,
+    *,
+    bar: bool = True,
+    on_read: OnRead | None = None,
 ) -> Iterator[CsvFile]:
     """Yield the CSV files in a file, one by one.
 
-    Each must be read before the next one is asked for. On a terminal, a bar shows progress.
+    What is not read of one before the next one is asked for is passed over. On a terminal, a bar
+    shows progress.
 
     Args:
         path: of a CSV file, plain or compressed, or of an archive.
@@ -72,15 +94,45 @@ def open_file(
         skip: which files of an archive to pass over.
         bar: whether to show progress; of files that are read side by side, a terminal has room
             for one bar.
+        on_read: in place of a bar, gets how many bytes of the file are read each time.
 
     Raises:
         SkipcastError: the file cannot be read, is damaged, or is or holds what is not read.
     """
     with (
         intact(name),
-        rich.progress.open(path, "rb", description=path.name, **progress(bar=bar)) as raw,
+        rich.progress.open(
+            path, "rb", description=path.name, **progress(bar=bar and on_read is None)
+        ) as raw,
     ):
-        yield from _open(name, _buffered(raw), skip)
+        stream = cast(IO[bytes], raw)
+        yield from _open(name, _buffered(_Told(stream, on_read) if on_read else stream), skip)
+
+
+class _Told(io.RawIOBase):
+    """A file that tells how much of it is read."""
+
+    def __init__(self, file: IO[bytes], on_read: OnRead) -> None:
+        self._file = file
+        self._on_read = on_read
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        self._on_read(len(content))
+        return len(content)
 
 
 def _buffered(stream: object) -> io.BufferedReader:

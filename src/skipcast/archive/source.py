@@ -7,19 +7,40 @@ import filecmp
 import os
 import re
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import typer
 
-from skipcast.archive.csv_files import SUFFIXES, CsvFile, intact, is_hidden, open_file
+from skipcast.archive.csv_files import SUFFIXES, CsvFile, OnRead, intact, is_hidden, open_file
 from skipcast.archive.kinds import START, check_kind
 from skipcast.errors import SkipcastError
 from skipcast.reading.headers import check_separator
+from skipcast.records import Record
 
 KEYS = ("session_id", "track_id")  # of a log and of a track table: one of them is in each header
 TEST_FILE = re.compile(r"(^|/)(test_set/|log_(prehistory|input)_)", re.IGNORECASE)
 """Of the challenge's test set: half sessions, and the plays to predict without their outcomes."""
+
+
+class LeftOut(Record):
+    """What of a source is not read."""
+
+    files: dict[str, tuple[str, ...]] = {}  # names, by what they are
+    sentences: tuple[str, ...] = ()  # on others
+
+    def sentences_of(self) -> list[str]:
+        """Return a sentence for each kind of file, and the others."""
+        by_kind = [
+            f"Left out: {len(names)} files {what}, the first {names[0]}."
+            for what, names in self.files.items()
+        ]
+        return [*self.sentences, *by_kind]
+
+    def __add__(self, other: "LeftOut") -> "LeftOut":
+        """Return what is not read of two files."""
+        kinds = dict.fromkeys([*self.files, *other.files])
+        files = {what: self.files.get(what, ()) + other.files.get(what, ()) for what in kinds}
+        return LeftOut(files=files, sentences=self.sentences + other.sentences)
 
 
 class Source:
@@ -36,30 +57,30 @@ class Source:
         self.path = expand(path)
         self._told: set[str] = set()
         with intact(str(self.path)):
-            self._files = self._find()
-        for file in self._files:
+            self.files = self._find()
+        for file in self.files:
             with intact(self._name(file)), file.open("rb") as opened:
                 check_kind(self._name(file), opened.read(START))
-        if self._files == [self.path]:  # of many, this would take long
+        if self.files == [self.path]:  # of many, this would take long
             next(open_file(self.path, self._name(self.path)), None)
 
     def open(self) -> Iterator[CsvFile]:
-        """Yield the logs and track tables; each must be read before the next one is asked for.
+        """Yield the logs and track tables; what is not read of one is passed over.
 
         Raises:
             SkipcastError: a file is damaged or holds what is not read.
         """
-        left_out: dict[str, list[str]] = {}
-        for path in self._files:
-            for file in open_file(path, self._name(path), partial(self._is_unpacked, path)):
-                if TEST_FILE.search(file.name):
-                    left_out.setdefault("of the test set", []).append(file.name)
-                elif _has_key(file):
-                    yield file
-                else:
-                    left_out.setdefault("without session_id and track_id", []).append(file.name)
-        for what, names in left_out.items():
-            self.tell(f"Left out: {len(names)} files {what}, the first {names[0]}.")
+        left_out = LeftOut()
+        for path in self.files:
+            reading = Reading(self, path)
+            yield from reading.open()
+            left_out += reading.left_out
+        self.tell_left_out(left_out)
+
+    def tell_left_out(self, left_out: LeftOut) -> None:
+        """Write what is not read to standard error."""
+        for sentence in left_out.sentences_of():
+            self.tell(sentence)
 
     def tell(self, text: str) -> None:
         """Write a line to standard error, the same only once."""
@@ -77,12 +98,40 @@ class Source:
             self.tell(f"Left out: {self._name(path)}, unpacked as {self._name(beside)}.")
         return [path for path in kept if path not in unpacked]
 
-    def _is_unpacked(self, archive: Path, member: str, size: int) -> bool:
+
+class Reading:
+    """One file of a source while it is read.
+
+    Attributes:
+        left_out: what of it is not read, once all of `open` is.
+    """
+
+    def __init__(self, source: Source, path: Path, on_read: OnRead | None = None) -> None:
+        self.left_out = LeftOut()
+        self._source = source
+        self._path = path
+        self._name = name_in(source.path, path)
+        self._on_read = on_read
+
+    def open(self) -> Iterator[CsvFile]:
+        """Yield the logs and track tables in the file, as `Source.open` does."""
+        for file in open_file(self._path, self._name, self._is_unpacked, on_read=self._on_read):
+            if TEST_FILE.search(file.name):
+                self.left_out += LeftOut(files={"of the test set": (file.name,)})
+            elif _has_key(file):
+                yield file
+            else:
+                what = "without session_id and track_id"
+                self.left_out += LeftOut(files={what: (file.name,)})
+
+    def _is_unpacked(self, member: str, size: int) -> bool:
         """Tell whether a file of an archive is beside it, too."""
-        folder = archive.parent
-        for path in (folder / member, folder / archive.name.split(".")[0] / member):
-            if path in self._files and path.stat().st_size == size:
-                self.tell(f"Left out: {self._name(archive)} where it is unpacked beside itself.")
+        folder = self._path.parent
+        for path in (folder / member, folder / self._path.name.split(".")[0] / member):
+            if path in self._source.files and path.stat().st_size == size:
+                told = f"Left out: {self._name} where it is unpacked beside itself."
+                if told not in self.left_out.sentences:
+                    self.left_out += LeftOut(sentences=(told,))
                 return True
         return False
 

@@ -1,7 +1,9 @@
 """Checks of incoming tables: values, whole sessions, every track known."""
 
 import pandas as pd
-import pandera.pandas as pa
+import pandera.pandas as pandera
+import pyarrow as pa
+import pyarrow.compute as pc
 from pandera.errors import SchemaError
 
 from skipcast.column import Column
@@ -11,38 +13,50 @@ from skipcast.schema import MSSD_LOG, TRACK
 from skipcast.sessions import check_positions
 
 
-def check_plays(plays: pd.DataFrame) -> None:
-    """Check plays of official files, columns `schema.MSSD_LOG`, in order of session and position.
+def check_plays(plays: pd.DataFrame, *, file: str) -> None:
+    """Check plays of official files: their values, and that each session is whole.
+
+    Args:
+        plays: columns `schema.MSSD_LOG`, each session in one run of rows, by position.
+        file: that they are of, for messages.
 
     Raises:
         SkipcastError: a value is empty or out of range, or a session is not whole.
     """
-    _check_values(plays, MSSD_LOG, ["session_id", "session_position"])
-    check_positions(plays["session_id"].array, plays["session_position"].to_numpy())
+    _check_values(plays, MSSD_LOG, ["session_id", "session_position"], file)
+    try:
+        check_positions(plays["session_id"].array, plays["session_position"].to_numpy())
+    except SkipcastError as error:
+        raise SkipcastError(f"{file}: {error}") from error
     lengths = plays.groupby("session_id")["session_position"].transform("size")
     wrong = plays.loc[lengths != plays["session_length"], "session_id"]
     if len(wrong):
         play = plays.loc[wrong.index[0]]
         raise SkipcastError(
             f"session_length must be the number of plays but is {play['session_length']} in "
-            f"session {play['session_id']}, which has {lengths[wrong.index[0]]}. The file seems "
-            "cut short: get it again."
+            f"session {play['session_id']}, which has {lengths[wrong.index[0]]}. {file} "
+            "seems cut short: get it again."
         )
 
 
-def check_tracks(tracks: pd.DataFrame, plays: pd.DataFrame) -> None:
-    """Check tracks, columns `schema.TRACK`: each once, and every track of `plays` among them.
+def check_tracks(tracks: pd.DataFrame, played: pa.Array) -> None:
+    """Check tracks: each once, and every track that is played among them.
+
+    Args:
+        tracks: columns `schema.TRACK`.
+        played: ids of tracks, each once.
 
     Raises:
         SkipcastError: a value is empty or out of range, a track comes twice or is missing.
     """
-    unknown = plays.loc[~plays["track_id_clean"].isin(tracks["track_id"]), "track_id_clean"]
+    ids = pa.array(tracks["track_id"], pa.string())
+    unknown = played.filter(pc.invert(pc.is_in(played, ids)))
     if len(unknown):
         raise SkipcastError(
-            f"track_id_clean must be in the track table but {unknown.nunique()} tracks are not, "
-            f"the first {unknown.iloc[0]}. fetch.tracks names the archive with the track features."
+            f"track_id_clean must be in the track table but {len(unknown)} tracks are not, "
+            f"the first {unknown[0]}. fetch.tracks names the archive with the track features."
         )
-    _check_values(tracks, TRACK, ["track_id"])
+    _check_values(tracks, TRACK, ["track_id"], "the file")
     twice = tracks.loc[tracks["track_id"].duplicated(), "track_id"]
     if len(twice):
         raise SkipcastError(
@@ -51,8 +65,10 @@ def check_tracks(tracks: pd.DataFrame, plays: pd.DataFrame) -> None:
         )
 
 
-def _check_values(table: pd.DataFrame, columns: tuple[Column, ...], keys: list[str]) -> None:
-    rules = pa.DataFrameSchema({c.name: pa.Column(checks=_check(c)) for c in columns})
+def _check_values(
+    table: pd.DataFrame, columns: tuple[Column, ...], keys: list[str], file: str
+) -> None:
+    rules = pandera.DataFrameSchema({c.name: pandera.Column(checks=_check(c)) for c in columns})
     try:
         rules.validate(table)
     except SchemaError as error:
@@ -63,17 +79,17 @@ def _check_values(table: pd.DataFrame, columns: tuple[Column, ...], keys: list[s
         raise SkipcastError(
             f"{column.name} must be {column.rule(nullable=False)} but got "
             f"{display(first['failure_case'])} ({where}; {len(error.failure_cases)} in all). "
-            "Correct the file."
+            f"Correct {file}."
         ) from error
 
 
-def _check(column: Column) -> pa.Check | None:
+def _check(column: Column) -> pandera.Check | None:
     """Return the check of a column's values; None where the type alone is the rule."""
     if column.type == "text":
-        return pa.Check(lambda texts: _allowed(column, texts))
+        return pandera.Check(lambda texts: _allowed(column, texts))
     if column.type == "boolean":
         return None
-    return pa.Check.in_range(column.low, column.high)
+    return pandera.Check.in_range(column.low, column.high)
 
 
 def _allowed(column: Column, texts: pd.Series) -> pd.Series:

@@ -55,16 +55,23 @@ def read_header(name: str, stream: IO[bytes]) -> list[str]:
 
 
 def read_batches(
-    name: str, stream: IO[bytes], columns: tuple[Column, ...], header: list[str], *, file: str
+    name: str,
+    stream: IO[bytes],
+    columns: tuple[Column, ...],
+    header: list[str],
+    *,
+    file: str,
+    first: int = 0,
 ) -> Iterator[pa.Table]:
     """Yield the rows below the header of CSV text in tables of some megabytes.
 
     Args:
         name: of the text, for messages.
-        stream: at the second line.
+        stream: at the second line, or `first` rows below it.
         columns: the columns to read, each in `header`; empty fields are null.
         header: the names of all columns, as `read_header` returns them.
         file: as `columns.wrong_value` has it.
+        first: number of rows that are passed over.
 
     Raises:
         SkipcastError: a value breaks the rule of its column, a row has too few or too many fields,
@@ -72,7 +79,6 @@ def read_batches(
     """
     check_once([column for column in header if column in names(columns)])
     types = {column.name: ARROW_TYPES[column.type] for column in columns}
-    first = 0
     for block in _blocks(stream):
         table = _parse(name, block, header, types, first)
         if table is not None:

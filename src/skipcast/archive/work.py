@@ -1,0 +1,90 @@
+"""The folder in which a fetch works: of one run at a time, kept after a kill, gone at the end."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from skipcast.errors import SkipcastError
+from skipcast.files import hash_file
+
+PACKAGE = Path(__file__).parents[1]
+# What decides which plays are fetched and how they are written.
+CODE = (
+    "archive", "column.py", "files.py", "parts.py", "reading", "schema.py", "sessions.py", "twin",
+)  # fmt: skip
+LIBRARIES = ("numpy", "pandas", "pyarrow")
+MARK = "run"
+
+
+def fingerprint(*about: object) -> str:
+    """Return a hash of what a run is about, and of the code and libraries that do it.
+
+    Args:
+        about: whatever JSON can hold.
+    """
+    paths = sorted(
+        path
+        for name in CODE
+        for path in (PACKAGE.joinpath(name).rglob("*") if "." not in name else [PACKAGE / name])
+        if path.suffix in (".py", ".json")
+    )
+    content = {
+        "about": about,
+        "code": {str(path.relative_to(PACKAGE)): hash_file(path) for path in paths},
+        "libraries": {name: version(name) for name in LIBRARIES},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def stamp(path: Path) -> list[object]:
+    """Return what tells whether a file is another one or was changed."""
+    status = path.stat()
+    return [str(path.absolute()), status.st_size, status.st_mtime_ns]
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Have no other process fetch to a folder at the same time.
+
+    Raises:
+        SkipcastError: one does.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(opened, folder)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _lock(opened: int, folder: Path) -> None:
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise SkipcastError(
+            f"{folder} must be written to by one `skipcast fetch` at a time but another one does. "
+            "Wait until it has ended, or end it."
+        ) from error
+
+
+def begin(folder: Path, run: str) -> None:
+    """Make the folder of a run; what is there of another run is deleted."""
+    mark = folder / MARK
+    if not mark.is_file() or mark.read_text(encoding="utf-8") != run:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        mark.write_text(run, encoding="utf-8")
+
+
+def keep_only(folder: Path, names: set[str]) -> None:
+    """Delete what is in the folder of a run but not among `names`."""
+    for path in folder.iterdir():
+        if path.name not in names | {MARK}:
+            shutil.rmtree(path, ignore_errors=True)
