@@ -170,6 +170,19 @@ class Draft:
         """Write a part: it is whole, or not there."""
         write_parquet(self.place / _name(number), table)
 
+    def read(self, number: int, columns: list[str]) -> pa.Table:
+        """Read columns of a finished part.
+
+        Raises:
+            SkipcastError: the part is damaged; it is deleted, so that it is made again.
+        """
+        path = self.place / _name(number)
+        try:
+            return pq.read_table(path, columns=columns)
+        except pa.ArrowException as error:
+            path.unlink()
+            raise _changed(path, self.made_by) from error
+
     def publish(self, count: int) -> Parts:
         """Put `count` finished parts in the place of the table that was there.
 

@@ -27,7 +27,7 @@ def changed(table, column, value, row=1):
 
 
 def test_takes_whole_sessions_and_their_tracks(plays, tracks):
-    check_plays(plays)
+    check_plays(plays, file="a.csv")
     check_tracks(tracks, plays)
 
 
@@ -48,7 +48,7 @@ def test_refuses_a_play_by_the_words_of_its_rule(plays, column, value, rule):
         r"\(session_id s, session_position 2; 1 in all\)\. Correct the file\."
     )
     with pytest.raises(SkipcastError, match=message):
-        check_plays(changed(plays, column, value))
+        check_plays(changed(plays, column, value), file="a.csv")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_refuses_a_track_by_the_words_of_its_rule(plays, tracks, column, value, 
 @pytest.mark.parametrize("column", ["context_type", "premium", "hour_of_day"])
 def test_refuses_a_play_without_a_value(plays, column):
     with pytest.raises(SkipcastError, match=f"{column} must be .* but got null"):
-        check_plays(changed(plays, column, None))
+        check_plays(changed(plays, column, None), file="a.csv")
 
 
 def test_refuses_a_track_without_a_value(plays, tracks):
@@ -77,17 +77,17 @@ def test_refuses_a_track_without_a_value(plays, tracks):
 
 def test_counts_all_values_that_break_a_rule(plays):
     with pytest.raises(SkipcastError, match="3 in all"):
-        check_plays(plays.assign(hour_of_day=99))
+        check_plays(plays.assign(hour_of_day=99), file="a.csv")
 
 
 def test_refuses_a_session_that_is_cut_short(plays):
     with pytest.raises(SkipcastError, match="session_length must be the number of plays but is 3"):
-        check_plays(plays.head(2))
+        check_plays(plays.head(2), file="a.csv")
 
 
 def test_refuses_a_session_with_a_gap(plays):
     with pytest.raises(SkipcastError, match=r"must count 1, 2, 3, .* but got 3 after 1"):
-        check_plays(plays.drop(index=1))
+        check_plays(plays.drop(index=1), file="a.csv")
 
 
 def test_refuses_a_play_of_an_unknown_track(plays, tracks):

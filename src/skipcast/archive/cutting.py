@@ -198,7 +198,7 @@ def _split(rows: pa.Table, *, is_last: bool) -> tuple[Content, pa.Table | None]:
     position = pc.fill_null(rows["session_position"], 0).to_numpy()
     order = np.lexsort((position, codes))
     order = order[whole[codes[order]]]
-    in_order = len(order) == 0 or order[-1] == len(order) - 1 and bool((np.diff(order) == 1).all())
+    in_order = np.array_equal(order, np.arange(len(order)))
     kept = rows.slice(0, len(order)) if in_order else rows.take(pa.array(order))
     hashes = rows[HASH].to_numpy()[first]
     carry = None if whole.all() else rows.filter(pa.array(~whole[codes]))

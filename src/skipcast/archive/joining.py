@@ -11,6 +11,7 @@ from skipcast.archive.pieces import Pieces
 from skipcast.archive.threshold import Hashes
 from skipcast.archive.validation import check_plays
 from skipcast.archive.workers import OnStep
+from skipcast.arrays import Counts
 from skipcast.errors import SkipcastError
 from skipcast.files import disk_errors
 from skipcast.parts import PART_ROWS, Draft
@@ -40,12 +41,14 @@ class Plan:
 
     Attributes:
         parts: the runs of sessions of each part, in the order of the files.
-        sessions: how many there are in all; without those above the threshold.
+        plays: how many there are in all.
+        sessions: the same.
         threshold: the highest hash of a session that is taken.
         check: whether the plays must still be checked.
     """
 
     parts: tuple[tuple[Run, ...], ...]
+    plays: int
     sessions: int
     threshold: int
     check: bool
@@ -55,11 +58,12 @@ def plan(logs: Sequence[Pieces], threshold: int, *, check: bool) -> Plan:
     """Plan parts that end with the first whole session that makes them `PART_ROWS` long."""
     parts: list[tuple[Run, ...]] = []
     runs: list[Run] = []
-    plays_of_part = n_sessions = 0
+    plays_of_part = n_plays = n_sessions = 0
     for pieces, number, hashes, plays in _sessions(logs):
         kept = hashes <= threshold
         n_sessions += int(kept.sum())
         after = np.cumsum(np.where(kept, plays, 0))
+        n_plays += int(after[-1])
         first, before = 0, 0
         while plays_of_part + after[-1] - before >= PART_ROWS:
             end = int(np.searchsorted(after, before + PART_ROWS - plays_of_part)) + 1
@@ -71,7 +75,7 @@ def plan(logs: Sequence[Pieces], threshold: int, *, check: bool) -> Plan:
             plays_of_part += int(after[-1]) - before
     if runs:
         parts.append(tuple(runs))
-    return Plan(tuple(parts), n_sessions, threshold, check)
+    return Plan(tuple(parts), n_plays, n_sessions, threshold, check)
 
 
 def join(plan: Plan, number: int, draft: Draft, on_step: OnStep) -> int:
@@ -123,7 +127,7 @@ def _comes_twice(id_: str, first: str, second: str) -> SkipcastError:
     )
 
 
-def _sessions(logs: Sequence[Pieces]) -> Iterator[tuple[Pieces, int, Hashes, np.ndarray]]:
+def _sessions(logs: Sequence[Pieces]) -> Iterator[tuple[Pieces, int, Hashes, Counts]]:
     """Yield hash and number of plays of the sessions of each piece that has any."""
     for pieces in logs:
         for number in range(len(pieces)):

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skipcast.arrays import Counts
 from skipcast.archive.threshold import Hashes
+from skipcast.arrays import Counts
 from skipcast.records import Record
 
 Kind = Literal["log", "track table"]

@@ -1,4 +1,4 @@
-"""Official files to parts of whole sessions: memory grows neither with the files nor with the sample.
+"""Official files to parts of whole sessions; memory does not grow with the number of plays.
 
 First, files are cut into pieces on disk (`exploding`), which have no session that cannot be in the
 sample. Then the pieces are joined into parts (`joining`). After a kill, the same fetch goes on with
@@ -7,7 +7,7 @@ what is finished. The header of a CSV file says what it holds: `session_id` make
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,12 @@ import pyarrow as pa
 from rich.progress import Progress
 
 from skipcast.archive.csv_files import progress
-from skipcast.archive.exploding import Sample, Wanted, explode
+from skipcast.archive.exploding import Exploded, Sample, Wanted, explode
 from skipcast.archive.joining import Plan, check_once, join, plan
-from skipcast.archive.pieces import Pieces
 from skipcast.archive.source import Source
 from skipcast.archive.tracks import distinct, read_tracks
-from skipcast.archive.work import begin, fingerprint, keep_only, stamp
-from skipcast.archive.workers import Workers, workers
+from skipcast.archive.work import begin, fingerprint, keep_only
+from skipcast.archive.workers import workers
 from skipcast.errors import SkipcastError
 from skipcast.parts import Draft, Parts
 from skipcast.processes import cpu_count
@@ -106,39 +105,75 @@ def fetch_sample(
         SkipcastError: a file is missing, cut short or damaged, lacks a column, or holds a value of
             the wrong type, a session that is not whole or a play of an unknown track.
     """
-    wanted = _wanted(source, tracks)
-    files = [[*stamp(one.path), *one.kinds] for one in wanted]
-    bound = None if sample.rows is None else files  # on which the threshold of each piece depends
-    begin(work, fingerprint(sample.rows, sample.seed, bound))
-    keep_only(work, {one.key for one in wanted})
-    draft = Draft.open(
-        folder, made_by="fetch", run=fingerprint(sample.rows, sample.seed, files)
-    )
+    logs, wanted = _wanted(source, tracks)
+    draft = _begin(wanted, sample, folder, work)
     size = sum(one.path.stat().st_size for one in wanted)
-    with workers(min(cpu_count(), 1 + size // PROCESS_BYTES)) as pool, Progress(**progress()) as bar:
+    processes = min(cpu_count(), 1 + size // PROCESS_BYTES)
+    with workers(processes) as pool, Progress(**progress()) as bar:
         reading = bar.add_task("Reading", total=size)
         exploded = explode(wanted, sample, work, pool, partial(bar.advance, reading))
         check_once(exploded.logs, exploded.threshold)
         planned = plan(exploded.logs, exploded.threshold, check=sample.rows is not None)
         if not planned.parts:
-            raise _no_plays(wanted[0].source)
+            raise _no_plays(logs)
         writing = bar.add_task("Writing", total=len(planned.parts))
-        _join_all(planned, draft, pool, partial(bar.advance, writing))
-    logs = wanted[0].source
-    new: NewTexts = NewTexts()
-    played = distinct(_track_ids(draft, len(planned.parts), new))
-    for sentence in tell_new(new):
-        logs.tell(sentence)
-    table = read_tracks(exploded.tracks, played)
-    return Fetched(draft, table, _count(exploded.logs, planned, draft))
+        tasks = (partial(join, planned, number, draft) for number in range(len(planned.parts)))
+        for _ in pool.run(tasks, partial(bar.advance, writing)):
+            pass
+    played = _played(draft, len(planned.parts), logs)
+    return Fetched(draft, read_tracks(exploded.tracks, played), _count(exploded, planned))
 
 
-def _wanted(source: Path | str, tracks: Path | str | None) -> list[Wanted]:
+def _wanted(source: Path | str, tracks: Path | str | None) -> tuple[Source, list[Wanted]]:
     logs = Source(source)
     if tracks is None:
-        return [Wanted(logs, path, ("log", "track table")) for path in logs.files]
+        return logs, [Wanted(logs, path, ("log", "track table")) for path in logs.files]
     features = Source(tracks)
-    return [
-        *(Wanted(logs, path, ("log",)) for path in logs.files),
-        *(Wanted(features, path, ("track table",)) for path in features.files),
-    ]
+    of_logs = [Wanted(logs, path, ("log",)) for path in logs.files]
+    return logs, of_logs + [Wanted(features, path, ("track table",)) for path in features.files]
+
+
+def _begin(wanted: list[Wanted], sample: Sample, folder: Path, work: Path) -> Draft:
+    """Keep of an earlier attempt what this one would make again."""
+    files = [one.key for one in wanted]
+    # What is dropped of one file depends on the others, unless nothing is.
+    begin(work, fingerprint(sample.rows, sample.seed, sample.rows and files))
+    keep_only(work, set(files))
+    run = fingerprint(sample.rows, sample.seed, files)
+    return Draft.open(folder, made_by="fetch", run=run)
+
+
+def _played(draft: Draft, parts: int, source: Source) -> pa.Array:
+    """Return the ids of the tracks of all parts; tell of texts that are new to the model."""
+    new = NewTexts()
+
+    def ids() -> Iterator[pa.ChunkedArray]:
+        for number in range(parts):
+            plays = draft.read(number, ["track_id_clean", *CATEGORIES])
+            new.update(count_new(plays))
+            yield plays["track_id_clean"]
+
+    played = distinct(ids())
+    for sentence in tell_new(new):
+        source.tell(sentence)
+    return played
+
+
+def _count(exploded: Exploded, planned: Plan) -> Counts:
+    ends = [log.state(len(log) - 1) for log in exploded.logs]
+    return Counts(
+        files=len(ends),
+        plays_read=sum(end.rows for end in ends),
+        sessions_read=sum(end.sessions for end in ends),
+        plays=planned.plays,
+        sessions=planned.sessions,
+        parts=len(planned.parts),
+    )
+
+
+def _no_plays(source: Source) -> SkipcastError:
+    return SkipcastError(
+        f"{source.path} must hold plays but holds none: no CSV file in it has a row and the "
+        "column session_id. fetch.source names the official training log, or a listener's own "
+        "history: Spotify's zip, its JSON or a folder of them."
+    )

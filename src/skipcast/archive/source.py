@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import typer
+from pydantic import Field
 
 from skipcast.archive.csv_files import SUFFIXES, CsvFile, OnRead, intact, is_hidden, open_file
 from skipcast.archive.kinds import START, check_kind
@@ -25,7 +26,7 @@ TEST_FILE = re.compile(r"(^|/)(test_set/|log_(prehistory|input)_)", re.IGNORECAS
 class LeftOut(Record):
     """What of a source is not read."""
 
-    files: dict[str, tuple[str, ...]] = {}  # names, by what they are
+    files: dict[str, tuple[str, ...]] = Field(default={})  # names, by what they are
     sentences: tuple[str, ...] = ()  # on others
 
     def sentences_of(self) -> list[str]:

@@ -27,7 +27,7 @@ def distinct(ids: Iterable[pa.ChunkedArray]) -> pa.Array:
     known = pa.chunked_array([], pa.string())
     waiting: list[pa.ChunkedArray] = []
     for some in ids:
-        waiting.append(pa.chunked_array([pc.unique(some)], pa.string()))
+        waiting.append(pa.chunked_array([pc.unique(some.cast(pa.string()))], pa.string()))
         # To look through all that is known takes as long as it is large: so, ever less often.
         if sum(map(len, waiting)) > len(known):
             known, waiting = _once([known, *waiting]), []

@@ -20,7 +20,8 @@ OnStep = Callable[[int], None]
 class Task(Protocol[Result]):
     """What a process does at a time; it and its result can be pickled."""
 
-    def __call__(self, on_step: OnStep) -> Result: ...
+    def __call__(self, on_step: OnStep, /) -> Result:
+        """Do it; return its result."""
 
 
 class Workers:
@@ -48,8 +49,9 @@ class Workers:
         free, busy = [*self._processes], list[Connection]()
         while True:
             for connection in [*free]:
-                task = next(waiting, None)
-                if task is None:
+                try:
+                    task = next(waiting)
+                except StopIteration:
                     break
                 self._send(connection, task)
                 free.remove(connection)
@@ -104,7 +106,7 @@ def workers(count: int) -> Iterator[Workers]:
     try:
         for _ in range(count if count > 1 else 0):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs,), daemon=True)
+            process: BaseProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
             process.start()
             theirs.close()  # else the end of the process would not be seen
             processes[ours] = process
