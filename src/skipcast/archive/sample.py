@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from rich.progress import Progress
 
 from skipcast.archive.csv_files import progress
@@ -27,6 +28,7 @@ from skipcast.errors import SkipcastError
 from skipcast.parts import Draft, Parts
 from skipcast.processes import cpu_count
 from skipcast.reading.categories import CATEGORIES, NewTexts, count_new, tell_new
+from skipcast.schema import SYNTHETIC_NOTE, is_synthetic
 
 PROCESS_BYTES = 64 << 20  # of files, for each process more: to start one takes a second
 
@@ -41,6 +43,7 @@ class Counts:
     plays: int
     sessions: int
     parts: int
+    synthetic: bool  # whether any of the plays is of a twin
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,8 @@ def read_subset(
         seed: any whole number.
 
     Returns:
-        The plays, columns `schema.LOG`, in order of session and position if they are of one part;
-        and their tracks, columns `schema.TRACK`, in order of id.
+        The plays, columns `schema.LOG`, in order of session and position; and their tracks, columns
+        `schema.TRACK`, in order of id.
 
     Raises:
         SkipcastError: as there.
@@ -83,7 +86,9 @@ def read_subset(
     with tempfile.TemporaryDirectory() as place:
         sample = Sample(rows, seed)
         fetched = fetch_sample(source, tracks, sample, Path(place, "plays"), Path(place, "work"))
-        return fetched.publish().whole(), fetched.tracks
+        plays = fetched.publish().whole()
+    plays = plays.sort_values(["session_id", "session_position"], ignore_index=True)
+    return plays, fetched.tracks
 
 
 def fetch_sample(
@@ -121,7 +126,8 @@ def fetch_sample(
         for _ in pool.run(tasks, partial(bar.advance, writing)):
             pass
     played = _played(draft, len(planned.parts), logs)
-    return Fetched(draft, read_tracks(exploded.tracks, played), _count(exploded, planned))
+    table = read_tracks(exploded.tracks, played)
+    return Fetched(draft, table, _count(exploded, planned, draft))
 
 
 def _wanted(source: Path | str, tracks: Path | str | None) -> tuple[Source, list[Wanted]]:
@@ -159,7 +165,7 @@ def _played(draft: Draft, parts: int, source: Source) -> pa.Array:
     return played
 
 
-def _count(exploded: Exploded, planned: Plan) -> Counts:
+def _count(exploded: Exploded, planned: Plan, draft: Draft) -> Counts:
     ends = [log.state(len(log) - 1) for log in exploded.logs]
     return Counts(
         files=len(ends),
@@ -168,7 +174,46 @@ def _count(exploded: Exploded, planned: Plan) -> Counts:
         plays=planned.plays,
         sessions=planned.sessions,
         parts=len(planned.parts),
+        synthetic=any(
+            is_synthetic(pc.unique(draft.read(number, ["session_id"])["session_id"]).to_pylist())
+            for number in range(len(planned.parts))
+        ),
     )
+
+
+def describe(fetched: Fetched, rows: int | None) -> list[str]:
+    """Return sentences on what was read, what of it was taken, and why not all.
+
+    Args:
+        fetched: a sample.
+        rows: the number of plays that was asked for; None: all.
+    """
+    counts = fetched.counts
+    taken, read = (
+        f"{_number(plays, 'play')} of {_number(sessions, 'session')}"
+        for plays, sessions in (
+            (counts.plays, counts.sessions),
+            (counts.plays_read, counts.sessions_read),
+        )
+    )
+    sentences = [
+        f"{taken} in {_number(counts.parts, 'part')}, {_number(len(fetched.tracks), 'track')}"
+        f"{SYNTHETIC_NOTE if counts.synthetic else ''}, of {read} in "
+        f"{_number(counts.files, 'file')}."
+    ]
+    if left := counts.plays_read - counts.plays:
+        sessions = _number(counts.sessions_read - counts.sessions, "session")
+        sentences.append(
+            f"Left out: {_number(left, 'play')} of {sessions}, as fetch.rows is {rows:,}; `all` "
+            "takes them, too."
+        )
+    elif rows and counts.plays < rows:
+        sentences.append(f"These are all there are: fewer than {rows:,}.")
+    return sentences
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _no_plays(source: Source) -> SkipcastError:

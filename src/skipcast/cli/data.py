@@ -1,50 +1,38 @@
 """The commands of the stages that take data in: `fetch` and `load`."""
 
-import contextlib
-import sys
-import tempfile
+import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
 from skipcast.artifacts import NAMES, PLAYS, TRACKS, LoadReceipt
 from skipcast.errors import SkipcastError
-from skipcast.files import read_parquet, write_parquet
+from skipcast.files import disk_errors, read_parquet, write_parquet
 from skipcast.params import USUAL_ROWS, Fetch, read_params
-from skipcast.parts import Parts, cut, write_parts
-from skipcast.schema import SYNTHETIC_NOTE, is_synthetic
+from skipcast.parts import Parts, write_parts
+from skipcast.schema import is_synthetic
 
-if TYPE_CHECKING:  # commands start faster without
-    import pandas as pd
-
+WORK = PLAYS.with_name(".fetch")  # what is not finished
 console = Console(stderr=True)
 
 
 def fetch() -> None:
     """Take plays of whole sessions from the twin, official files or listeners' own histories."""
     from skipcast.archive.history_files import is_history
-    from skipcast.sessions import has_listeners
+    from skipcast.archive.work import alone_in
 
     params = read_params().fetch
-    is_twin = params.source == "twin"
-    plays, tracks, known, said = (
-        _history(params) if not is_twin and is_history(params.source) else _subset(params)
-    )
-    parts = [plays] if has_listeners(plays) else cut(plays)
-    write_parts(PLAYS, parts, made_by="fetch")
-    for path, table in ((TRACKS, tracks), (NAMES, known)):
-        write_parquet(path, table)
+    is_of_listeners = params.source != "twin" and is_history(params.source)
+    with alone_in(PLAYS.parent), disk_errors():
+        said = _history(params) if is_of_listeners else _sample(params)
+        shutil.rmtree(WORK, ignore_errors=True)
     for sentence in said:
         _say(sentence)
 
 
-Fetched = tuple["pd.DataFrame", "pd.DataFrame", "pd.DataFrame", list[str]]
-"""Plays, tracks, names, and what to say of them."""
-
-
-def _history(params: Fetch) -> Fetched:
+def _history(params: Fetch) -> list[str]:
+    """Fetch histories; return what to say of them."""
     from skipcast.archive.streaming_history import describe, read_history
 
     if params.tracks is not None:
@@ -55,29 +43,40 @@ def _history(params: Fetch) -> Fetched:
     with console.status("Reading the history"):
         rows = None if params.rows == "all" else params.rows
         history = read_history(params.source, timezone=params.timezone, rows=rows)
-    return history.plays, history.tracks, history.names, describe(history)
+    write_parquet(TRACKS, history.tracks)
+    write_parquet(NAMES, history.names)
+    write_parts(PLAYS, [history.plays], made_by="fetch")
+    return describe(history)
 
 
-def _subset(params: Fetch) -> Fetched:
-    from skipcast.archive.sample import read_subset
+def _sample(params: Fetch) -> list[str]:
+    """Fetch official files, or the twin's; return what to say of them."""
+    from skipcast.archive.exploding import Sample
+    from skipcast.archive.sample import describe, fetch_sample
     from skipcast.archive.streaming_history import no_names
+
+    twin = WORK / "twin"
+    rows = None if params.rows == "all" else params.rows or USUAL_ROWS
+    source = _twin(params, twin) if params.source == "twin" else params.source
+    fetched = fetch_sample(source, params.tracks, Sample(rows, params.seed), PLAYS, WORK / "pieces")
+    write_parquet(TRACKS, fetched.tracks)
+    write_parquet(NAMES, no_names())
+    fetched.publish()
+    return describe(fetched, rows)
+
+
+def _twin(params: Fetch, folder: Path) -> Path:
+    """Return where the files of the twin are; make them unless an earlier attempt did."""
+    from skipcast.archive.work import begin, fingerprint
     from skipcast.twin.write import write_twin
 
-    with contextlib.ExitStack() as stack:
-        source: Path | str = params.source
-        if source == "twin":
-            source = Path(stack.enter_context(tempfile.TemporaryDirectory()), "mssd")
-            with console.status(f"Making {params.twin_sessions} synthetic sessions"):
-                write_twin(source, sessions=params.twin_sessions, seed=params.seed)
-        rows = sys.maxsize if params.rows == "all" else params.rows or USUAL_ROWS
-        plays, tracks = read_subset(source, params.tracks, rows=rows, seed=params.seed)
-    is_all = params.rows == "all" or len(plays) >= rows
-    fewer = "" if is_all else f", all there are: fewer than {rows}"
-    said = (
-        f"{len(plays)} plays of {plays['session_id'].nunique()} sessions, {len(tracks)} tracks"
-        f"{fewer}{_note(is_synthetic(plays['session_id']))}"
-    )
-    return plays, tracks, no_names(), [said]
+    sessions, seed = params.twin_sessions, params.seed
+    begin(folder, fingerprint(sessions, seed))
+    files = folder / "mssd"
+    if not files.exists():
+        with console.status(f"Making {sessions:,} synthetic sessions"):
+            write_twin(files, sessions=sessions, seed=seed)
+    return files
 
 
 def load() -> None:
@@ -101,10 +100,6 @@ def load() -> None:
     ).write()
     rows = ", ".join(f"{name} {content.rows}" for name, content in tables.items())
     _say(f"{place()}, schema {params.schema_}: {rows} rows")
-
-
-def _note(synthetic: bool) -> str:
-    return SYNTHETIC_NOTE if synthetic else ""
 
 
 def _say(text: str) -> None:
