@@ -1,9 +1,10 @@
 """The command of the stage `features`."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,9 +20,17 @@ from skipcast.artifacts import (
     LoadReceipt,
 )
 from skipcast.errors import SkipcastError
-from skipcast.files import hash_bytes, hash_code, hash_file, read_parquet, write_parquet
+from skipcast.files import (
+    hash_bytes,
+    hash_code,
+    hash_file,
+    read_parquet,
+    replacing,
+    write_parquet,
+)
 from skipcast.params import Params, Split, read_params
 from skipcast.parts import Draft, Parts
+from skipcast.processes import workers
 from skipcast.schema import Group
 
 if TYPE_CHECKING:  # commands start faster without
@@ -37,22 +46,21 @@ console = Console(stderr=True)
 
 def features() -> None:
     """Read the plays part by part; count tracks, then build the features."""
-    from skipcast.database.plays import open_plays
+    from skipcast.database.plays import check_loaded
     from skipcast.features.build import feature_set
 
     params, receipt = read_params(), LoadReceipt.read()
     groups = params.features.groups_of(listeners=receipt.listeners)
     _check_groups(groups, params.split, listeners=receipt.listeners)
-    plays = Parts.read(PLAYS, made_by="fetch")
-    tracks = read_parquet(TRACKS, made_by="fetch")
-    with console.status("Reading the plays"), open_plays(receipt, plays) as read:
-        stage = _Stage(params, groups, lru_cache(maxsize=1)(read), len(plays))
-        counts = stage.count(tracks)
-        draft = Draft.open(FEATURES, made_by="features", run=_run(params, receipt, groups))
-        for number in range(len(plays)):
-            if not draft.has(number):
-                draft.write(number, stage.table(number, counts))
-    features = draft.publish(len(plays))
+    count = len(Parts.read(PLAYS, made_by="fetch"))
+    draft = Draft.open(FEATURES, made_by="features", run=_run(params, receipt, groups))
+    task = Task(params, groups, receipt, draft)
+    with console.status("Building the features"), check_loaded(receipt), workers(count) as pool:
+        task.gather(pool.map(task.count, range(count)))
+        numbers = [number for number in range(count) if not draft.has(number)]
+        for _ in pool.map(task.make, numbers):
+            pass
+    features = draft.publish(count)
     FeaturesReceipt(
         hash=features.hash,
         track_table=hash_file(TRACK_TABLE),
@@ -69,49 +77,83 @@ def features() -> None:
 
 
 @dataclass(frozen=True)
-class _Stage:
-    """What the stage does for each part of the plays."""
+class Task:
+    """What is done for each part of the plays, in this process or another."""
 
     params: Params
     groups: Sequence[Group]
-    read: "Callable[[int], pd.DataFrame]"  # the plays of a part with their track features
-    parts: int
+    receipt: LoadReceipt
+    draft: Draft
 
-    def _part(self, number: int) -> "tuple[pd.DataFrame, Labels]":
-        from skipcast.features.table import with_label
-        from skipcast.split import split_sessions
+    def count(self, number: int) -> "tuple[TrackCounts, pd.DataFrame]":
+        """Count the tracks and listeners of the training sessions of a part."""
+        from skipcast.features.counts import TrackCounts
+        from skipcast.features.listener_counts import count_listeners
+        from skipcast.split import TRAIN
 
-        plays = with_label(self.read(number), self.params.features.skip)
-        return plays, split_sessions(plays, self.params.split)
+        plays, parts = self._read(number)
+        counts = TrackCounts.of(plays, parts == TRAIN, seed=self.params.split.seed)
+        return counts, count_listeners(plays, parts == TRAIN)[1]
 
-    def count(self, tracks: "pd.DataFrame") -> "TrackCounts":
-        """Count tracks and listeners over all parts; write what models will know of them."""
+    def gather(self, counted: "Iterable[tuple[TrackCounts, pd.DataFrame]]") -> None:
+        """Add up what `count` returned of all parts; write what models will know."""
+        import numpy as np
         import pandas as pd
 
         from skipcast.features.counts import TrackCounts, add_counts
-        from skipcast.features.listener_counts import count_listeners
-        from skipcast.split import TRAIN
 
-        counts = TrackCounts(pd.Index(tracks["track_id"]), seed=self.params.split.seed)
+        tracks = read_parquet(TRACKS, made_by="fetch")
         listeners = []
-        for number in range(self.parts):
-            plays, parts = self._part(number)
-            counts.add(plays, parts == TRAIN)
-            listeners.append(count_listeners(plays, parts == TRAIN)[1])
+
+        def of_tracks() -> "Iterator[TrackCounts]":
+            for counts, table in counted:
+                listeners.append(table)
+                yield counts
+
+        counts = TrackCounts.total(pd.Index(tracks["track_id"]), of_tracks())
         write_parquet(TRACK_TABLE, add_counts(tracks, counts.table()))
         write_parquet(LISTENER_TABLE, pd.concat(listeners, ignore_index=True))
-        return counts
+        with replacing(self._counts) as temporary:
+            np.save(temporary, counts.sums)
 
-    def table(self, number: int, counts: "TrackCounts") -> "pd.DataFrame":
-        """Return the features of a part."""
+    def make(self, number: int) -> None:
+        """Write the features of a part."""
         from skipcast.features.listener_counts import count_listeners
-        from skipcast.features.table import feature_table
+        from skipcast.features.table import feature_table, join_tracks
         from skipcast.split import TRAIN
 
-        plays, parts = self._part(number)
-        known = (counts.known(plays, parts == TRAIN), count_listeners(plays)[0])
+        plays, parts = self._read(number)
+        tracks, counts = _read_known(self._counts, self._counts.stat().st_mtime_ns)
+        known = counts.known(plays, parts == TRAIN, seed=self.params.split.seed)
+        plays = join_tracks(plays, tracks).join([known, count_listeners(plays)[0]])
         horizon = self.params.features.horizon
-        return feature_table(plays.join([*known]), horizon, self.groups, parts=parts)
+        self.draft.write(number, feature_table(plays, horizon, self.groups, parts=parts))
+
+    @property
+    def _counts(self) -> Path:
+        return self.draft.place.absolute() / "counts.npy"
+
+    def _read(self, number: int) -> "tuple[pd.DataFrame, Labels]":
+        """Return the plays of a part, and the part of the split that each is of."""
+        from skipcast.database.plays import open_plays
+        from skipcast.features.table import with_label
+        from skipcast.split import split_sessions
+
+        with open_plays(self.receipt, Parts.read(PLAYS, made_by="fetch")) as loaded:
+            plays = with_label(loaded.part(number), self.params.features.skip)
+        return plays, split_sessions(plays, self.params.split)
+
+
+@lru_cache(maxsize=1)  # a process reads it once
+def _read_known(path: Path, _written: int) -> "tuple[pd.DataFrame, TrackCounts]":
+    """Return the tracks and what was counted of them; `_written` parts files of one path."""
+    import numpy as np
+    import pandas as pd
+
+    from skipcast.features.counts import TrackCounts
+
+    tracks = read_parquet(TRACKS, made_by="fetch")
+    return tracks, TrackCounts(pd.Index(tracks["track_id"]), np.load(path))
 
 
 def _run(params: Params, receipt: LoadReceipt, groups: Sequence[Group]) -> str:

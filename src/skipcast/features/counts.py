@@ -8,6 +8,7 @@ Counts are columns of a play, as its track's tempo is. The group `track_history`
 them. A prior goes with them: so many pseudo-plays, with as many skips as the mean track has.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -78,39 +79,46 @@ class CountTable:
         return np.hstack([self.sums[keys], np.broadcast_to(self.prior, (len(keys), 3))])
 
 
+@dataclass(frozen=True)
 class TrackCounts:
-    """What the training plays say of tracks; parts of the plays add up, in any order.
+    """What training plays say of tracks, by the fold of their session; counts of parts add up.
 
     Attributes:
         ids: of the tracks, each once, sorted.
         sums: folds x tracks x 3: plays, skips and depths of the training plays of each fold.
     """
 
-    def __init__(self, ids: pd.Index, *, seed: int) -> None:
-        """Begin with no play.
+    ids: pd.Index
+    sums: Floats
 
-        Args:
-            ids: of all tracks that plays may have, each once, sorted.
-            seed: of the folds, any whole number.
-        """
-        self.ids = ids
-        self.sums = np.zeros((FOLDS, len(ids), 3))
-        self._seed = seed
-
-    def add(self, plays: pd.DataFrame, is_train: Bools) -> None:
-        """Count plays; arguments as `count_tracks`."""
+    @classmethod
+    def of(cls, plays: pd.DataFrame, is_train: Bools, *, seed: int) -> "TrackCounts":
+        """Count the tracks of some plays; arguments as `count_tracks`."""
+        keys, ids = pd.factorize(plays["track_id_clean"], sort=True)
         outcomes = _outcomes(plays)
         # A play that the app cut has no outcome.
         rows = np.flatnonzero(is_train & ~np.isnan(outcomes).any(axis=1))
-        keys, fold = self._keys(plays)[rows], self._folds(plays)[rows]
-        size = FOLDS * len(self.ids)
-        table = CountTable.of(fold * len(self.ids) + keys, outcomes[rows], size)
-        self.sums += table.sums.reshape(self.sums.shape)
+        of_fold = _folds(plays, seed)[rows] * len(ids) + keys[rows]
+        table = CountTable.of(of_fold, outcomes[rows], FOLDS * len(ids))
+        return cls(pd.Index(ids), table.sums.reshape(FOLDS, len(ids), 3))
 
-    def known(self, plays: pd.DataFrame, is_train: Bools) -> pd.DataFrame:
+    @classmethod
+    def total(cls, ids: pd.Index, parts: "Iterable[TrackCounts]") -> "TrackCounts":
+        """Add up the counts of parts.
+
+        Args:
+            ids: of all tracks that the parts have, or more, each once, sorted.
+            parts: in any order.
+        """
+        sums = np.zeros((FOLDS, len(ids), 3))
+        for part in parts:
+            sums[:, ids.get_indexer(part.ids)] += part.sums
+        return cls(ids, sums)
+
+    def known(self, plays: pd.DataFrame, is_train: Bools, *, seed: int) -> pd.DataFrame:
         """Return what plays may know, as `count_tracks` does first; arguments as there."""
-        keys = self._keys(plays)
-        fold = np.where(is_train, self._folds(plays), FOLDS)  # who does not train knows all folds
+        keys = self.ids.get_indexer(pd.Index(plays["track_id_clean"]))
+        fold = np.where(is_train, _folds(plays, seed), FOLDS)  # who does not train knows all folds
         known = np.empty((len(plays), len(KNOWN)))
         for own in np.unique(fold):
             rows = fold == own
@@ -127,18 +135,15 @@ class TrackCounts:
 
     @cached_property
     def _tables(self) -> list[CountTable]:
-        """The counts of all folds but each, and of all folds; ask when all plays are counted."""
+        """The counts of all folds but each, and of all folds."""
         every = self.sums.sum(axis=0)
         return [CountTable(every - own) for own in self.sums] + [CountTable(every)]
 
-    def _keys(self, plays: pd.DataFrame) -> Indices:
-        keys: Indices = self.ids.get_indexer(pd.Index(plays["track_id_clean"]))
-        return keys
 
-    def _folds(self, plays: pd.DataFrame) -> Indices:
-        hashes = hash_sessions(plays["session_id"], purpose="fold", seed=self._seed)
-        folds: Indices = (hashes % np.uint64(FOLDS)).astype(np.intp)
-        return folds
+def _folds(plays: pd.DataFrame, seed: int) -> Indices:
+    hashes = hash_sessions(plays["session_id"], purpose="fold", seed=seed)
+    folds: Indices = (hashes % np.uint64(FOLDS)).astype(np.intp)
+    return folds
 
 
 def count_tracks(
@@ -157,9 +162,8 @@ def count_tracks(
         `schema.PRIOR`. And what plays to come may know: the same columns by track_id, for each
         track of `plays` and, in the last row, whose id is None, for any other.
     """
-    counts = TrackCounts(pd.Index(plays["track_id_clean"].unique()).sort_values(), seed=seed)
-    counts.add(plays, is_train)
-    return counts.known(plays, is_train), counts.table()
+    counts = TrackCounts.of(plays, is_train, seed=seed)
+    return counts.known(plays, is_train, seed=seed), counts.table()
 
 
 def _outcomes(plays: pd.DataFrame) -> Floats:

@@ -6,10 +6,8 @@ they are those of `search.workers`, `skipcast search` on a second machine, or on
 
 import logging
 import multiprocessing
-import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import (
@@ -39,7 +37,7 @@ from skipcast.mlflow_store.client import store_errors
 from skipcast.mlflow_store.datasets import Part, as_input, dataset
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import OnRound
-from skipcast.processes import cpu_count, killed
+from skipcast.processes import cpu_count, end_with_parent, killed
 from skipcast.search.claims import Claim, Claims, join
 from skipcast.search.mlflow_runs import (
     MODEL_FILE,
@@ -92,14 +90,7 @@ def search(job: Job, url: str, watch: Watch = lambda _: nullcontext()) -> Search
 
 def assist(job: Job, url: str) -> None:
     """Take part in a search that another process of this machine leads, and end with it."""
-    leader = multiprocessing.parent_process()
-    assert leader is not None
-
-    def end_with_leader() -> None:
-        leader.join()
-        os._exit(1)
-
-    threading.Thread(target=end_with_leader, daemon=True).start()
+    end_with_parent()
     try:
         plays = read_plays(job)
         with _joined(job, url) as joined:
