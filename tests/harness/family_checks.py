@@ -4,6 +4,8 @@ Each check takes the family, the plays to train and to validate on, and an empty
 """
 
 import pickletools
+import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import optuna
 import pandas as pd
 import pytest
 
+from skipcast.arrays import Indices, Matrix
 from skipcast.features.build import build_features
 from skipcast.models.family import Dataset, ModelFamily
 from skipcast.schema import TARGET
@@ -37,6 +40,46 @@ def _dataset(plays: pd.DataFrame) -> Dataset:
         pd.factorize(plays["session_id"])[0],
         plays["session_position"].to_numpy(),
     )
+
+
+class PartError(Exception):
+    """A part that cannot be read."""
+
+
+class Parts(Sequence[Matrix]):
+    """Features on disk, as it were: each part is made anew whenever it is read.
+
+    Attributes:
+        alive: parts that are in memory now.
+        most: that ever were at a time.
+    """
+
+    def __init__(self, matrix: Matrix, ends: Indices, damaged: int | None = None) -> None:
+        self._parts, self._damaged = np.split(matrix, ends), damaged
+        self.rows = [len(part) for part in self._parts]
+        self.alive = self.most = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, number: Any) -> Any:
+        if number == self._damaged:
+            raise PartError(f"part {number}")
+        part = self._parts[number].copy()
+        self.alive += 1
+        self.most = max(self.most, self.alive)
+        weakref.finalize(part, self._forget)
+        return part
+
+    def _forget(self) -> None:
+        self.alive -= 1
+
+
+def in_parts(data: Dataset, parts: int, damaged: int | None = None) -> Dataset:
+    """Cut the plays into parts that are read whenever they are used; the first part is empty."""
+    ends = np.linspace(0, len(data.skipped), parts, endpoint=False).astype(np.intp)
+    features = Parts(data.features[0], ends, damaged)
+    return replace(data, features=features, rows=features.rows)
 
 
 def fit(family: ModelFamily, data: Data, prepared: Any = None, **params: float) -> Any:
@@ -115,6 +158,25 @@ def check_a_fit_leaves_prepared_data_as_they_were(
     np.testing.assert_array_equal(one, other)
 
 
+def check_parts_give_what_the_whole_gives(family: ModelFamily, data: Data, folder: Path) -> None:
+    """However the plays are cut, the model is the same, and few parts are in memory at a time."""
+    expected = family.predict(fit(family, data), data[1].features[0])
+    for count in (2, 7):
+        parts = [in_parts(part, count) for part in data]
+        model = fit(family, (parts[0], parts[1]))
+        np.testing.assert_array_equal(family.predict_parts(model, parts[1]), expected)
+        for plays in parts:
+            assert isinstance(plays.features, Parts)
+            assert plays.features.most <= 2  # the one before, until the next has been read
+            assert plays.features.alive == 0
+
+
+def check_what_is_wrong_with_a_part_is_told(family: ModelFamily, data: Data, folder: Path) -> None:
+    """An error in reading a part passes through `prepare` as it is."""
+    with pytest.raises(PartError, match="part 2"):
+        family.prepare(train=in_parts(data[0], 3, damaged=2), validation=data[1])
+
+
 def _whole(family: ModelFamily) -> dict[str, Any]:
     """Return the ranges, with ends that are whole numbers where the parameter is."""
     return {
@@ -158,6 +220,8 @@ CHECKS = (
     check_file_is_no_pickle,
     check_contributions_add_up,
     check_a_fit_leaves_prepared_data_as_they_were,
+    check_parts_give_what_the_whole_gives,
+    check_what_is_wrong_with_a_part_is_told,
     check_defaults_lie_in_the_space,
     check_rounds_are_reported_by_boosted_families,
 )

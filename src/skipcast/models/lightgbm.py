@@ -1,6 +1,10 @@
-"""LightGBM: gradient boosted trees, trained natively on data binned once."""
+"""LightGBM: gradient boosted trees, trained natively on data binned once.
+
+Binned data take a byte per value, missing or not, however many parts they come from.
+"""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +16,7 @@ from skipcast.models.family import Dataset, ModelFamily, OnRound, Params, Range
 
 # Without the filter, bins do not depend on min_child_samples: all fits can share them.
 BINNING = {"feature_pre_filter": False, "force_row_wise": True, "verbose": -1}
+BATCH = 8192  # plays that are binned at a time: in double precision, a few megabytes
 
 
 def fixed_params(*, threads: int) -> Params:
@@ -46,15 +51,12 @@ class LightGBM(ModelFamily):
     boosted = True
 
     def prepare(self, *, train: Dataset, validation: Dataset) -> Any:
-        """Bin both data sets, with the bins of the training plays."""
-        import lightgbm
+        """Bin both data sets, with the bins of the training plays.
 
-        data = lightgbm.Dataset(
-            np.concatenate(train.features), train.skipped, params=BINNING, free_raw_data=True
-        ).construct()
-        ends = np.concatenate(validation.features)
-        valid = data.create_valid(ends, validation.skipped, params=BINNING)
-        return data, valid.construct()
+        The bins come from a sample of 200,000 plays of all parts: one part and many have the same.
+        """
+        data = _binned(train)
+        return data, _binned(validation, bins_of=data)
 
     def fit(self, params: Params, data: Any, *, seed: int, threads: int, on_round: OnRound) -> Any:
         """Boost until the validation loss has not fallen for `PATIENCE` rounds."""
@@ -96,3 +98,32 @@ class LightGBM(ModelFamily):
         booster = Booster(model_file=path)
         booster.params["num_threads"] = threads
         return booster
+
+
+def _binned(plays: Dataset, *, bins_of: Any = None) -> Any:
+    """Bin plays, with bins of their own or of other binned plays.
+
+    The library asks for single plays, for the bins, then for all of them in batches. A part is read
+    when its first play is asked for, and kept until another one is read.
+    """
+    import lightgbm
+
+    read = lru_cache(maxsize=1)(plays.features.__getitem__)
+
+    class Part(lightgbm.Sequence):  # type: ignore[misc]
+        batch_size = BATCH
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __len__(self) -> int:
+            return plays.rows[self.number]
+
+        def __getitem__(self, rows: int | slice) -> Floats:
+            # The library takes plays for its bins in double precision only.
+            return np.asarray(read(self.number)[rows], np.float64)
+
+    parts = [Part(number) for number, rows in enumerate(plays.rows) if rows]
+    data = lightgbm.Dataset(parts, plays.skipped, reference=bins_of, params=BINNING).construct()
+    read.cache_clear()
+    return data
