@@ -133,8 +133,9 @@ class _Moments:
 
 def _moments(plays: Dataset) -> _Moments:
     """Merge the moments of chunks, each around its own mean: large values lose no digits."""
-    seen, mean, squares, together = 0.0, 0.0, 0.0, 0.0
-    low, high = np.nan, np.nan
+    seen, mean, squares = np.zeros((3, 1))  # and the first chunk makes them as many as features
+    low, high = np.full((2, 1), np.nan)
+    together = np.zeros((1, 1))
     for values, _ in chunks(plays):
         missing = np.isnan(values)
         count = (~missing).sum(axis=0)
@@ -148,4 +149,4 @@ def _moments(plays: Dataset) -> _Moments:
         high = np.fmax(high, np.fmax.reduce(values))
         absent = missing.astype(np.float32)  # holds the counts of a chunk exactly
         together = together + absent.T @ absent
-    return _Moments(*(np.asarray(a, np.float64) for a in (mean, squares, low, high, together)))
+    return _Moments(mean, squares, low, high, together)

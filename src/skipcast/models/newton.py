@@ -33,7 +33,8 @@ def minimise(function: Function, start: Floats, *, tolerance: float) -> Floats:
     """
     from scipy.linalg import cho_factor, cho_solve
 
-    point, step, lowest = start, np.zeros_like(start), np.inf
+    point, lowest = start, np.inf
+    step: Floats = np.zeros_like(start)
     for _ in range(MOST_VALUES):
         value, gradient, curvature = function(point - step)
         if not value < lowest:
