@@ -2,16 +2,12 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
-from skipcast import processes
 from skipcast.errors import SkipcastError
 from skipcast.processes import LIMIT, cpu_count, killed
 
@@ -144,57 +140,3 @@ def test_a_command_refuses_what_is_no_number():
         "Error: LOKY_MAX_CPU_COUNT must be a whole number above 0 but got many. "
         "Correct it or unset it.\n"
     )
-
-
-def test_tasks_are_done_here_where_one_process_is_enough():
-    with processes.workers(1) as pool:
-        assert list(pool.map(abs, [-1, -2])) == [1, 2]
-        assert pool.submit(os.getpid).result() == os.getpid()
-        with pytest.raises(ZeroDivisionError):
-            pool.submit(divmod, 1, 0).result()
-
-
-@pytest.fixture
-def two_processors(monkeypatch):
-    monkeypatch.setenv(processes.LIMIT, "2")
-    if processes.cpu_count() < 2:
-        monkeypatch.setattr(processes, "cpu_count", lambda: 2)
-
-
-def test_tasks_are_done_in_other_processes_in_order(two_processors):
-    with processes.workers(9) as pool:
-        assert list(pool.map(abs, range(-9, 0))) == list(range(9, 0, -1))
-        assert pool.submit(os.getpid).result() != os.getpid()
-
-
-def test_a_process_that_was_killed_is_told_with_what_to_do(two_processors):
-    with (
-        pytest.raises(processes.ProcessKilledError, match=r"memory ran out.*`export LOKY_MAX"),
-        processes.workers(2) as pool,
-    ):
-        pool.submit(signal.raise_signal, signal.SIGKILL).result()
-
-
-def test_processes_end_with_the_one_that_started_them(tmp_path):
-    code = (
-        "import os, signal, time\n"
-        "from skipcast import processes\n"
-        "processes.cpu_count = lambda: 2\n"
-        "if __name__ == '__main__':\n"
-        "    with processes.workers(2) as pool:\n"
-        "        for pid in {pool.submit(os.getpid).result() for _ in range(20)}:\n"
-        "            print(pid, flush=True)\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    script = tmp_path / "lead.py"
-    script.write_text(code)
-    lead = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert lead.returncode == -signal.SIGKILL
-    pids = [int(line) for line in lead.stdout.split()]
-    assert pids
-    deadline = time.monotonic() + 10
-    while alive := [pid for pid in pids if psutil.pid_exists(pid)]:
-        assert time.monotonic() < deadline, alive
-        time.sleep(0.05)

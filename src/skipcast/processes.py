@@ -1,24 +1,15 @@
-"""Processes: how many may compute, those that do, and what to say of one that was killed."""
+"""Processes: how many may compute at once, and what to say of one that was killed."""
 
 import math
-import multiprocessing
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 from skipcast.errors import SkipcastError
 
 LIMIT = "LOKY_MAX_CPU_COUNT"  # scikit-learn's own variable for the same
 ROOT = Path("/")
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
 
 class ProcessKilledError(SkipcastError):
@@ -114,66 +105,3 @@ def killed(code: int) -> str | None:
     text = f"was killed by {names.get(-code, f'signal {-code}')}"
     # Only a person, or a system that runs out of memory, sends this one.
     return f"{text}: most often, memory ran out" if code == -signal.SIGKILL else text
-
-
-class Inline(Executor):
-    """Does each task at once, in this process.
-
-    >>> Inline().submit(max, 2, 3).result()
-    3
-    """
-
-    def submit(
-        self,
-        fn: Callable[Arguments, Result],
-        /,
-        *args: Arguments.args,
-        **kwargs: Arguments.kwargs,
-    ) -> "Future[Result]":
-        """Call a function; the future has its result, or its exception."""
-        future: Future[Result] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-@contextmanager
-def workers(tasks: int) -> Iterator[Executor]:
-    """Yield what does tasks: a process for each processor, or this one where one is enough.
-
-    Args:
-        tasks: how many there will be; there are no more processes than tasks.
-
-    Raises:
-        ProcessKilledError: a process was killed.
-    """
-    count = min(tasks, cpu_count())
-    if count <= 1:
-        yield Inline()
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, context, initializer=end_with_parent) as pool:
-        try:
-            yield pool
-        except BrokenProcessPool as error:
-            raise ProcessKilledError(
-                f"One of {count} processes was killed: most often, memory ran out. What is "
-                "finished is kept: `dvc repro` goes on from there. If it happens again, "
-                f"`export {LIMIT}=1` lets one process work at a time."
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def end_with_parent() -> None:
-    """End this process when the one that started it ends, in whatever way."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()

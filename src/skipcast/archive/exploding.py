@@ -11,10 +11,10 @@ from skipcast.archive.pieces import Kind, Pieces
 from skipcast.archive.source import LeftOut, Reading, Source
 from skipcast.archive.threshold import Threshold
 from skipcast.archive.work import stamp
-from skipcast.archive.workers import OnStep, Workers
 from skipcast.errors import SkipcastError
 from skipcast.files import disk_errors, write_json
 from skipcast.records import Record
+from skipcast.workers import OnStep, Workers
 
 DONE = "done.json"
 

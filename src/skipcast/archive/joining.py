@@ -10,12 +10,12 @@ import pyarrow as pa
 from skipcast.archive.pieces import Pieces
 from skipcast.archive.threshold import Hashes
 from skipcast.archive.validation import check_plays
-from skipcast.archive.workers import OnStep
 from skipcast.arrays import Counts
 from skipcast.errors import SkipcastError
 from skipcast.files import disk_errors
 from skipcast.parts import PART_ROWS, Draft
 from skipcast.schema import LISTENER_LOG, MSSD_LOG, names
+from skipcast.workers import OnStep
 
 
 @dataclass(frozen=True)

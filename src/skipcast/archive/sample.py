@@ -23,12 +23,12 @@ from skipcast.archive.joining import Plan, check_once, join, plan
 from skipcast.archive.source import Source
 from skipcast.archive.tracks import distinct, read_tracks
 from skipcast.archive.work import begin, fingerprint, keep_only
-from skipcast.archive.workers import workers
 from skipcast.errors import SkipcastError
 from skipcast.parts import Draft, Parts
 from skipcast.processes import cpu_count
 from skipcast.reading.categories import CATEGORIES, NewTexts, count_new, tell_new
 from skipcast.schema import SYNTHETIC_NOTE, is_synthetic
+from skipcast.workers import workers
 
 PROCESS_BYTES = 64 << 20  # of files, for each process more: to start one takes a second
 

@@ -1,9 +1,10 @@
 """The command of the stage `features`."""
 
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,9 @@ from skipcast.files import (
 )
 from skipcast.params import Params, Split, read_params
 from skipcast.parts import Draft, Parts
-from skipcast.processes import workers
+from skipcast.processes import cpu_count
 from skipcast.schema import Group
+from skipcast.workers import OnStep, workers
 
 if TYPE_CHECKING:  # commands start faster without
     import pandas as pd
@@ -55,11 +57,14 @@ def features() -> None:
     count = len(Parts.read(PLAYS, made_by="fetch"))
     draft = Draft.open(FEATURES, made_by="features", run=_run(params, receipt, groups))
     task = Task(params, groups, receipt, draft)
-    with console.status("Building the features"), check_loaded(receipt), workers(count) as pool:
-        task.gather(pool.map(task.count, range(count)))
-        numbers = [number for number in range(count) if not draft.has(number)]
-        for _ in pool.map(task.make, numbers):
-            pass
+    with (
+        console.status("Building the features"),
+        check_loaded(receipt),
+        workers(min(count, cpu_count())) as pool,
+    ):
+        task.gather(pool.run((partial(task.count, number) for number in range(count)), _ignore))
+        missing = (number for number in range(count) if not draft.has(number))
+        deque(pool.run((partial(task.make, number) for number in missing), _ignore), maxlen=0)
     features = draft.publish(count)
     FeaturesReceipt(
         hash=features.hash,
@@ -76,6 +81,10 @@ def features() -> None:
     typer.echo(f"{features.rows} plays, {len(names)} features, horizon {horizon}", err=True)
 
 
+def _ignore(_: int) -> None:
+    """A part is one step."""
+
+
 @dataclass(frozen=True)
 class Task:
     """What is done for each part of the plays, in this process or another."""
@@ -85,7 +94,7 @@ class Task:
     receipt: LoadReceipt
     draft: Draft
 
-    def count(self, number: int) -> "tuple[TrackCounts, pd.DataFrame]":
+    def count(self, number: int, _: OnStep) -> "tuple[TrackCounts, pd.DataFrame]":
         """Count the tracks and listeners of the training sessions of a part."""
         from skipcast.features.counts import TrackCounts
         from skipcast.features.listener_counts import count_listeners
@@ -116,7 +125,7 @@ class Task:
         with replacing(self._counts) as temporary:
             np.save(temporary, counts.sums)
 
-    def make(self, number: int) -> None:
+    def make(self, number: int, _: OnStep) -> None:
         """Write the features of a part."""
         from skipcast.features.listener_counts import count_listeners
         from skipcast.features.table import feature_table, join_tracks

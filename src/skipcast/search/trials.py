@@ -37,7 +37,7 @@ from skipcast.mlflow_store.client import store_errors
 from skipcast.mlflow_store.datasets import Part, as_input, dataset
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import OnRound
-from skipcast.processes import cpu_count, end_with_parent, killed
+from skipcast.processes import cpu_count, killed
 from skipcast.search.claims import Claim, Claims, join
 from skipcast.search.mlflow_runs import (
     MODEL_FILE,
@@ -49,6 +49,7 @@ from skipcast.search.mlflow_runs import (
 from skipcast.search.spec import Job, Plays, read_plays
 from skipcast.search.studies import Progress, Studies, directions, open_storage
 from skipcast.search.winners import SCORES, finish
+from skipcast.workers import end_with_parent
 
 Watch = Callable[[Callable[[], Mapping[Family, Progress]]], AbstractContextManager[object]]
 TABLES = "skipcast optuna tables"  # the lock under which they are made

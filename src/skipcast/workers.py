@@ -120,7 +120,7 @@ def workers(count: int) -> Iterator[Workers]:
 def _serve(connection: Connection) -> None:
     """Do tasks until the process that started this one ends it, or ends itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started this one
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     while True:
         task = connection.recv()
         try:
@@ -131,7 +131,12 @@ def _serve(connection: Connection) -> None:
             connection.send(("done", result))
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """End this process when the one that started it ends, in whatever way."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,0 +1,29 @@
+"""Tasks for `skipcast.workers`: their processes must find them."""
+
+import os
+import signal
+import time
+
+from skipcast.workers import OnStep
+
+
+def pid_after(seconds: float, on_step: OnStep) -> int:
+    """Tell a step, wait, return the process."""
+    on_step(1)
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def number(value: int, _: OnStep) -> int:
+    """Return a number."""
+    return value
+
+
+def fail(message: str, _: OnStep) -> None:
+    """Fail."""
+    raise ValueError(message)
+
+
+def be_killed(_: OnStep) -> None:
+    """End as for want of memory."""
+    os.kill(os.getpid(), signal.SIGKILL)

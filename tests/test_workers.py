@@ -1,0 +1,76 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+from harness.tasks import be_killed, fail, number, pid_after
+
+from skipcast.processes import ProcessKilledError
+from skipcast.workers import workers
+
+TESTS = Path(__file__).parent
+
+
+def ignore(_):
+    pass
+
+
+def test_one_worker_is_this_process():
+    with workers(1) as pool:
+        assert list(pool.run([partial(pid_after, 0)], ignore)) == [os.getpid()]
+
+
+def test_workers_share_the_tasks_and_tell_their_steps():
+    steps = []
+    with workers(2) as pool:
+        pids = list(pool.run((partial(pid_after, 0.2) for _ in range(4)), steps.append))
+        assert len(set(pids)) == 2
+        assert os.getpid() not in pids
+        again = pool.run((partial(number, value) for value in range(9)), ignore)
+        assert sorted(again) == list(range(9))
+    assert steps == [1, 1, 1, 1]
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_a_task_raises_is_raised_here(count):
+    with workers(count) as pool, pytest.raises(ValueError, match="wrong"):
+        list(pool.run([partial(fail, "wrong")], ignore))
+
+
+def test_a_process_that_was_killed_is_told_with_what_to_do():
+    with (
+        workers(2) as pool,
+        pytest.raises(ProcessKilledError, match=r"SIGKILL: .* memory .*`LOKY_MAX_CPU_COUNT=1 dvc"),
+    ):
+        list(pool.run([partial(pid_after, 0), be_killed], ignore))
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path):
+    script = tmp_path / "lead.py"
+    script.write_text(
+        f"import os, signal, sys; sys.path.insert(0, {str(TESTS)!r})\n"
+        "from functools import partial\n"
+        "from harness.tasks import pid_after\n"
+        "from skipcast.workers import workers\n"
+        "if __name__ == '__main__':\n"
+        "    with workers(2) as pool:\n"
+        "        tasks = [partial(pid_after, 0.2) for _ in range(2)]\n"
+        "        print(*pool.run(tasks, lambda _: None), flush=True)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    lead = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert lead.returncode == -signal.SIGKILL
+    pids = [int(pid) for pid in lead.stdout.split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 10
+    while alive := [pid for pid in pids if psutil.pid_exists(pid)]:
+        assert time.monotonic() < deadline, alive
+        time.sleep(0.05)
