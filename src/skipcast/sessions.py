@@ -74,3 +74,20 @@ but got 3 after 1 in session a. Send or keep only whole histories, in order, eac
             "session_id must stand in one run of rows but "
             f"{ids[np.argmax(codes == again[0])]} comes back later. Sort the plays by session."
         )
+
+
+def sample_bound(hashes: npt.NDArray[np.uint64], plays: Array, most: int) -> float:
+    """Return the hash below which a sample of whole sessions holds as many plays as it may.
+
+    Args:
+        hashes: of each session, by `hash_sessions`.
+        plays: the number of plays of each.
+        most: of the sample, at most.
+
+    >>> hashes = np.array([30, 10, 20], np.uint64)
+    >>> sample_bound(hashes, np.array([4, 5, 3]), 8), sample_bound(hashes, np.array([4, 5, 3]), 12)
+    (30.0, inf)
+    """
+    order = np.argsort(hashes)
+    fits = int(np.searchsorted(np.cumsum(plays[order]), most, side="right"))
+    return float(hashes[order[fits]]) if fits < len(order) else np.inf

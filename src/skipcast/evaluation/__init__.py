@@ -1,7 +1,8 @@
 """How good predictions are.
 
 - metrics: the table of all scores; challenge, calibration: parts of it; bootstrap: intervals
-- scores: models on the test plays, in slices, and compared; ranking: which model is best
+- held_out, grid: sums over the test plays, part by part; scores: models, slices and differences
+- ranking: which model is best
 - listening: what a history shows; listening_plots, lettering: its figures; look_up: local names
 - baselines: what models are measured against; explain, plots: what moves a model, and figures
 """

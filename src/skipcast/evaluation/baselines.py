@@ -4,15 +4,15 @@ The article predicts a skip by LightGBM with its defaults and 100 rounds. Its fe
 outcome of the play before, the features of that track and of the present one, and the position.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from skipcast.arrays import Bools, Floats, Labels
-from skipcast.features.build import build_features, targets
+from skipcast.arrays import Bools, Floats
+from skipcast.features.build import build_features
 from skipcast.models.lightgbm import fixed_params
 from skipcast.schema import (
     HORIZONS,
@@ -25,26 +25,41 @@ from skipcast.schema import (
 )
 
 TRACK_LAST = "listener_track_last_skipped"
+LAST = "previous_skipped"
 RECIPE_GROUPS: tuple[Group, ...] = ("track", "context", "outcomes", "previous_track")
-RECIPE = ("previous_skipped", *TRACK_INPUTS, *(f"previous_{x}" for x in TRACK_INPUTS), "position")
+RECIPE = (LAST, *TRACK_INPUTS, *(f"previous_{x}" for x in TRACK_INPUTS), "position")
+RECIPE_PLAYS = 1_000_000  # that the recipe learns from at most: its 100 rounds gain nothing by more
 ROUNDS = 100
 
 
 @dataclass(frozen=True)
-class Part:
-    """The plays of a part, training or test, as baselines see them.
+class Learned:
+    """What the baselines have learned from training plays.
+
+    Attributes:
+        usual: the share of all of them that was skipped, 0..1.
+        rates: by baseline and key, the share that was skipped.
+        recipe: the booster.
+    """
+
+    usual: float
+    rates: Mapping[str, pd.Series]
+    recipe: Any
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Plays to predict, in the same order.
 
     Attributes:
         plays: raw plays.
-        features: of the recipe, a row for each play.
-        skipped: whether each play was skipped.
+        recipe: plays x `RECIPE`.
         last: whether the last play of the session that has an outcome was skipped, 0 or 1; NaN
             where there is none.
     """
 
     plays: pd.DataFrame
-    features: pd.DataFrame
-    skipped: Bools
+    recipe: pd.DataFrame
     last: Floats
 
 
@@ -56,7 +71,8 @@ class Baseline:
         name: the key in files, in MLflow and in code.
         label: how tables and texts name it.
         kind: a rule answers 0 or 1, a rate looks a probability up, a model is learned.
-        predict: `(train, test)` -> the probability of a skip of each test play, 0..1.
+        predict: what was learned, and plays -> the probability of a skip of each, 0..1.
+        key: raw plays, and their last outcomes as of `Asked` -> what a rate is looked up by.
         reads: columns of the present play; data whose horizon does not know them, or that hold
             nothing in them, do not have the baseline.
     """
@@ -64,13 +80,22 @@ class Baseline:
     name: str
     label: str
     kind: Literal["rule", "rate", "model"]
-    predict: Callable[[Part, Part], Floats]
+    predict: Callable[[Learned, Asked], Floats]
+    key: Callable[[pd.DataFrame, Floats], pd.Series] | None = None
     reads: tuple[str, ...] = ()
 
     def is_of(self, plays: pd.DataFrame, horizon: HorizonName) -> bool:
         """Tell whether these plays have the baseline at this horizon."""
         known = HORIZONS[horizon].known
         return all(n in known and n in plays and plays[n].notna().any() for n in self.reads)
+
+
+def _reasons(plays: pd.DataFrame, _: Floats) -> pd.Series:
+    return plays[REASON_START]
+
+
+def _outcomes(_: pd.DataFrame, last: Floats) -> pd.Series:
+    return pd.Series(last).fillna(-1)  # no outcome is an outcome of its own
 
 
 BASELINES: Mapping[str, Baseline] = {
@@ -80,20 +105,20 @@ BASELINES: Mapping[str, Baseline] = {
             name="majority",
             label="majority",
             kind="rule",
-            predict=lambda train, test: majority(train.skipped, len(test.skipped)),
+            predict=lambda learned, asked: majority(learned.usual, len(asked.last)),
         ),
         Baseline(
             name="repeat_last",
             label="same as the last play",
             kind="rule",
-            predict=lambda train, test: repeat_last(train.skipped, test.last),
+            predict=lambda learned, asked: repeat_last(learned.usual, asked.last),
         ),
         Baseline(
             name="track_last",
             label="same outcome as this track's last time",
             kind="rule",
-            predict=lambda train, test: track_last(
-                test.plays[TRACK_LAST], repeat_last(train.skipped, test.last)
+            predict=lambda learned, asked: track_last(
+                asked.plays[TRACK_LAST], repeat_last(learned.usual, asked.last)
             ),
             reads=(TRACK_LAST,),
         ),
@@ -101,22 +126,26 @@ BASELINES: Mapping[str, Baseline] = {
             name="last_outcome",
             label="rate by the last outcome",
             kind="rate",
-            predict=lambda train, test: last_outcome(train.skipped, train.last, test.last),
+            predict=lambda learned, asked: look_up(
+                learned.rates["last_outcome"], _outcomes(asked.plays, asked.last), learned.usual
+            ),
+            key=_outcomes,
         ),
         Baseline(
             name="start_rate",
             label="rate by reason_start",
             kind="rate",
-            predict=lambda train, test: rate_by(
-                train.skipped, train.plays[REASON_START], test.plays[REASON_START]
+            predict=lambda learned, asked: look_up(
+                learned.rates["start_rate"], asked.plays[REASON_START], learned.usual
             ),
+            key=_reasons,
             reads=(REASON_START,),
         ),
         Baseline(
             name="recipe",
             label="the article's recipe",
             kind="model",
-            predict=lambda train, test: recipe(train.features, train.skipped, test.features),
+            predict=lambda learned, asked: recipe(learned.recipe, asked.recipe),
         ),
     )
 }
@@ -136,58 +165,109 @@ def best_rule(accuracy: Mapping[str, float]) -> str:
     return max(simple, key=lambda name: accuracy[name])
 
 
-def baselines(plays: pd.DataFrame, parts: Labels, horizon: HorizonName) -> dict[str, Floats]:
-    """Fit the baselines that the data have on the training plays, and predict the test plays.
+class Training:
+    """The training plays as baselines sum them up, part by part."""
+
+    def __init__(self, horizon: HorizonName) -> None:
+        """Begin without plays; `horizon` is what is known when the prediction is made."""
+        self._horizon = horizon
+        self._names: set[str] = set()
+        self._counts: dict[str, pd.DataFrame] = {}
+        self._recipe: list[tuple[pd.DataFrame, Bools]] = []
+
+    def see(self, plays: pd.DataFrame) -> None:
+        """Find out which baselines some plays have, be they for training or not."""
+        self._names |= {name for name, b in BASELINES.items() if b.is_of(plays, self._horizon)}
+
+    def count(self, plays: pd.DataFrame, rows: Bools) -> None:
+        """Add training plays to the rates.
+
+        Args:
+            plays: raw plays of whole sessions, in order.
+            rows: those to learn from.
+        """
+        features = build_features(plays, self._horizon, ("outcomes",))
+        last = features.loc[rows, LAST].to_numpy(np.float64)
+        own = plays[rows]
+        skipped = own[TARGET].to_numpy(np.float64)
+        keys = {n: b.key(own, last) for n, b in BASELINES.items() if b.key and n in self._names}
+        for name, key in {**keys, "": pd.Series("", index=own.index)}.items():
+            counts = pd.Series(skipped).groupby(key.to_numpy()).agg(["size", "sum"])
+            before = self._counts.get(name)
+            self._counts[name] = counts if before is None else before.add(counts, fill_value=0)
+
+    def add_recipe(self, plays: pd.DataFrame, rows: Bools) -> None:
+        """Add plays for the recipe to learn from: arguments as `count`, with track features."""
+        asked = ask_recipe(plays, rows, self._horizon)
+        self._recipe.append((asked, plays.loc[rows, TARGET].to_numpy(bool)))
+
+    def learned(self) -> Learned:
+        """Return what there is to learn from all plays; called once, as the recipe's are let go."""
+        rates = {name: n["sum"] / n["size"] for name, n in self._counts.items()}
+        usual = float(rates.pop("").iloc[0])
+        return Learned(usual, rates, fit_recipe(self._recipe))
+
+    @property
+    def names(self) -> list[str]:
+        """The baselines that the plays have."""
+        return [name for name in BASELINES if name in self._names]
+
+
+def ask_recipe(plays: pd.DataFrame, rows: Bools, horizon: HorizonName) -> pd.DataFrame:
+    """Return the recipe's features of some rows of raw plays of whole sessions."""
+    features = build_features(plays, horizon, RECIPE_GROUPS)
+    return features.loc[rows, list(RECIPE)]
+
+
+def predict(
+    learned: Learned,
+    plays: pd.DataFrame,
+    rows: Bools,
+    *,
+    names: Sequence[str],
+    horizon: HorizonName,
+) -> dict[str, Floats]:
+    """Have baselines predict.
 
     Args:
-        plays: raw plays with their track features, in order of session and position.
-        parts: `train`, `validation` or `test` for each play.
-        horizon: what is known when the prediction is made; plays that it does not predict or that
-            have no outcome are left out.
+        learned: from training plays.
+        plays: raw plays of whole sessions with their track features, in order.
+        rows: those to predict.
+        names: of the baselines.
+        horizon: what is known when the prediction is made.
 
     Returns:
-        By baseline, the probability of a skip of each test play, 0..1; of a rule 0 or 1.
+        By baseline, the probability of a skip of each play, 0..1; of a rule 0 or 1.
     """
-    rows = targets(plays, horizon)
-    features = build_features(plays, horizon, RECIPE_GROUPS)
-    train, test = (
-        Part(
-            plays[own],
-            features[own],
-            plays.loc[own, TARGET].to_numpy(dtype=bool),
-            features.loc[own, "previous_skipped"].to_numpy(np.float64),
-        )
-        for own in (rows & (parts == part) for part in ("train", "test"))
-    )
-    chosen = {n: b for n, b in BASELINES.items() if b.is_of(plays, horizon)}
-    return {name: baseline.predict(train, test) for name, baseline in chosen.items()}
+    features = ask_recipe(plays, rows, horizon)
+    asked = Asked(plays[rows], features, features[LAST].to_numpy(np.float64))
+    return {name: BASELINES[name].predict(learned, asked) for name in names}
 
 
-def majority(train: Bools, plays: int) -> Floats:
+def majority(usual: float, plays: int) -> Floats:
     """Predict for each play the outcome that most training plays have: 0 or 1.
 
     Args:
-        train: whether each training play was skipped.
+        usual: the share of training plays that was skipped, 0..1.
         plays: the number of plays to predict.
 
-    >>> majority(np.array([True, True, False]), 2)
+    >>> majority(0.6, 2)
     array([1., 1.])
     """
-    return np.full(plays, float(train.mean() >= THRESHOLD))
+    return np.full(plays, float(usual >= THRESHOLD))
 
 
-def repeat_last(train: Bools, previous: Floats) -> Floats:
-    """Predict the outcome of the play before: 0 or 1. First plays get the majority of `train`.
+def repeat_last(usual: float, last: Floats) -> Floats:
+    """Predict the outcome of the play before: 0 or 1. First plays get the majority's.
 
     Args:
-        train: whether each training play was skipped.
-        previous: the outcome of the play before each play to predict, 0 or 1; NaN where there is
-            none.
+        usual: the share of training plays that was skipped, 0..1.
+        last: the outcome of the play before each play to predict, 0 or 1; NaN where there is none.
 
-    >>> repeat_last(np.array([True]), np.array([np.nan, 0]))
+    >>> repeat_last(0.6, np.array([np.nan, 0]))
     array([1., 0.])
     """
-    return np.where(np.isnan(previous), float(train.mean() >= THRESHOLD), previous)
+    return np.where(np.isnan(last), majority(usual, len(last)), last)
 
 
 def track_last(last_time: pd.Series, otherwise: Floats) -> Floats:
@@ -206,50 +286,40 @@ def track_last(last_time: pd.Series, otherwise: Floats) -> Floats:
     return result
 
 
-def last_outcome(train: Bools, train_previous: Floats, previous: Floats) -> Floats:
-    """Predict the share skipped, 0..1, of the training plays with the same last outcome.
-
-    Args:
-        train: whether each training play was skipped.
-        train_previous: the outcome of the play before each of them, 0 or 1; NaN where there is
-            none, which counts as an outcome of its own.
-        previous: the same of the plays to predict.
-
-    >>> last_outcome(np.array([True, False]), np.array([1.0, 1.0]), np.array([1.0, 0.0]))
-    array([0.5, 0.5])
-    """
-    keys = (pd.Series(outcomes).fillna(-1) for outcomes in (train_previous, previous))
-    return rate_by(train, *keys)
-
-
-def rate_by(train: Bools, train_keys: pd.Series, keys: pd.Series) -> Floats:
+def look_up(rates: pd.Series, keys: pd.Series, usual: float) -> Floats:
     """Predict the share skipped, 0..1, of the training plays with the same key.
 
     Args:
-        train: whether each training play was skipped.
-        train_keys: the key of each of them.
-        keys: of the plays to predict; one that is missing or not in `train_keys` gets the share of
-            all training plays.
+        rates: that share, by key.
+        keys: of the plays to predict.
+        usual: the share of all training plays, for a key that is missing or not in `rates`.
 
-    >>> rate_by(np.array([True, False]), pd.Series(["a", "b"]), pd.Series(["a", "c", None]))
+    >>> look_up(pd.Series({"a": 1.0}), pd.Series(["a", "c", None]), 0.5)
     array([1. , 0.5, 0.5])
     """
-    rates = pd.Series(train, dtype=np.float64).groupby(train_keys.to_numpy()).mean()
-    return np.asarray(keys.map(rates).fillna(train.mean()), np.float64)
+    return np.asarray(keys.map(rates).fillna(usual), np.float64)
 
 
-def recipe(train: pd.DataFrame, skipped: Bools, test: pd.DataFrame) -> Floats:
-    """Fit the article's recipe on training plays; return its probabilities of the test plays, 0..1.
+def fit_recipe(parts: list[tuple[pd.DataFrame, Bools]]) -> Any:
+    """Fit the article's recipe on training plays.
 
     Args:
-        train: a row for each training play, with the columns `RECIPE` or more.
-        skipped: whether each of them was skipped.
-        test: a row for each play to predict, with the same columns.
+        parts: of the plays, columns `RECIPE`, and whether each was skipped; emptied, so that no
+            play is in memory twice.
     """
     import lightgbm
 
-    columns = list(RECIPE)
-    dataset = lightgbm.Dataset(train[columns].to_numpy(np.float32), skipped)
+    skipped = np.concatenate([each for _, each in parts])
+    matrix = np.empty((len(skipped), len(RECIPE)), np.float32)
+    end = len(skipped)
+    while parts:
+        features, _ = parts.pop()
+        matrix[end - len(features) : end] = features.to_numpy(np.float32)
+        end -= len(features)
     params = fixed_params(threads=1)  # the registered models predict meanwhile on the other core
-    booster = lightgbm.train(params, dataset, ROUNDS)
-    return np.asarray(booster.predict(test[columns].to_numpy(np.float32)), np.float64)
+    return lightgbm.train(params, lightgbm.Dataset(matrix, skipped), ROUNDS)
+
+
+def recipe(booster: Any, features: pd.DataFrame) -> Floats:
+    """Return the recipe's probabilities of plays, columns `RECIPE`: 0..1."""
+    return np.asarray(booster.predict(features.to_numpy(np.float32), num_threads=1), np.float64)

@@ -1,21 +1,32 @@
 """Intervals by bootstrap over whole sessions, because plays of one session are alike.
 
-The samples are drawn once: how often each of them holds each session. Every score of every model is
-then a matrix product with the same numbers, so that differences between models are paired.
+Each sample holds each session 0, 1, 2, ... times: a Poisson number of mean 1 that is a function of
+the session's key and the sample's number, and of nothing else ("Poisson bootstrap", Chamandy et
+al. 2012). So the sums over a sample are those over the same sample of any parts of the sessions,
+added up in any order; every score is a ratio of such sums. All models are scored on the same
+samples, so that differences between them are paired.
+
+In an array of sums, the samples are the last dimension. Sample 0 holds each session once: it is the
+plays themselves.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
 
-from skipcast.arrays import Bools, Floats, Indices
+from skipcast.arrays import Floats, Indices
 from skipcast.errors import SkipcastError
-from skipcast.evaluation.calibration import error_ends
+from skipcast.sessions import hash_sessions
 
 MOST_TESTED = 0.5  # of all sessions
 FEWEST_SESSIONS = 30  # with fewer, the intervals are known to be too narrow
-CHUNK = 32  # samples whose plays are weighted at a time: they stay in the cache
+CHUNK = 1 << 11  # sessions that are drawn at a time: with 1,000 samples, 16 MB
+Keys = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -27,129 +38,150 @@ class Interval:
     high: float
 
     @classmethod
-    def of(cls, value: float, estimates: Floats) -> "Interval":
-        """Return `value` with the middle 95 % of the samples' estimates; NaN ones do not count.
+    def of(cls, estimates: Floats) -> "Interval":
+        """Return the estimate of sample 0 with the middle 95 % of the others that are not NaN.
 
-        >>> Interval.of(0.5, np.array([0.4, 0.5, 0.6])).low
+        >>> Interval.of(np.array([0.5, 0.4, 0.5, 0.6])).low
         0.405
         """
-        numbers = estimates[~np.isnan(estimates)]
+        numbers = estimates[1:][~np.isnan(estimates[1:])]
         low, high = np.quantile(numbers, (0.025, 0.975)) if numbers.size else (np.nan, np.nan)
-        return cls(float(value), float(low), float(high))
+        return cls(float(estimates[0]), float(low), float(high))
+
+
+def session_keys(session_ids: pd.Series, *, seed: int) -> Keys:
+    """Return the key of each session, which decides what samples hold it; equal for equal ids."""
+    return hash_sessions(session_ids, purpose="bootstrap", seed=seed)
+
+
+def number_keys(sessions: int, *, seed: int) -> Keys:
+    """Return keys for sessions that have numbers instead of ids: 0, 1, 2, ..."""
+    return _mixed(np.arange(sessions, dtype=np.uint64) + _mixed(np.array([seed], np.uint64)))
+
+
+def draw(keys: Keys, samples: int) -> Floats:
+    """Return how often each sample holds each session: sessions x (1 + samples).
+
+    >>> draw(np.array([1, 2], np.uint64), samples=3)
+    array([[1., 0., 1., 3.],
+           [1., 1., 1., 0.]])
+    """
+    words = np.arange(1, -(-samples // 4) + 1, dtype=np.uint64) * GOLDEN
+    drawn = POISSON[_mixed(keys[:, None] + words).view(np.uint16)]  # four numbers of 16 bits each
+    return np.hstack([np.ones((len(keys), 1)), drawn[:, :samples]])
+
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mixed(numbers: Keys) -> Keys:
+    """Return numbers whose bits look random, one for one: the mixer of SplitMix64 (Vigna 2015)."""
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))
+
+
+def _poisson() -> Floats:
+    """Return the Poisson number, mean 1, of each uniform number of 16 bits.
+
+    Rounding to 16 bits keeps the mean, and the variance to 3 in 100,000.
+    """
+    shares = np.cumsum([math.exp(-1) / math.factorial(k) for k in range(12)])
+    uniform = np.arange(1 << 16)
+    return np.searchsorted(np.round(shares * len(uniform)), uniform, "right").astype(np.float64)
+
+
+POISSON = _poisson()
 
 
 class Resamples:
-    """Bootstrap samples of sessions.
+    """The bootstrap samples of a few sessions.
 
     Attributes:
-        sessions: the number of the session of each play.
-        count: the number of sessions.
-        weights: samples x sessions; how often each sample holds each session, 0, 1, 2, ...
+        sessions: the number of the session of each play: 0, 1, 2, ...
+        weights: sessions x (1 + samples), as `draw` returns them.
     """
 
-    def __init__(self, sessions: Indices, *, seed: int, samples: int = 1000) -> None:
-        """Draw `samples` samples, each of as many sessions as there are, with replacement.
+    def __init__(self, sessions: Indices, keys: Keys, *, samples: int) -> None:
+        """Draw the samples.
 
         Args:
             sessions: a number for each play, the same for all plays of a session: 0, 1, 2, ...
-            seed: any whole number.
-            samples: 1 or more.
+            keys: of each session.
+            samples: their number, 1 or more.
         """
         self.sessions = sessions
-        self.count = int(sessions.max()) + 1
-        equal = np.full(self.count, 1 / self.count)
-        weights = np.random.default_rng(seed).multinomial(self.count, equal, size=samples)
-        self.weights = weights.astype(np.float64)
+        self.weights = draw(keys, samples)
 
-    def sums(self, values: Floats) -> Floats:
-        """Sum values of plays in each sample: plays x columns give samples x columns.
-
-        >>> Resamples(np.array([0, 0]), seed=0, samples=1).sums(np.array([1.0, 2.0]))
-        array([[3.]])
-        """
-        columns = values.reshape(len(values), -1).T
-        per_session = [np.bincount(self.sessions, column, self.count) for column in columns]
-        result: Floats = self.weights @ np.array(per_session).T
-        return result
-
-    def mean(self, values: Floats, rows: Bools | None = None) -> Interval:
-        """Return the mean of a value of each play, over all plays or those of `rows`.
-
-        >>> Resamples(np.array([0, 0, 1]), seed=0).mean(np.ones(3))
-        Interval(value=1.0, low=1.0, high=1.0)
-        """
-        chosen = np.ones(len(values)) if rows is None else rows.astype(np.float64)
-        sums = self.sums(np.column_stack([values * chosen, chosen]))
-        with np.errstate(invalid="ignore"):  # a sample may hold none of the rows
-            return Interval.of(values @ chosen / chosen.sum(), sums[:, 0] / sums[:, 1])
-
-    def session_mean(self, values: Floats) -> Interval:
-        """Return the mean of a value of each session, in order of the sessions' numbers.
-
-        >>> Resamples(np.array([0, 0, 1]), seed=0).session_mean(np.ones(2))
-        Interval(value=1.0, low=1.0, high=1.0)
-        """
-        return Interval.of(values.mean(), self.weights @ values / self.count)
-
-    def auc(self, skipped: Bools, probability: Floats) -> Interval:
-        """Return the area under the ROC curve, 0..1; ties count half.
-
-        >>> skipped = np.array([True, False])
-        >>> Resamples(np.array([0, 0]), seed=0).auc(skipped, np.array([0.8, 0.4])).value
-        1.0
-        """
-        order = np.argsort(probability)
-        starts = np.flatnonzero(np.diff(probability[order], prepend=-1))
-        skipped, sessions = skipped[order], self.sessions[order]
-        estimates = [
-            _auc(weights[:, sessions], skipped, starts)
-            for weights in np.array_split(self.weights, -(-len(self.weights) // CHUNK))
-        ]
-        value = _auc(np.ones((1, len(order))), skipped, starts)[0]
-        return Interval.of(value, np.concatenate(estimates))
-
-    def calibration_error(self, skipped: Bools, probability: Floats, bins: Indices) -> Interval:
-        """Return the expected calibration error, 0..1.
-
-        It is the mean over the bins, weighted by their plays, of how far the mean probability of a
-        bin is from its share of skipped plays. No bias is subtracted: chance alone makes it greater
-        than 0. The interval is that of `error_ends`, for the error that endless plays would show;
-        it reaches to the estimate where it would end below.
+    def sums(self, values: Floats, codes: Indices, size: int) -> Floats:
+        """Sum values of plays by a code.
 
         Args:
-            skipped: whether each play was skipped.
-            probability: the predicted probability of that, 0..1.
-            bins: the number of the bin of each play: 0, 1, 2, ...
+            values: columns x plays.
+            codes: of each play, 0 .. `size` - 1; -1 leaves it out.
+            size: of the result.
 
-        >>> resamples = Resamples(np.array([0, 0]), seed=0)
-        >>> skipped, probability = np.array([True, False]), np.array([0.75, 0.25])
-        >>> resamples.calibration_error(skipped, probability, np.array([1, 0])).value
-        0.25
+        Returns:
+            Columns x size x (1 + samples).
+
+        >>> resamples = Resamples(np.array([0, 0]), np.array([5], np.uint64), samples=1)
+        >>> resamples.sums(np.array([[1.0, 2.0]]), np.array([0, 0]), 1)[0, 0, 0]
+        3.0
         """
-        excess = np.zeros((len(bins), int(bins.max()) + 1))
-        excess[np.arange(len(bins)), bins] = probability - skipped
-        gaps = excess.sum(axis=0) / len(bins)
-        noise = self.sums(excess) / self.sums(np.ones(len(bins))) - gaps
-        value = float(np.abs(excess.sum(axis=0)).sum() / len(bins))
-        low, high = error_ends(gaps, noise)
-        return Interval(value, min(low, value), max(high, value))
+        known = codes >= 0
+        count = len(self.weights)
+        at = codes[known] * count + self.sessions[known]
+        by_session = [np.bincount(at, column[known], size * count) for column in values]
+        sums = np.reshape(by_session, (-1, count)) @ self.weights
+        result: Floats = sums.reshape(len(values), size, -1)
+        return result
+
+    def session_sums(self, values: Floats) -> Floats:
+        """Sum values of sessions: columns x sessions give columns x (1 + samples)."""
+        result: Floats = values @ self.weights
+        return result
+
+    def counts(self, codes: Indices, size: int) -> Floats:
+        """Count plays by a code of which there are many: size x (1 + samples)."""
+        ones = np.ones(len(codes))
+        plays = sparse.csr_array((ones, (codes, self.sessions)), shape=(size, len(self.weights)))
+        result: Floats = plays @ self.weights
+        return result
 
 
-def _auc(weights: Floats, skipped: Bools, starts: Indices) -> Floats:
-    """Return the AUC of each row of weights, samples x plays in order of probability.
+def chunks(sessions: Indices) -> Iterator[slice]:
+    """Cut plays into runs of `CHUNK` sessions.
 
     Args:
-        weights: 0 or more.
-        skipped: whether each play was skipped.
-        starts: the first play of each run of equal probabilities.
+        sessions: the number of the session of each play, ascending: 0, 1, 2, ...
     """
-    skips = np.add.reduceat(weights * skipped, starts, axis=1)
-    others = np.add.reduceat(weights * ~skipped, starts, axis=1)
-    below = np.cumsum(others, axis=1) - others / 2
-    pairs = skips.sum(axis=1) * others.sum(axis=1)
-    with np.errstate(invalid="ignore"):  # a sample may lack one outcome
-        result: Floats = (skips * below).sum(axis=1) / pairs
-    return result
+    count = int(sessions[-1]) + 1 if len(sessions) else 0
+    edges = np.searchsorted(sessions, [*range(0, count, CHUNK), count])
+    yield from map(slice, edges[:-1], edges[1:])
+
+
+def excess(
+    one: Floats, others: Floats, sessions: Indices, *, seed: int, samples: int = 1000
+) -> list[Interval]:
+    """Return how much the mean of `one` exceeds that of each of `others`.
+
+    Each sample holds the same sessions for all models, because all predict the same plays.
+
+    Args:
+        one: a score of each play, such as 1 where a prediction is right.
+        others: the same for other models, models x plays.
+        sessions: a number for each play, the same for all plays of a session: 0, 1, 2, ...
+        seed: any whole number.
+        samples: the number of bootstrap samples, 1 or more.
+    """
+    count = int(sessions.max()) + 1
+    keys = number_keys(count, seed=seed)
+    columns = (*(one - other for other in others), None)  # None: 1 for each play
+    by_session = np.array([np.bincount(sessions, column, count) for column in columns])
+    starts = range(0, count, CHUNK)
+    sums = sum(by_session[:, i : i + CHUNK] @ draw(keys[i : i + CHUNK], samples) for i in starts)
+    with np.errstate(invalid="ignore"):  # a sample of few sessions may hold none
+        return [Interval.of(estimates) for estimates in sums[:-1] / sums[-1]]
 
 
 def paired_difference(
@@ -157,31 +189,30 @@ def paired_difference(
 ) -> tuple[float, float, float]:
     """Return how much the mean of `one` exceeds that of `other`, and the ends of its 95 % interval.
 
-    Each sample holds the same sessions for both models, because both predict the same plays.
-
     Args:
-        one: a score of each play, such as 1 where a prediction is right.
+        one: as in `excess`.
         other: the same for another model.
-        sessions: a number for each play, the same for all plays of a session: 0, 1, 2, ...
-        seed: any whole number.
-        samples: the number of bootstrap samples, 1 or more.
+        sessions: as in `excess`.
+        seed: as in `excess`.
+        samples: as in `excess`.
 
     >>> paired_difference(np.ones(4), np.zeros(4), np.array([0, 0, 1, 1]), seed=0)
     (1.0, 1.0, 1.0)
     """
-    excess = Resamples(sessions, seed=seed, samples=samples).mean(one - other)
-    return excess.value, excess.low, excess.high
+    (difference,) = excess(one, other[None], sessions, seed=seed, samples=samples)
+    return difference.value, difference.low, difference.high
 
 
 def check_enough(
-    skipped: Bools, sessions: int, *, all_plays: int, all_sessions: int, share: float
+    *, plays: int, skips: int, sessions: int, all_plays: int, all_sessions: int, share: float
 ) -> None:
     """Check that the test plays suffice to judge a model.
 
     Args:
-        skipped: whether each play was skipped.
+        plays: the number of test plays.
+        skips: how many of them were skipped.
         sessions: the number of their sessions.
-        all_plays: the number of plays of all parts.
+        all_plays: the number of plays of training, validation and test.
         all_sessions: the number of their sessions.
         share: of the sessions that are to test, 0..1.
 
@@ -197,10 +228,10 @@ def check_enough(
             f"{more:,} more plays give as many: raise fetch.rows, or fetch an export that is as "
             f"much newer.{_larger_share(all_sessions, share)}"
         )
-    if skipped.all() or not skipped.any():
+    if skips in (0, plays):
         raise SkipcastError(
             "The test plays must have skipped ones and others but got "
-            f"{len(skipped)} {'skipped' if skipped.all() else 'not skipped'}. Raise fetch.rows, or "
+            f"{plays} {'skipped' if skips else 'not skipped'}. Raise fetch.rows, or "
             "look at skip_2 in the source."
         )
 

@@ -1,14 +1,13 @@
 """Calibration: whether plays of a predicted probability are skipped as often as that.
 
-In all functions, `skipped` says whether each play was skipped, and `probability` is the predicted
-probability of that, 0..1 and never NaN.
+`grid.py` counts the plays and the skips that both functions here are about.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from skipcast.arrays import Bools, Floats, Indices
+from skipcast.arrays import Floats, Indices
 
 BINS = 10
 TAIL = 0.025  # of the samples that may lie beyond either end of a 95 % interval
@@ -17,34 +16,22 @@ FINEST = 1e-9  # standard error of a gap at least, a share of plays
 HALVINGS = 60  # of what is searched: from 1 / FINEST down to a millionth
 
 
-def calibration_bins(probability: Floats, bins: int = BINS) -> Indices:
-    """Number each play by its probability: `bins` bins of about equally many plays, 0, 1, 2, ...
+def calibration_bins(plays: Floats) -> Indices:
+    """Put cells of probability into `BINS` bins of about equally many plays: 0, 1, 2, ...
 
-    Plays of the same probability are in the same bin, so some bins may be empty.
+    A bin begins at the cell of a quantile. Where many plays have one probability, some bins are
+    empty.
 
-    >>> calibration_bins(np.array([0.1, 0.9, 0.2, 0.8]), bins=2)
-    array([0, 1, 0, 1])
+    Args:
+        plays: the number of plays in each cell, in order of probability; one play or more in all.
+
+    >>> calibration_bins(np.array([50, 0, 25, 25]))
+    array([0, 5, 5, 8])
     """
-    edges = np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1])
-    return np.searchsorted(edges, probability, side="right")
-
-
-def calibration(skipped: Bools, probability: Floats) -> tuple[Floats, Floats, Indices]:
-    """Return the prediction and the outcome of each of `calibration_bins` that is not empty.
-
-    Returns:
-        The mean probability, the share of skipped plays and the number of plays of each bin, in
-        order of probability.
-
-    >>> calibration(np.array([True, False]), np.array([0.75, 0.25]))[1]
-    array([0., 1.])
-    """
-    bins = calibration_bins(probability)
-    plays = np.bincount(bins)
-    filled = plays > 0
-    probability_sums, skips = (np.bincount(bins, x)[filled] for x in (probability, skipped))
-    plays = plays[filled]
-    return probability_sums / plays, skips / plays, plays
+    last = plays.sum() - 1
+    quantiles = np.ceil(np.linspace(0, last, BINS + 1)[1:-1])  # numbers of plays, from 0
+    edges = np.searchsorted(plays.cumsum(), quantiles, side="right")
+    return np.searchsorted(edges, np.arange(len(plays)), side="right")
 
 
 def error_ends(gaps: Floats, noise: Floats) -> tuple[float, float]:

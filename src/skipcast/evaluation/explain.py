@@ -38,20 +38,14 @@ class Explained:
         return [self.names[i] for i in np.argsort(-self.importance, kind="stable")[:count]]
 
 
-def explain(
-    family: Family, model: Any, features: Matrix, names: tuple[str, ...], *, seed: int
-) -> Explained:
-    """Compute the contributions of a model's features on a random sample of plays.
+def explain(family: Family, model: Any, features: Matrix, names: tuple[str, ...]) -> Explained:
+    """Compute the contributions of a model's features to a few plays.
 
     Args:
         family: of the model.
         model: what the family's `load` returns.
-        features: plays x features, NaN where a value is missing; at most `MOST_PLAYS` are used.
+        features: plays x features, NaN where a value is missing; about `MOST_PLAYS`.
         names: of the features.
-        seed: of the sample, any whole number.
     """
-    count = min(MOST_PLAYS, len(features))
-    rows = np.random.default_rng(seed).choice(len(features), count, replace=False)
-    values = features[np.sort(rows)]
-    contributions = FAMILIES[family].contributions(model, values)[:, :-1]
-    return Explained(family, names, values, contributions)
+    contributions = FAMILIES[family].contributions(model, features)[:, :-1]
+    return Explained(family, names, features, contributions)

@@ -2,7 +2,8 @@
 
 `METRICS` lists every score that the project logs, writes, shows or judges by. To add one, add a row
 here and its test in `tests/evaluation/test_metrics.py`: all lists of scores come from this table.
-`bootstrap.py` gives the intervals.
+A score is a mean over plays, a mean over sessions, or made of a grid of probabilities: so each comes
+from sums, which add up over parts of the plays. `scores.py` sums, `bootstrap.py` gives the intervals.
 
 In all functions, `skipped` says whether each play was skipped, and `probability` is the predicted
 probability of that, 0..1 and never NaN. A play counts as predicted to be skipped from 0.5 on.
@@ -15,32 +16,37 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from skipcast.arrays import Bools, Floats, Indices
-from skipcast.evaluation.bootstrap import Interval, Resamples
-from skipcast.evaluation.calibration import calibration_bins
+from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.challenge import average_accuracy, first_accuracy
+from skipcast.evaluation.grid import Grid
 from skipcast.schema import THRESHOLD
 
 TINY = float(np.finfo(np.float64).eps)  # as scikit-learn: a sure and wrong answer costs 36 nats
 
 PerPlay = Callable[[Bools, Floats], Floats]
 Value = Callable[[Bools, Floats], float]
-Estimate = Callable[[Resamples, Bools, Floats], Interval]
+PerSession = Callable[[Bools, Indices], Floats]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """A row of the table: how probabilities are scored, and where the score is used.
 
+    One of `per_play`, `per_session` and `of_grid` makes it.
+
     Attributes:
         name: the key of the score in files, in MLflow and in code.
         label: how tables and texts name it.
         unit: of the score; empty where it is a share or an index.
         greater_is_better: the sense in which models are compared.
-        estimate: `(resamples, skipped, probability)` -> the score with its 95 % interval.
+        per_play: `(skipped, probability)` -> a number for each play whose mean is the score.
+        per_session: whether each prediction is right, and the number of its session -> a number for
+            each session whose mean is the score.
+        of_grid: plays by cells of probability -> the score with its 95 % interval.
         value: `(skipped, probability)` -> the score alone, for each trial of a search; None where
             trials are not scored by it.
-        per_play: `(skipped, probability)` -> a number for each play whose mean is the score. Set
-            for the two metrics that rank models (`ranking.py`), which are also scored in slices.
+        ranks: whether it is one of the two that rank models (`ranking.py`), which are also shown in
+            slices. These have `per_play`.
         for_rules: whether it also scores answers that are 0 or 1 and not probabilities.
         challenge: whether only the horizon of the challenge has it.
     """
@@ -49,9 +55,11 @@ class Metric:
     label: str
     unit: str = ""
     greater_is_better: bool
-    estimate: Estimate
-    value: Value | None = None
     per_play: PerPlay | None = None
+    per_session: PerSession | None = None
+    of_grid: Callable[[Grid], Interval] | None = None
+    value: Value | None = None
+    ranks: bool = False
     for_rules: bool = False
     challenge: bool = False
 
@@ -117,41 +125,12 @@ def log_loss(skipped: Bools, probability: Floats) -> float:
 def auc(skipped: Bools, probability: Floats) -> float:
     """Return the area under the ROC curve, 0..1; NaN where all plays have one outcome.
 
-    It differs from `Resamples.auc` by rounding: the sums run in another order.
+    It differs from `Grid.auc`, which takes plays of one cell for equally probable, by about 1e-6.
 
     >>> auc(np.array([True, False]), np.array([0.8, 0.4]))
     1.0
     """
     return float(roc_auc_score(skipped, probability))
-
-
-def mean_over_plays(per_play: PerPlay) -> Estimate:
-    """Return the estimate of a metric that is the mean of a value of each play."""
-
-    def estimate(resamples: Resamples, skipped: Bools, probability: Floats) -> Interval:
-        return resamples.mean(per_play(skipped, probability))
-
-    return estimate
-
-
-def mean_over_sessions(per_session: Callable[[Bools, Indices], Floats]) -> Estimate:
-    """Return the estimate of a metric that is the mean of a value of each session.
-
-    Args:
-        per_session: whether each prediction is right, and the number of its session -> a value
-            of each session.
-    """
-
-    def estimate(resamples: Resamples, skipped: Bools, probability: Floats) -> Interval:
-        right = is_right(skipped, probability).astype(bool)
-        return resamples.session_mean(per_session(right, resamples.sessions))
-
-    return estimate
-
-
-def calibration_error(resamples: Resamples, skipped: Bools, probability: Floats) -> Interval:
-    """Return the expected calibration error over `calibration_bins`, 0..1."""
-    return resamples.calibration_error(skipped, probability, calibration_bins(probability))
 
 
 METRICS: dict[str, Metric] = {
@@ -161,9 +140,9 @@ METRICS: dict[str, Metric] = {
             name="accuracy",
             label="accuracy",
             greater_is_better=True,
-            estimate=mean_over_plays(is_right),
-            value=accuracy,
             per_play=is_right,
+            value=accuracy,
+            ranks=True,
             for_rules=True,
         ),
         Metric(
@@ -171,34 +150,34 @@ METRICS: dict[str, Metric] = {
             label="log loss",
             unit="nats",
             greater_is_better=False,
-            estimate=mean_over_plays(log_losses),
-            value=log_loss,
             per_play=log_losses,
+            value=log_loss,
+            ranks=True,
         ),
         Metric(
             name="brier",
             label="Brier score",
             greater_is_better=False,
-            estimate=mean_over_plays(squared_errors),
+            per_play=squared_errors,
         ),
         Metric(
             name="auc",
             label="AUC",
             greater_is_better=True,
-            estimate=Resamples.auc,
+            of_grid=lambda grid: grid.auc,
             value=auc,
         ),
         Metric(
             name="calibration_error",
             label="expected calibration error",
             greater_is_better=False,
-            estimate=calibration_error,
+            of_grid=lambda grid: grid.calibration_error,
         ),
         Metric(
             name="maa",
             label="mean average accuracy (MAA)",
             greater_is_better=True,
-            estimate=mean_over_sessions(average_accuracy),
+            per_session=average_accuracy,
             for_rules=True,
             challenge=True,
         ),
@@ -206,7 +185,7 @@ METRICS: dict[str, Metric] = {
             name="fpa",
             label="first prediction accuracy (FPA)",
             greater_is_better=True,
-            estimate=mean_over_sessions(first_accuracy),
+            per_session=first_accuracy,
             for_rules=True,
             challenge=True,
         ),
@@ -214,9 +193,7 @@ METRICS: dict[str, Metric] = {
 }
 """By name, in the order of files and tables."""
 
-RANKING: dict[str, PerPlay] = {
-    name: metric.per_play for name, metric in METRICS.items() if metric.per_play
-}
+RANKING = tuple(name for name, metric in METRICS.items() if metric.ranks)
 """The metrics that rank and compare models, in the order in which they decide."""
 
 

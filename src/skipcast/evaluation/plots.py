@@ -15,19 +15,13 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from sklearn.metrics import (
-    average_precision_score,
-    precision_recall_curve,
-    roc_auc_score,
-    roc_curve,
-)
 
-from skipcast.arrays import Bools, Floats
-from skipcast.evaluation.calibration import calibration
+from skipcast.arrays import Floats
+from skipcast.evaluation.grid import Grid
 from skipcast.schema import SYNTHETIC_NOTE
 
-Curves = Mapping[str, tuple[Bools, Floats]]
-"""By model: whether each play was skipped, and the predicted probability of that, 0..1."""
+Curves = Mapping[str, Grid]
+"""By model, plays and skips by cells of predicted probability."""
 Corner = Literal["lower right", "lower left", "upper left"]
 P = ParamSpec("P")
 
@@ -108,10 +102,8 @@ def roc(curves: Curves, *, synthetic: bool = False) -> Figure:
     """
     figure, axes = _square("share of plays not skipped called skipped", "share of skips found")
     axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=":", label="chance")
-    for (name, (skipped, probability)), line in zip(curves.items(), _lines(curves), strict=True):
-        false_positive_rate, recall, _ = roc_curve(skipped, probability)
-        label = f"{name}, AUC {roc_auc_score(skipped, probability):.3f}"
-        axes.plot(false_positive_rate, recall, ls=line, label=label)
+    for (name, grid), line in zip(curves.items(), _lines(curves), strict=True):
+        axes.plot(*grid.roc, ls=line, label=f"{name}, AUC {grid.auc.value:.3f}")
     return _with_legend(figure, axes, title("ROC", synthetic), "lower right")
 
 
@@ -126,11 +118,11 @@ def precision_recall(curves: Curves, *, synthetic: bool = False) -> Figure:
     figure, axes = _square(
         "recall: share of skips found", "precision: share of calls that are right"
     )
-    share = next(iter(curves.values()))[0].mean()
+    share = next(iter(curves.values())).skip_rate
     axes.axhline(share, color=QUIET, lw=1, ls=":", label=f"share skipped, {share:.3f}")
-    for (name, (skipped, probability)), line in zip(curves.items(), _lines(curves), strict=True):
-        precision, recall, _ = precision_recall_curve(skipped, probability)
-        mean = average_precision_score(skipped, probability)
+    for (name, grid), line in zip(curves.items(), _lines(curves), strict=True):
+        precision, recall = grid.precision_recall
+        mean = precision @ np.diff(recall, prepend=0)
         rows = recall > 0.01  # the others come from a handful of plays and jump between 0 and 1
         axes.plot(recall[rows], precision[rows], ls=line, label=f"{name}, average {mean:.3f}")
     return _with_legend(figure, axes, title("Precision and recall", synthetic), "lower left")
@@ -149,10 +141,11 @@ def reliability(curves: Curves, *, synthetic: bool = False) -> Figure:
     figure = canvas((6.4, 5.4))
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=":", label="perfect")
-    for (name, (skipped, probability)), line in zip(curves.items(), _lines(curves), strict=True):
-        mean_probability, share, _ = calibration(skipped, probability)
+    for (name, grid), line in zip(curves.items(), _lines(curves), strict=True):
+        mean_probability, share, _ = grid.calibration
         axes.plot(mean_probability, share, ls=line, marker="o", ms=5, label=name)
-        counts, edges = np.histogram(probability, bins=20, range=(0, 1))
+        predicted, plays = grid.mean_probability, grid.plays
+        counts, edges = np.histogram(predicted, bins=20, range=(0, 1), weights=plays)
         below.stairs(counts / max(counts.sum(), 1), edges, ls=line, lw=1.4)
     axes.set(ylabel="share of plays skipped", ylim=(0, 1), xlim=(0, 1))
     below.set(xlabel="predicted probability of a skip", ylabel="share of\nplays")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skipcast.arrays import Bools, Floats, Indices
-from skipcast.evaluation.bootstrap import paired_difference
+from skipcast.evaluation.bootstrap import excess
 from skipcast.evaluation.challenge import average_accuracy, first_accuracy
 from skipcast.schema import THRESHOLD, RankBy
 
@@ -93,11 +93,9 @@ def best(models: Sequence[Scored], sessions: Indices, *, seed: int) -> Scored:
     if all(model.average_accuracy is not None for model in models):
         return _best_by_maa(models, seed=seed)
     top = max(models, key=lambda model: model.accuracy)
-    tied = [
-        model
-        for model in models
-        if paired_difference(top.right, model.right, sessions, seed=seed)[1] <= 0
-    ]
+    rights = np.array([model.right for model in models])
+    behind = excess(top.right, rights, sessions, seed=seed)
+    tied = [model for model, by in zip(models, behind, strict=True) if by.low <= 0]
     return min(tied, key=lambda model: model.log_loss)
 
 
@@ -105,9 +103,6 @@ def _best_by_maa(models: Sequence[Scored], *, seed: int) -> Scored:
     values = [np.asarray(model.average_accuracy) for model in models]
     top = max(values, key=lambda value: value.mean())
     each = np.arange(len(top))
-    tied = [
-        model
-        for model, value in zip(models, values, strict=True)
-        if paired_difference(top, value, each, seed=seed)[1] <= 0
-    ]
+    behind = excess(top, np.array(values), each, seed=seed)
+    tied = [model for model, by in zip(models, behind, strict=True) if by.low <= 0]
     return max(tied, key=lambda model: model.fpa or 0.0)

@@ -1,7 +1,12 @@
-"""What the candidate, the champion, the families and the baselines answer for the test plays."""
+"""What the candidate, the champion, the families and the baselines answer for the test plays.
+
+Answers are asked for one part of the plays after another, and summed up at once.
+"""
 
 import tempfile
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,107 +17,197 @@ import pandas as pd
 import pyarrow as pa
 from mlflow import MlflowClient
 
-from skipcast.arrays import Floats, Labels, Matrix
+from skipcast.arrays import Floats, Matrix
 from skipcast.artifacts import SearchResult
 from skipcast.clients import batch
 from skipcast.errors import SkipcastError
-from skipcast.evaluation.baselines import baselines
-from skipcast.evaluation.bootstrap import check_enough
+from skipcast.evaluation.baselines import Learned, Training, predict
 from skipcast.evaluation.explain import Explained, explain
-from skipcast.features.build import targets
-from skipcast.features.listener_counts import count_listeners
-from skipcast.features.table import KEY_COLUMNS, PART, SKIPPED, feature_columns, with_label
+from skipcast.evaluation.held_out import ALL, CANDIDATE, CHAMPION, HeldOut, TestPlays, tally
 from skipcast.mlflow_store.client import store_errors
 from skipcast.mlflow_store.place import MAKE_AGAIN
 from skipcast.models.families import FAMILIES, Family
 from skipcast.params import Params
 from skipcast.processes import ProcessKilledError, cpu_count
 from skipcast.promotion.contents import inputs_of, label_of
-from skipcast.schema import TARGET, Label
-from skipcast.sessions import has_listeners
-from skipcast.split import TEST
+from skipcast.promotion.sources import Sources, TestPart
+from skipcast.reading.columns import read_column
+from skipcast.schema import INPUTS, TARGET, Label
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What the models answer for the test plays that the horizon predicts."""
+    """What the models answer for the test plays that the horizon predicts.
 
-    plays: pd.DataFrame  # raw
-    candidate: Floats  # probabilities, from the served model
-    champion: Floats | None  # the same; NaN where it predicts none, None where there is none
-    unfit: str | None  # why the champion could not answer; None where it did or there is none
-    baselines: dict[str, Floats]  # those that the data have
-    families: dict[Family, Floats]  # the best of each
-    explained: dict[Family, Explained]  # the candidate, and the best booster
+    Attributes:
+        test: the sums over all plays: of the baselines that the data have, of the best of each
+            family, of the candidate as it is served, and of the champion where it answers.
+        unfit: why the champion could not answer; None where it did or there is none.
+        baselines: their names.
+        explained: the candidate, and the best booster.
+        session: the plays of the liveliest session.
+    """
+
+    test: HeldOut
+    unfit: str | None
+    baselines: list[str]
+    explained: dict[Family, Explained]
+    session: pd.DataFrame
 
 
-def ask(
-    plays: pd.DataFrame,
-    features: pd.DataFrame,
-    result: SearchResult,
-    params: Params,
-    rival: str | None,
-) -> Answers:
-    """Have all models answer the test plays; arguments as `judge`, and MLflow's name of a rival.
+def ask(sources: Sources, result: SearchResult, params: Params, rival: str | None) -> Answers:
+    """Have all models answer the test plays.
+
+    Args:
+        sources: plays and features.
+        result: of the search.
+        params: all of them.
+        rival: MLflow's name of the champion; None where there is none to ask.
 
     Raises:
-        SkipcastError: as `judge`.
+        SkipcastError: the sources are not of each other, or a model fails that is not the champion.
     """
-    plays = _with_history(with_label(plays, params.features.skip))
-    counts = targets(plays, params.features.horizon)
-    _check_same_plays(plays[counts], features)
-    parts = _parts(plays, features)
-    raw, to_predict = plays[parts == TEST], counts[parts == TEST]
-    _check_enough(plays, raw[to_predict], params.split.test)
-    with ThreadPoolExecutor(2) as pool:
-        # These are processes of their own; meanwhile this one fits and asks the others.
-        candidate = pool.submit(score, result.candidate.model_uri, raw)
-        champion = pool.submit(_ask_rival, rival, raw, params.features.skip) if rival else None
-        simple = baselines(plays, parts, params.features.horizon)
-        families, explained = _ask_families(features, result, params.promote.seed)
-        rivals, unfit = _answer(champion)
-        return Answers(
-            plays=raw[to_predict],
-            candidate=_whole(candidate.result()[to_predict]),
-            champion=None if rivals is None else rivals[to_predict],
-            unfit=unfit,
-            baselines=simple,
-            families=families,
-            explained=explained,
-        )
+    models = {f: _classifier(f, best.model_uri) for f, best in result.families.items()}
+    with ExitStack() as stack:
+        # The registered models are processes of their own; meanwhile, the baselines learn.
+        learning = stack.enter_context(ThreadPoolExecutor(1)).submit(_learn, sources, params)
+        candidate = stack.enter_context(closing(Stream(result.candidate.model_uri, sources)))
+        champion = stack.enter_context(closing(Rival(rival, sources, params.features.skip)))
+        gathered = _Gathered(params)
+        for number in range(len(sources)):
+            part = sources.test_part(number)
+            answers = {CANDIDATE: _whole(candidate.take(part))}
+            answers |= champion.take(part)
+            names, learned = learning.result()
+            answers |= {f: FAMILIES[f].predict(model, part.matrix) for f, model in models.items()}
+            answers |= predict(
+                learned, part.plays, part.rows, names=names, horizon=params.features.horizon
+            )
+            gathered.add(part, answers)
+    test = gathered.test
+    if rival and champion.unfit is None and not (test.pair and test.pair.by_slice[ALL][2, 0]):
+        champion.unfit = "it predicts none of the test plays"
+    to_explain = {result.best, *_best_booster(result)}
+    explained = {f: explain(f, models[f], *gathered.to_explain) for f in models if f in to_explain}
+    return Answers(test, champion.unfit, names, explained, gathered.session)
 
 
-def _with_history(plays: pd.DataFrame) -> pd.DataFrame:
-    """Add what listeners did before each session: a model's own table ends with its training."""
-    return plays.join(count_listeners(plays)[0]) if has_listeners(plays) else plays
+def _learn(sources: Sources, params: Params) -> tuple[list[str], Learned]:
+    """Return the names of the baselines that the data have, and what they learn."""
+    training = Training(params.features.horizon)
+    for number in range(len(sources)):
+        part = sources.train_part(number)
+        training.see(part.plays)
+        training.count(part.plays, part.rows)
+        training.add_recipe(part.recipe, part.recipe_rows)
+    return training.names, training.learned()
 
 
-def _check_enough(plays: pd.DataFrame, test: pd.DataFrame, share: float) -> None:
-    check_enough(
-        test[TARGET].to_numpy(dtype=bool),
-        test["session_id"].nunique(),
-        all_plays=len(plays),
-        all_sessions=plays["session_id"].nunique(),
-        share=share,
-    )
+class Stream:
+    """A model's answers to the test plays of all parts, in their order."""
+
+    def __init__(self, model_uri: str, sources: Sources) -> None:
+        """Ask a model, by MLflow's name of it."""
+        parts = (sources.test_part(number).plays for number in range(len(sources)))
+        self._answers = stream(model_uri, parts)
+        self._waiting = np.empty(0)
+
+    def take(self, part: TestPart) -> Floats:
+        """Return the probabilities of the plays of a part that the horizon predicts.
+
+        NaN where the model's own horizon predicts none. Parts come in their order.
+        """
+        plays = len(part.plays)
+        while len(self._waiting) < plays:
+            self._waiting = np.append(self._waiting, next(self._answers))
+        answer, self._waiting = self._waiting[:plays], self._waiting[plays:]
+        return answer[part.rows]
+
+    def close(self) -> None:
+        """End the model's processes."""
+        self._answers.close()
 
 
-def _check_same_plays(plays: pd.DataFrame, features: pd.DataFrame) -> None:
-    keys = list(KEY_COLUMNS)
-    same = np.array_equal(plays[keys].to_numpy(), features[keys].to_numpy())
-    if not same or (plays[TARGET].to_numpy(bool) != features[SKIPPED].to_numpy(bool)).any():
-        raise SkipcastError(
-            "data/features must hold the plays and the skips of data/plays but "
-            "holds others. "
-            "`dvc repro` makes what is out of date."
-        )
+class Rival:
+    """The champion. It may be of another time: where it fails, `unfit` says why."""
+
+    def __init__(self, model_uri: str | None, sources: Sources, skip: Label) -> None:
+        """Ask a model, by MLflow's name of it; None asks nobody."""
+        self.unfit: str | None = None
+        self._stream: Stream | None = None
+        if model_uri is not None:
+            self._stream = self._try(lambda: _ask_rival(model_uri, sources, skip))
+
+    def take(self, part: TestPart) -> dict[str, Floats]:
+        """Return what `Stream.take` does, by name; nothing from a model that has failed."""
+        answers = self._stream
+        if answers is None or self.unfit is not None:
+            return {}
+        taken = self._try(lambda: answers.take(part))
+        return {} if taken is None else {CHAMPION: taken}
+
+    def _try[T](self, ask: Callable[[], T]) -> T | None:
+        try:
+            return ask()
+        except ProcessKilledError:
+            raise  # it might have answered
+        except SkipcastError as error:
+            self.unfit = str(error)
+            return None
+
+    def close(self) -> None:
+        """End the model's processes."""
+        if self._stream is not None:
+            self._stream.close()
 
 
-def _parts(plays: pd.DataFrame, features: pd.DataFrame) -> Labels:
-    """Return the part of each play; "none" in a session of which no play counts."""
-    sessions = features.drop_duplicates("session_id").set_index("session_id")[PART]
-    parts: Labels = plays["session_id"].map(sessions).fillna("none").to_numpy()
-    return parts
+def _ask_rival(model_uri: str, sources: Sources, skip: Label) -> Stream:
+    theirs = label_of(model_uri)
+    if theirs != skip:
+        raise SkipcastError(f"it predicts features.skip {theirs}, not {skip}")
+    return Stream(model_uri, sources)
+
+
+class _Gathered:
+    """What is kept of the parts: sums, the plays to explain, and the liveliest session."""
+
+    def __init__(self, params: Params) -> None:
+        self._params = params
+        self._test: HeldOut | None = None
+        self._matrices: list[Matrix] = []
+        self._names: tuple[str, ...] = ()
+        self.session = pd.DataFrame()
+
+    def add(self, part: TestPart, answers: dict[str, Floats]) -> None:
+        """Add a part and what all models answer to it."""
+        if not part.rows.any():
+            return
+        asked, params = part.plays[part.rows], self._params
+        plays = TestPlays.of(asked, params.features.horizon, seed=params.promote.seed)
+        test = tally(plays, answers, samples=params.promote.samples)
+        self._test = test if self._test is None else self._test + test
+        self._matrices.append(part.matrix[part.explained])
+        self._names = part.names
+        self.session = lively_session(pd.concat([self.session, lively_session(asked)]))
+
+    @property
+    def test(self) -> HeldOut:
+        """The sums over all parts, of which one or more have test plays."""
+        assert self._test is not None
+        return self._test
+
+    @property
+    def to_explain(self) -> tuple[Matrix, tuple[str, ...]]:
+        """The features of the plays to explain, and their names."""
+        return np.concatenate(self._matrices), self._names
+
+
+def lively_session(plays: pd.DataFrame) -> pd.DataFrame:
+    """Return the plays of the session with most of both outcomes, the first among equals."""
+    sessions = plays.groupby("session_id", sort=True)[TARGET]
+    skips, length = sessions.sum(), sessions.size()
+    fewer = pd.Series(np.minimum(skips, length - skips), skips.index)
+    return plays[plays["session_id"] == fewer.idxmax()]
 
 
 def _whole(probability: Floats) -> Floats:
@@ -122,36 +217,6 @@ def _whole(probability: Floats) -> Floats:
             f"{np.isnan(probability).sum()}. `dvc repro search` makes it anew."
         )
     return probability
-
-
-def _answer(champion: "Future[Floats] | None") -> tuple[Floats | None, str | None]:
-    """Return what the champion answers, or why it does not; a champion may be of another time."""
-    if champion is None:
-        return None, None
-    try:
-        answer = champion.result()
-    except ProcessKilledError:
-        raise  # it might have answered
-    except SkipcastError as error:
-        return None, str(error)
-    if np.isnan(answer).all():
-        return None, "it predicts none of the test plays"
-    return answer, None
-
-
-def _ask_families(
-    features: pd.DataFrame, result: SearchResult, seed: int
-) -> tuple[dict[Family, Floats], dict[Family, Explained]]:
-    """Ask the best model of each family; explain the candidate and the best booster."""
-    names = tuple(feature_columns(features))
-    matrix: Matrix = features.loc[features[PART] == TEST, list(names)].to_numpy(np.float32)
-    models = {f: _classifier(f, best.model_uri) for f, best in result.families.items()}
-    answers = {family: FAMILIES[family].predict(model, matrix) for family, model in models.items()}
-    to_explain = {result.best, *_best_booster(result)}
-    explained = {
-        f: explain(f, models[f], matrix, names, seed=seed) for f in models if f in to_explain
-    }
-    return answers, explained
 
 
 def _best_booster(result: SearchResult) -> list[Family]:
@@ -174,27 +239,34 @@ def _classifier(family: Family, model_uri: str) -> Any:
             ) from error
 
 
-def _ask_rival(model_uri: str, plays: pd.DataFrame, skip: Label) -> Floats:
-    theirs = label_of(model_uri)
-    if theirs != skip:
-        raise SkipcastError(f"it predicts features.skip {theirs}, not {skip}")
-    return score(model_uri, plays)
-
-
-def score(model_uri: str, plays: pd.DataFrame) -> Floats:
+def stream(model_uri: str, plays: Iterable[pd.DataFrame]) -> Generator[Floats, None, None]:
     """Have a model answer raw plays with the code that it brings.
 
     Args:
         model_uri: MLflow's name of the model, or the folder of one.
-        plays: raw plays; columns that the model does not know are not sent.
+        plays: raw plays of whole sessions, in order; columns that the model does not know are not
+            sent.
 
-    Returns:
-        A probability for each play, NaN where the model's horizon predicts none.
+    Yields:
+        The probability of a run of plays, NaN where the model's horizon predicts none.
 
     Raises:
         SkipcastError: the model does not load, or refuses the plays.
     """
     known = inputs_of(model_uri)
-    table = pa.Table.from_pandas(plays[[n for n in plays if n in known]], preserve_index=False)
-    answers = [answer for answer, _ in batch.score([table], model_uri, history=True)]
-    return np.concatenate([a["skip_probability"].to_numpy(False) for a in answers])
+    tables = (_table(part, known) for part in plays if len(part))
+    for answer, _ in batch.score(tables, model_uri, history=True):
+        yield answer["skip_probability"].to_numpy(zero_copy_only=False)
+
+
+def _table(plays: pd.DataFrame, known: frozenset[str]) -> pa.Table:
+    """Return plays in Arrow, with the same types whatever values a part happens to hold."""
+    columns = [column for column in INPUTS if column.name in known and column.name in plays]
+    return pa.table(
+        {c.name: read_column(c, pa.array(plays[c.name], from_pandas=True)) for c in columns}
+    )
+
+
+def score(model_uri: str, plays: pd.DataFrame) -> Floats:
+    """Return the probability of each of some raw plays; arguments and errors as `stream`."""
+    return np.concatenate([*stream(model_uri, [plays])])

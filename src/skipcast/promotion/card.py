@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from skipcast.artifacts import LoadReceipt, SearchResult
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
+from skipcast.evaluation.held_out import LISTENER
 from skipcast.evaluation.metrics import METRICS
-from skipcast.evaluation.scores import LISTENER
 from skipcast.features.build import GROUPS, feature_set
 from skipcast.features.dictionary import markdown_table
 from skipcast.params import Params, Split
@@ -90,7 +90,7 @@ def card(judgement: Judgement, params: Params, about: About) -> str:
 
 
 def _context(judgement: Judgement, params: Params, about: About) -> Context:
-    test, result = judgement.answers.plays, about.result
+    test, result = judgement.answers.test, about.result
     explained = judgement.answers.explained[judgement.family]
     labels = {n: m.heading for n, m in METRICS.items() if n in judgement.scores["candidate"]}
     return Context(
@@ -120,8 +120,8 @@ def _context(judgement: Judgement, params: Params, about: About) -> Context:
         slices=_slices(judgement),
         listeners=_listeners(judgement),
         importance=_importance(judgement),
-        test_sessions=test["session_id"].nunique(),
-        test_plays=len(test),
+        test_sessions=test.sessions,
+        test_plays=test.plays,
         explained_plays=len(explained.values),
         calibration_error=interval_text(judgement.scores["candidate"]["calibration_error"]),
         search_run=result.run_id,

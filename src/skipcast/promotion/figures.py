@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from skipcast.arrays import Bools, Floats, Matrix
 from skipcast.evaluation.bootstrap import Interval
+from skipcast.evaluation.grid import Grid
 from skipcast.evaluation.plots import (
     COLOURS,
     LINES,
@@ -22,7 +23,7 @@ from skipcast.evaluation.plots import (
     title_above,
 )
 from skipcast.params import Song
-from skipcast.schema import ACOUSTIC_VECTORS, TARGET, THRESHOLD, names
+from skipcast.schema import ACOUSTIC_VECTORS, TARGET, names
 
 
 @styled
@@ -57,19 +58,15 @@ def by_position(
 
 
 @styled
-def confusion(
-    skipped: Bools, probability: Floats, *, family: str, synthetic: bool = False
-) -> Figure:
+def confusion(grid: Grid, *, family: str, synthetic: bool = False) -> Figure:
     """Draw how many plays were skipped or not, and were called so or not.
 
     Args:
-        skipped: whether each play was skipped.
-        probability: the predicted probability of that, 0..1.
+        grid: the plays by cells of predicted probability.
         family: of the model, as the title names it.
         synthetic: as in `by_position`.
     """
-    called = probability >= THRESHOLD
-    counts = np.array([[np.sum((skipped == y) & (called == x)) for x in (0, 1)] for y in (0, 1)])
+    counts = grid.confusion
     share = counts / counts.sum()
     figure = canvas((6.0, 5.0))
     axes = figure.subplots()

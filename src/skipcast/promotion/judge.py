@@ -6,16 +6,13 @@
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
-import numpy as np
-import pandas as pd
-
 from skipcast.artifacts import SearchResult
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.baselines import BASELINES, best_rule
 from skipcast.evaluation.bootstrap import Interval
+from skipcast.evaluation.held_out import CANDIDATE, CHAMPION
 from skipcast.evaluation.scores import (
     Comparison,
-    HeldOut,
     Scores,
     Slices,
     accuracy_by_position,
@@ -31,6 +28,7 @@ from skipcast.promotion.answers import Answers, ask
 from skipcast.promotion.gate import Verdict, Yardstick, decide
 from skipcast.promotion.listeners import ListenerScores, by_listener
 from skipcast.promotion.registry import Registry
+from skipcast.promotion.sources import Sources
 from skipcast.schema import Label
 
 CARRIERS = 5  # features named where a leak is probable
@@ -55,8 +53,7 @@ class Judgement:
 
 
 def judge(
-    plays: pd.DataFrame,
-    features: pd.DataFrame,
+    sources: Sources,
     result: SearchResult,
     params: Params,
     registry: Registry,
@@ -66,16 +63,15 @@ def judge(
     """Score the candidate, the baselines and the champion on the test sessions; decide.
 
     Args:
-        plays: raw plays with their track features, in order of session and position.
-        features: what the stage `features` made of them.
+        sources: plays and features.
         result: of the search, `data/search.json`.
         params: all of them.
         registry: of the model; only read.
         with_champion: compare with the champion; False for one whose files are gone.
 
     Raises:
-        SkipcastError: there are too few test sessions or outcomes, the registry does not answer,
-            the candidate cannot be scored, or files of a champion to compare with are gone.
+        SkipcastError: the registry does not answer, the candidate cannot be scored, or files of a
+            champion to compare with are gone.
     """
     registry.check_candidate(result)
     champion = registry.champion()
@@ -84,13 +80,12 @@ def judge(
     )
     to_ask = None if kept else champion
     rival = None if to_ask is None else _rival(registry, to_ask, is_asked=with_champion)
-    answers = ask(plays, features, result, params, rival)
+    answers = ask(sources, result, params, rival)
     if to_ask is not None and not with_champion:
         answers = replace(answers, unfit="its files are gone")
-    test = _held_out(answers, params)
-    scores_of = _scores(test, answers)
-    comparison = _compared(test, answers)
-    yardstick = _yardstick(test, answers, scores_of, result.best)
+    scores_of = _scores(answers, result)
+    comparison = None if answers.unfit or answers.test.pair is None else compare(answers.test)
+    yardstick = _yardstick(answers, scores_of, result.best)
     verdict = decide(
         scores_of["candidate"],
         comparison,
@@ -105,33 +100,21 @@ def judge(
         kept=kept,
         answers=answers,
         scores=scores_of,
-        **_details(test, answers),
+        **_details(answers),
         comparison=comparison,
         verdict=verdict,
     )
 
 
-def _yardstick(
-    test: HeldOut, answers: Answers, scores_of: dict[str, Scores], family: Family
-) -> Yardstick:
+def _yardstick(answers: Answers, scores_of: dict[str, Scores], family: Family) -> Yardstick:
     """Return how well rules do: what is far better than they are is most likely a leak."""
     accuracy = {name: scores_of[name]["accuracy"].value for name in answers.baselines}
     rule = best_rule(accuracy)
-    removed = errors_removed(test, answers.candidate, answers.baselines[rule])
+    removed = errors_removed(answers.test, CANDIDATE, rule)
     carriers = answers.explained[family].top(CARRIERS)
     rates = [name for name in answers.baselines if BASELINES[name].kind == "rate"]
     drift = min(scores_of[name]["calibration_error"].value for name in rates)
     return Yardstick(BASELINES[rule].label, accuracy[rule], removed, drift, carriers)
-
-
-def _held_out(answers: Answers, params: Params) -> HeldOut:
-    seed, samples = params.promote.seed, params.promote.samples
-    return HeldOut.of(answers.plays, params.features.horizon, seed=seed, samples=samples)
-
-
-def _compared(test: HeldOut, answers: Answers) -> Comparison | None:
-    rivals = answers.champion
-    return None if rivals is None else compare(test, answers.candidate, rivals)
 
 
 def _rival(registry: Registry, champion: int, *, is_asked: bool) -> str | None:
@@ -154,25 +137,30 @@ class _Details(TypedDict):
     positions: dict[str, dict[int, Interval]]
 
 
-def _details(test: HeldOut, answers: Answers) -> _Details:
+def _details(answers: Answers) -> _Details:
     """Score baselines and candidate in slices, by listener and by position."""
-    probabilities = {**answers.baselines, "candidate": answers.candidate}
-    slices = {name: slice_scores(test, p) for name, p in probabilities.items()}
+    test = answers.test
+    names = [*answers.baselines, CANDIDATE]
+    slices = {name: slice_scores(test, name) for name in names}
+    plays_in: dict[str, dict[str, int]] = {}
+    for kind, value in test.slices():
+        plays_in.setdefault(kind, {})[value] = test.plays_in((kind, value))
     return {
         "slices": slices,
         "listeners": by_listener(test, slices),
-        "plays_in": {k: {v: int(r.sum()) for v, r in s.items()} for k, s in test.slices.items()},
-        "positions": {name: accuracy_by_position(test, p) for name, p in probabilities.items()},
+        "plays_in": plays_in,
+        "positions": {name: accuracy_by_position(test, name) for name in names},
     }
 
 
-def _scores(test: HeldOut, answers: Answers) -> dict[str, Scores]:
-    result = {
-        name: (rule_scores if BASELINES[name].kind == "rule" else scores)(test, p)
-        for name, p in answers.baselines.items()
+def _scores(answers: Answers, result: SearchResult) -> dict[str, Scores]:
+    test = answers.test
+    scored = {
+        name: (rule_scores if BASELINES[name].kind == "rule" else scores)(test, name)
+        for name in answers.baselines
     }
-    result |= {family: scores(test, p) for family, p in answers.families.items()}
-    result["candidate"] = scores(test, answers.candidate)
-    if answers.champion is not None and not np.isnan(answers.champion).any():
-        result["champion"] = scores(test, answers.champion)
-    return result
+    scored |= {family: scores(test, family) for family in result.families}
+    scored[CANDIDATE] = scores(test, CANDIDATE)
+    if CHAMPION in test.models and not answers.unfit:
+        scored[CHAMPION] = scores(test, CHAMPION)
+    return scored

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from skipcast.evaluation.baselines import best_rule
 from skipcast.evaluation.bootstrap import Interval
-from skipcast.evaluation.scores import LISTENER, HeldOut, Slices
+from skipcast.evaluation.held_out import LISTENER, HeldOut
+from skipcast.evaluation.scores import Slices, skip_rate
 
 
 @dataclass(frozen=True)
@@ -37,17 +36,18 @@ def by_listener(test: HeldOut, slices: Mapping[str, Slices]) -> dict[str, Listen
     """Return the scores of each listener by id; none for plays that name no listeners.
 
     Args:
-        test: the plays.
+        test: the sums over the test plays.
         slices: scores of "candidate" and of the baselines, as `slice_scores` returns them.
     """
     result = {}
-    for listener, rows in test.slices.get(LISTENER, {}).items():
+    for where in test.slices(LISTENER):
+        listener = where[1]
         scores = {name: own[LISTENER][listener] for name, own in slices.items()}
         rule = best_rule({name: own["accuracy"].value for name, own in scores.items()})
         result[listener] = ListenerScores(
-            plays=int(rows.sum()),
-            sessions=len(np.unique(test.sessions[rows])),
-            skip_rate=test.resamples.mean(test.skipped.astype(np.float64), rows),
+            plays=test.plays_in(where),
+            sessions=test.sessions_in(where),
+            skip_rate=skip_rate(test, where),
             accuracy=scores["candidate"]["accuracy"],
             log_loss=scores["candidate"]["log_loss"],
             best_rule=rule,

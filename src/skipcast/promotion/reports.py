@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from sklearn.metrics import roc_curve
 
 from skipcast.artifacts import (
     Candidate,
@@ -21,8 +20,8 @@ from skipcast.artifacts import (
 from skipcast.evaluation import plots
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
-from skipcast.evaluation.calibration import calibration
 from skipcast.evaluation.explain import Explained
+from skipcast.evaluation.held_out import CANDIDATE
 from skipcast.evaluation.scores import Scores
 from skipcast.files import write_json
 from skipcast.models.families import FAMILIES
@@ -30,7 +29,7 @@ from skipcast.params import Params
 from skipcast.promotion import figures
 from skipcast.promotion.judge import Judgement
 from skipcast.promotion.ledger import Entry
-from skipcast.schema import HORIZONS, TARGET, TRACK_INPUTS
+from skipcast.schema import HORIZONS, TRACK_INPUTS
 
 SESSION = "session.png"  # the one figure that shows single plays
 LISTENERS = "curves/listeners.csv"  # how well each listener is predicted
@@ -52,9 +51,9 @@ def draw(
         synthetic: whether the titles say that the data are the twin's.
     """
     answers, label = judgement.answers, {"synthetic": synthetic}
-    skipped = answers.plays[TARGET].to_numpy(dtype=bool)
-    curves = {FAMILIES[name].label: (skipped, p) for name, p in answers.families.items()}
-    table = {BASELINES[TABLE].label: (skipped, answers.baselines[TABLE])}
+    grids = {name: sums.grid for name, sums in answers.test.models.items()}
+    curves = {family.label: grids[name] for name, family in FAMILIES.items() if name in grids}
+    table = {BASELINES[TABLE].label: grids[TABLE]}
     own = answers.explained[judgement.family]
     booster = next((e for f, e in answers.explained.items() if FAMILIES[f].boosted), own)
     name = FAMILIES[judgement.family].label
@@ -63,7 +62,7 @@ def draw(
     of_tracks = {}
     if tracks[list(TRACK_INPUTS)].notna().any(axis=None):  # nobody has these for a history
         of_tracks = {
-            SESSION: figures.session(lively_session(answers.plays), "loudness", **label),
+            SESSION: figures.session(answers.session, "loudness", **label),
             "distributions.png": figures.distributions(tracks, params.promote.songs, **label),
             "acoustic_correlation.png": figures.correlation(tracks, **label),
         }
@@ -74,7 +73,7 @@ def draw(
         "accuracy_by_position.png": figures.by_position(
             lines, half=HORIZONS[params.features.horizon].divides_sessions, **label
         ),
-        "confusion.png": figures.confusion(skipped, answers.candidate, family=name, **label),
+        "confusion.png": figures.confusion(grids[CANDIDATE], family=name, **label),
         "contributions.png": _contributions(booster, synthetic=synthetic),
     }
     for figure in drawn.values():
@@ -92,27 +91,19 @@ def _contributions(model: Explained, *, synthetic: bool) -> Figure:
     )
 
 
-def lively_session(plays: pd.DataFrame) -> pd.DataFrame:
-    """Return the plays of the session with most of both outcomes, the first among equals."""
-    sessions = plays.groupby("session_id", sort=True)[TARGET]
-    skips, length = sessions.sum(), sessions.size()
-    fewer = pd.Series(np.minimum(skips, length - skips), skips.index)
-    return plays[plays["session_id"] == fewer.idxmax()]
-
-
 def curves(judgement: Judgement) -> dict[str, pd.DataFrame]:
     """Return what DVC draws and compares between commits, by name."""
-    skipped = judgement.answers.plays[TARGET].to_numpy(dtype=bool)
-    false_positives, recall, _ = roc_curve(skipped, judgement.answers.candidate)
+    grid = judgement.answers.test.models[CANDIDATE].grid
+    false_positives, recall = grid.roc
     at = np.linspace(0, 1, ROC_POINTS)
-    predicted, skipped_share, plays = calibration(skipped, judgement.answers.candidate)
+    predicted, skipped_share, plays = grid.calibration
     positions = judgement.positions["candidate"]
     return {
         "roc": pd.DataFrame(
             {"false_positive_rate": at, "recall": np.interp(at, false_positives, recall)}
         ),
         "reliability": pd.DataFrame(
-            {"predicted": predicted, "skipped": skipped_share, "plays": plays}
+            {"predicted": predicted, "skipped": skipped_share, "plays": plays.astype(int)}
         ),
         "accuracy_by_position": pd.DataFrame(
             {"position": list(positions), "accuracy": [i.value for i in positions.values()]}
@@ -166,8 +157,8 @@ def evaluation(judgement: Judgement) -> dict[str, object]:
     comparison = judgement.comparison
     return {
         "skip": judgement.skip,
-        "plays": len(judgement.answers.plays),
-        "sessions": int(judgement.answers.plays["session_id"].nunique()),
+        "plays": judgement.answers.test.plays,
+        "sessions": judgement.answers.test.sessions,
         "scores": {name: _intervals(scores) for name, scores in judgement.scores.items()},
         "slices": {
             name: {

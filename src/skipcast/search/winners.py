@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 from skipcast.arrays import Floats
 from skipcast.artifacts import BestOfFamily, SearchResult
 from skipcast.evaluation import plots
+from skipcast.evaluation.grid import Grid
 from skipcast.evaluation.metrics import METRICS, RANKING
 from skipcast.evaluation.ranking import Scored, best
 from skipcast.mlflow_store.files import (
@@ -36,7 +37,7 @@ from skipcast.search.spec import Job, Plays
 from skipcast.search.studies import RUN, Studies
 from skipcast.serving.packaging import log_model
 
-SCORES = tuple(RANKING)
+SCORES = RANKING
 RESULT = "search.json"
 WHOLE = "skipcast.whole"  # the tag of a model that is there with its figures
 
@@ -187,7 +188,7 @@ def _model_figures(
     model: Any, family: Family, run_id: str, plays: Plays, *, synthetic: bool
 ) -> dict[str, Figure]:
     label = FAMILIES[family].label
-    curves: plots.Curves = {label: (plays.validation.skipped, _probability(run_id))}
+    curves: plots.Curves = {label: Grid.of(plays.validation.skipped, _probability(run_id))}
     features = np.concatenate(plays.validation.features)
     contributions = FAMILIES[family].contributions(model, features)
     weights = np.abs(contributions[:, :-1]).mean(axis=0)
