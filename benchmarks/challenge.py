@@ -24,7 +24,7 @@ from lightgbm import LGBMClassifier
 from twin_inputs import make_twin
 
 from skipcast.arrays import Bools, Floats, Indices
-from skipcast.evaluation.baselines import RECIPE_GROUPS, recipe
+from skipcast.evaluation.baselines import RECIPE, RECIPE_GROUPS, fit_recipe, recipe
 from skipcast.evaluation.bootstrap import paired_difference
 from skipcast.evaluation.challenge import average_accuracy, first_accuracy
 from skipcast.features.build import feature_set
@@ -128,7 +128,8 @@ def last_outcome(twin: Twin) -> Floats:
 def article(twin: Twin) -> Floats:
     """Return what the source article's recipe predicts."""
     train, test = (twin.table[rows] for rows in (twin.train, twin.test))
-    return recipe(train, twin.skipped[twin.train], test)
+    booster = fit_recipe([(train[list(RECIPE)], twin.skipped[twin.train])])
+    return recipe(booster, test[list(RECIPE)])
 
 
 SIDES: Mapping[str, Callable[[Twin], Floats]] = {

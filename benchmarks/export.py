@@ -21,9 +21,10 @@ import pandas as pd
 from arguments import make_parser
 
 from skipcast.archive.streaming_history import read_history
-from skipcast.arrays import Floats
-from skipcast.evaluation.baselines import baselines
+from skipcast.arrays import Floats, Labels
 from skipcast.evaluation.metrics import evaluate
+from skipcast.evaluation.training import Training, predict
+from skipcast.features.build import targets
 from skipcast.features.listener_counts import count_listeners
 from skipcast.features.table import (
     PART,
@@ -99,7 +100,7 @@ def _of_label(log: pd.DataFrame, label: Label) -> dict[str, float]:
         )
         model = _learn(table)
         figures |= {name: model(table)}
-    rules = baselines(log.join(fresh), parts, "started")
+    rules = baselines(log.join(fresh), parts)
     figures |= {"frozen": model(late)} | {text: rules[name] for name, text in RULES.items()}
     truth = table.loc[table[PART] == "test", SKIPPED].to_numpy()
     scores = {name: evaluate(truth, probability) for name, probability in figures.items()}
@@ -108,6 +109,18 @@ def _of_label(log: pd.DataFrame, label: Label) -> dict[str, float]:
         for name, found in scores.items()
         if name not in RULES.values()
     }
+
+
+def baselines(plays: pd.DataFrame, parts: Labels) -> dict[str, Floats]:
+    """Return what the baselines predict for the test plays."""
+    counts = targets(plays, "started")
+    train, test = plays[parts == "train"], plays[parts == "test"]
+    training = Training("started")
+    training.see(plays)
+    training.count(train, counts[parts == "train"])
+    training.add_recipe(train, counts[parts == "train"])
+    rows = counts[parts == "test"]
+    return predict(training.learned(), test, rows, names=training.names, horizon="started")
 
 
 def _learn(table: pd.DataFrame) -> Callable[[pd.DataFrame], Floats]:

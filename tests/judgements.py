@@ -7,11 +7,13 @@ from skipcast.artifacts import BestOfFamily, LoadReceipt, SearchResult, TableFin
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
 from skipcast.evaluation.explain import Explained
+from skipcast.evaluation.held_out import JudgedPlays, tally
+from skipcast.evaluation.slices import ALL, Coded
 from skipcast.promotion.answers import Answers
 from skipcast.promotion.gate import Verdict
 from skipcast.promotion.judge import Judgement
 from skipcast.promotion.listeners import ListenerScores
-from skipcast.schema import TARGET, Label
+from skipcast.schema import Label
 
 SCORE = Interval(0.75, 0.7, 0.8)
 SCORES = dict.fromkeys(("accuracy", "log_loss", "brier", "auc", "calibration_error"), SCORE)
@@ -20,6 +22,13 @@ LISTENER = ListenerScores(
     best_rule="track_last", rule_accuracy=Interval(0.7, 0.6, 0.8),
 )  # fmt: skip
 PROBABILITY = np.array([0.1, 0.9, 0.8, 0.4])
+PLAYS = JudgedPlays(
+    skipped=np.array([False, True, True, False]),
+    sessions=np.array([0, 0, 1, 1]),
+    keys=np.array([1, 2], np.uint64),
+    slices={ALL[0]: Coded(ALL[1:], np.zeros(4, np.intp))},
+    challenge=False,
+)
 RESULT = SearchResult(
     run_id="parent",
     families={
@@ -64,14 +73,12 @@ def judgement(
         champion=champion,
         kept=False,
         answers=Answers(
-            plays=pd.DataFrame(
-                {"session_id": ["s-1", "s-1", "s-2", "s-2"], TARGET: [False, True, True, False]}
+            test=tally(
+                PLAYS, dict.fromkeys((*found, "lightgbm", "candidate"), PROBABILITY), samples=9
             ),
-            candidate=PROBABILITY,
-            champion=None,
             unfit=None,
-            baselines=dict.fromkeys(found, PROBABILITY),
-            families={"lightgbm": PROBABILITY},
+            baselines=found,
+            session=pd.DataFrame({"session_id": ["s-1", "s-1"]}),
             explained={
                 "lightgbm": Explained(
                     "lightgbm",

@@ -13,7 +13,11 @@ from harness.family_checks import datasets
 from harness.feature_checks import CHECKS as FEATURE_CHECKS
 
 from skipcast.errors import SkipcastError
-from skipcast.evaluation.bootstrap import Resamples
+from skipcast.evaluation.bootstrap import number_keys
+from skipcast.evaluation.held_out import JudgedPlays, tally
+from skipcast.evaluation.metrics import METRICS
+from skipcast.evaluation.scores import scores
+from skipcast.evaluation.slices import ALL, Coded
 from skipcast.features.build import GROUPS, build_features
 from skipcast.features.feature_set import FeatureSet
 from skipcast.features.table import join_tracks
@@ -77,11 +81,13 @@ def test_the_family_conforms(data, tmp_path, check):
     check(example("family").NaiveBayes(), data, tmp_path)
 
 
-def test_the_metric_is_estimated_with_its_interval():
+def test_the_metric_is_estimated_with_its_interval(monkeypatch):
     """Errors of 0.2 and 0.4 in each of 50 sessions of two plays."""
+    monkeypatch.setitem(METRICS, "absolute_error", example("metric").ABSOLUTE_ERROR)
     skipped, probability = np.tile([True, False], 50), np.tile([0.8, 0.4], 50)
-    resamples = Resamples(np.arange(100) // 2, seed=0, samples=100)
-    interval = example("metric").ABSOLUTE_ERROR.estimate(resamples, skipped, probability)
+    sessions, whole = np.arange(100) // 2, {ALL[0]: Coded(ALL[1:], np.zeros(100, int))}
+    plays = JudgedPlays(skipped, sessions, number_keys(50, seed=0), whole, challenge=False)
+    interval = scores(tally(plays, {"it": probability}, samples=9), "it")["absolute_error"]
     assert (interval.low, interval.value, interval.high) == pytest.approx((0.3, 0.3, 0.3))
 
 

@@ -6,15 +6,16 @@ from skipcast.evaluation.baselines import (
     BASELINES,
     RECIPE,
     TRACK_LAST,
-    baselines,
     best_rule,
-    last_outcome,
+    fit_recipe,
+    look_up,
     majority,
-    rate_by,
     recipe,
     repeat_last,
     track_last,
 )
+from skipcast.evaluation.training import Training, predict
+from skipcast.features.build import targets
 from skipcast.params import Split
 from skipcast.schema import REASON_START, TARGET
 from skipcast.split import split_sessions
@@ -22,47 +23,27 @@ from skipcast.split import split_sessions
 NAN = np.nan
 RULES = [name for name, baseline in BASELINES.items() if baseline.kind == "rule"]
 WITHOUT_LISTENERS = [name for name in BASELINES if name != "track_last"]
-MOSTLY_SKIPPED = np.array([True, True, False])
 
 
 def test_the_majority_of_mostly_skipped_plays_is_a_skip():
-    assert majority(MOSTLY_SKIPPED, 2).tolist() == [1, 1]
+    assert majority(2 / 3, 2).tolist() == [1, 1]
 
 
 def test_the_majority_of_mostly_played_plays_is_no_skip():
-    assert majority(~MOSTLY_SKIPPED, 2).tolist() == [0, 0]
+    assert majority(1 / 3, 2).tolist() == [0, 0]
 
 
 def test_the_last_outcome_is_repeated():
-    assert repeat_last(MOSTLY_SKIPPED, np.array([1.0, 0.0])).tolist() == [1, 0]
+    assert repeat_last(0.6, np.array([1.0, 0.0])).tolist() == [1, 0]
 
 
 def test_a_first_play_gets_the_majority():
-    assert repeat_last(MOSTLY_SKIPPED, np.array([NAN])).tolist() == [1]
+    assert repeat_last(0.6, np.array([NAN])).tolist() == [1]
 
 
-def test_last_outcome_predicts_the_rates_of_the_training_plays():
-    train = np.array([True, False, True, True, False, False])
-    previous = np.array([NAN, NAN, 1, 1, 1, 0])
-    probability = last_outcome(train, previous, np.array([NAN, 1, 0]))
-    np.testing.assert_allclose(probability, [1 / 2, 2 / 3, 0])
-
-
-def test_a_last_outcome_that_was_not_in_training_gets_the_rate_of_all_training_plays():
-    train = np.array([True, False, False, False])
-    assert last_outcome(train, np.zeros(4), np.array([1.0])).tolist() == [0.25]
-
-
-def test_a_reason_predicts_the_rate_of_the_training_plays_that_started_so():
-    train = pd.Series(["fwdbtn", "fwdbtn", "clickrow", None])
-    rates = rate_by(np.array([True, False, False, True]), train, pd.Series(["clickrow", "fwdbtn"]))
-    assert rates.tolist() == [0, 0.5]
-
-
-@pytest.mark.parametrize("reason", ["appload", None, NAN])
-def test_a_reason_that_is_new_or_missing_predicts_the_rate_of_all(reason):
-    train = pd.Series(["fwdbtn", None])
-    assert rate_by(np.array([True, False]), train, pd.Series([reason])).tolist() == [0.5]
+@pytest.mark.parametrize("key", ["appload", None, NAN])
+def test_a_key_that_is_new_or_missing_predicts_the_rate_of_all(key):
+    assert look_up(pd.Series({"fwdbtn": 1.0}), pd.Series([key]), 0.5).tolist() == [0.5]
 
 
 def test_a_track_repeats_its_last_outcome_else_the_last_plays():
@@ -79,13 +60,55 @@ def test_the_recipe_learns_from_its_features():
     rng = np.random.default_rng(0)
     features = pd.DataFrame(rng.random((1000, len(RECIPE))), columns=list(RECIPE))
     skipped = features["previous_skipped"].to_numpy() > 0.5
-    probability = recipe(features[:800], skipped[:800], features[800:])
+    parts = [(features[:500], skipped[:500]), (features[500:800], skipped[500:800])]
+    probability = recipe(fit_recipe(parts), features[800:])
     assert ((probability > 0.5) == skipped[800:]).mean() > 0.95
 
 
 @pytest.fixture(scope="module")
 def parts(plays):
     return split_sessions(plays, Split(validation=0.2, test=0.4, seed=0))
+
+
+def baselines(plays, parts, horizon, cut=None):
+    """Return what baselines predict for the test plays, having learned from one part or two."""
+    counts = targets(plays, horizon)
+    training = Training(horizon)
+    session = pd.factorize(plays["session_id"])[0]
+    for own in (session >= 0,) if cut is None else (session < cut, session >= cut):
+        training.see(plays[own])
+        training.count(plays[own], (counts & (parts == "train"))[own])
+        learns = own & (parts == "train")
+        training.add_recipe(plays[learns], counts[learns])
+    test = parts == "test"
+    return predict(
+        training.learned(), plays[test], counts[test], names=training.names, horizon=horizon
+    )
+
+
+@pytest.mark.parametrize("horizon", ["started", "second_half"])
+def test_two_parts_teach_the_same_as_one(plays, parts, horizon):
+    one, two = (baselines(plays, parts, horizon, cut) for cut in (None, 30))
+    assert list(one) == list(two)
+    for name, probability in one.items():
+        np.testing.assert_array_equal(two[name], probability)
+
+
+def test_rates_are_those_of_the_training_plays(plays, parts):
+    train, test = plays[parts == "train"], plays[parts == "test"]
+    rates = train.groupby(REASON_START)[TARGET].mean()
+    predicted = baselines(plays, parts, "started")["start_rate"]
+    np.testing.assert_allclose(
+        predicted, test[REASON_START].map(rates).fillna(train[TARGET].mean())
+    )
+
+
+def test_the_last_outcome_has_the_rates_of_its_three_values(plays, parts):
+    train = plays[parts == "train"]
+    before = train.groupby("session_id")[TARGET].shift()
+    expected = [train[TARGET][rows].mean() for rows in (before.isna(), before == 1, before == 0)]
+    predicted = baselines(plays, parts, "started")["last_outcome"]
+    assert sorted(set(predicted)) == pytest.approx(sorted(expected))
 
 
 @pytest.fixture(scope="module")

@@ -2,33 +2,45 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from skipcast.evaluation.bootstrap import Resamples
-from skipcast.evaluation.calibration import calibration, calibration_bins, error_ends
+from skipcast.evaluation.bootstrap import Resamples, number_keys
+from skipcast.evaluation.calibration import calibration_bins, error_ends
+from skipcast.evaluation.grid import CELLS, Grid, cells
 
 # Four bins' worth of plays at two probabilities: plays of one probability stay together.
 PROBABILITY = np.repeat([0.25, 0.75], 4)
 SKIPPED = np.array([True, False, False, False, True, True, False, False])
 
 
-def test_bins_hold_equally_many_plays():
-    bins = calibration_bins(np.random.default_rng(0).random(1000))
-    assert np.bincount(bins).tolist() == [100] * 10
+GRID = Grid.of(SKIPPED, PROBABILITY)
+
+
+def test_bins_hold_about_equally_many_plays():
+    at = cells(np.random.default_rng(0).random(100_000))
+    bins = calibration_bins(np.bincount(at, minlength=CELLS))
+    assert np.bincount(bins[at]) == pytest.approx(np.full(10, 10_000), abs=200)
+
+
+def test_a_bin_begins_at_a_quantile():
+    """Of ten plays at ten probabilities, each has its own bin."""
+    assert calibration_bins(np.array([0, 1, 1, 0, *[1] * 8])).tolist() == [
+        0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+    ]  # fmt: skip
 
 
 def test_plays_of_one_probability_share_a_bin():
-    assert len(set(calibration_bins(PROBABILITY)[:4])) == 1
+    assert len(GRID.calibration[0]) == 2
 
 
 def test_the_mean_probability_of_each_bin():
-    assert calibration(SKIPPED, PROBABILITY)[0].tolist() == [0.25, 0.75]
+    assert GRID.calibration[0].tolist() == [0.25, 0.75]
 
 
 def test_the_share_of_skipped_plays_of_each_bin():
-    assert calibration(SKIPPED, PROBABILITY)[1].tolist() == [0.25, 0.5]
+    assert GRID.calibration[1].tolist() == [0.25, 0.5]
 
 
 def test_the_number_of_plays_of_each_bin():
-    assert calibration(SKIPPED, PROBABILITY)[2].tolist() == [4, 4]
+    assert GRID.calibration[2].tolist() == [4, 4]
 
 
 TRIES, SESSIONS = 200, 100
@@ -47,8 +59,8 @@ def simulated(shrink, seed):
     true = 0.5 + (1 - shrink) * (probability - 0.5)
     mood = np.sqrt(0.3) * rng.normal(size=SESSIONS)[sessions]
     skipped = ndtr(mood + np.sqrt(0.7) * rng.normal(size=len(sessions))) < true
-    resamples = Resamples(sessions, seed=seed, samples=300)
-    return resamples.calibration_error(skipped, probability, calibration_bins(probability))
+    resamples = Resamples(sessions, number_keys(SESSIONS, seed=seed), samples=300)
+    return Grid.of(skipped, probability, resamples).calibration_error
 
 
 @pytest.fixture(scope="module")

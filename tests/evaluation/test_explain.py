@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from harness.models import fit
 
-from skipcast.evaluation.explain import MOST_PLAYS, Explained, explain
+from skipcast.evaluation.explain import Explained, explain
 
 NAMES = ("strong", "none", "missing")
 
@@ -31,32 +31,20 @@ def test_top_features_are_those_of_highest_importance():
     assert explained.top(1) == ["b"]
 
 
-def test_explains_as_many_plays_as_it_may(model, features):
-    assert len(explain("logistic", model, features, NAMES, seed=0).values) == MOST_PLAYS
-
-
-def test_explains_all_plays_where_there_are_fewer(model, features):
-    values = explain("logistic", model, features[:7], NAMES, seed=0).values
-    np.testing.assert_array_equal(values, features[:7])
+def test_explains_the_plays_that_it_gets(model, features):
+    explained = explain("logistic", model, features[:7], NAMES)
+    np.testing.assert_array_equal(explained.values, features[:7])
 
 
 def test_each_feature_of_each_play_has_a_contribution(model, features):
-    explained = explain("logistic", model, features, NAMES, seed=0)
+    explained = explain("logistic", model, features, NAMES)
     assert explained.contributions.shape == explained.values.shape
     assert not np.isnan(explained.contributions).any()
 
 
 def test_the_feature_that_decides_is_on_top(model, features):
-    assert explain("logistic", model, features, NAMES, seed=0).top(1) == ["strong"]
+    assert explain("logistic", model, features, NAMES).top(1) == ["strong"]
 
 
 def test_a_feature_that_never_varies_has_no_importance(model, features):
-    assert explain("logistic", model, features, NAMES, seed=0).importance[1] == 0
-
-
-def test_the_same_seed_explains_the_same_plays(model, features):
-    one, other, another = (
-        explain("logistic", model, features, NAMES, seed=seed).values for seed in (0, 0, 1)
-    )
-    np.testing.assert_array_equal(one, other)
-    assert not np.array_equal(one, another, equal_nan=True)
+    assert explain("logistic", model, features, NAMES).importance[1] == 0

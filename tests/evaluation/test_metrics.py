@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from skipcast.evaluation.bootstrap import Resamples
+from skipcast.evaluation.held_out import JudgedPlays, tally
 from skipcast.evaluation.metrics import METRICS, RANKING, evaluate
+from skipcast.evaluation.scores import scores
+from skipcast.evaluation.slices import ALL, Coded
 
 SKIPPED = np.array([True, False, True, False])
 PROBABILITY = np.array([0.8, 0.4, 0.3, 0.1])
@@ -12,8 +14,11 @@ SESSIONS = np.array([0, 0, 1, 1])
 
 def estimate(name, skipped=SKIPPED, probability=PROBABILITY):
     """Score the plays by one metric of the table; return the value without its interval."""
-    sessions = Resamples(SESSIONS[: len(skipped)], seed=0, samples=10)
-    return METRICS[name].estimate(sessions, skipped, probability).value
+    sessions = SESSIONS[: len(skipped)]
+    whole = {ALL[0]: Coded(ALL[1:], np.zeros(len(skipped), int))}
+    keys = np.arange(sessions[-1] + 1, dtype=np.uint64)
+    plays = JudgedPlays(skipped, sessions, keys, whole, challenge=True)
+    return scores(tally(plays, {"it": probability}, samples=10), "it")[name].value
 
 
 @pytest.mark.parametrize(
@@ -74,6 +79,13 @@ def test_log_loss_is_that_of_sklearn_to_the_last_bit():
 
 def test_a_sure_and_wrong_answer_costs_a_finite_log_loss():
     assert estimate("log_loss", np.array([True]), np.array([0.0])) == pytest.approx(36.04, abs=0.01)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_is_made_in_one_way(name):
+    metric = METRICS[name]
+    made = [metric.per_play, metric.per_session, metric.of_grid]
+    assert len([way for way in made if way is not None]) == 1
 
 
 @pytest.mark.parametrize("name", METRICS)

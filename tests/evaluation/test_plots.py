@@ -6,6 +6,7 @@ import pytest
 from harness.figures import is_whole
 
 from skipcast.evaluation import plots
+from skipcast.evaluation.grid import Grid
 
 CURVES = [plots.roc, plots.precision_recall, plots.reliability]
 
@@ -15,7 +16,7 @@ def curves():
     rng = np.random.default_rng(0)
     probability = rng.random(500)
     skipped = rng.random(500) < probability
-    return {"true": (skipped, probability), "guess": (skipped, rng.random(500))}
+    return {"true": Grid.of(skipped, probability), "guess": Grid.of(skipped, rng.random(500))}
 
 
 @pytest.mark.parametrize("draw", CURVES)
@@ -44,7 +45,7 @@ def test_nothing_is_cut_off(curves, draw):
 
 
 def test_the_roc_legend_has_the_auc():
-    perfect = {"perfect": (np.array([True, False]), np.array([0.9, 0.1]))}
+    perfect = {"perfect": Grid.of(np.array([True, False]), np.array([0.9, 0.1]))}
     labels = [text.get_text() for text in plots.roc(perfect).axes[0].get_legend().get_texts()]
     assert "perfect, AUC 1.000" in labels
 

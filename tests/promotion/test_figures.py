@@ -6,9 +6,10 @@ from harness.figures import is_whole, title_of
 
 from skipcast.evaluation import plots
 from skipcast.evaluation.bootstrap import Interval
+from skipcast.evaluation.grid import Grid
+from skipcast.evaluation.held_out import lively_session
 from skipcast.params import Song
 from skipcast.promotion import figures
-from skipcast.promotion.reports import lively_session
 from skipcast.schema import TARGET
 
 SONGS = (
@@ -72,7 +73,9 @@ def test_accuracy_by_place_says_that_it_is_of_the_second_half():
 
 def test_confusion_counts_what_was_by_what_was_called():
     skipped = np.array([True, True, True, False])
-    axes = figures.confusion(skipped, np.array([0.9, 0.5, 0.1, 0.6]), family="LightGBM").axes[0]
+    axes = figures.confusion(
+        Grid.of(skipped, np.array([0.9, 0.5, 0.1, 0.6])), family="LightGBM"
+    ).axes[0]
     texts = [text.get_text().splitlines()[1] for text in axes.texts]
     assert texts == ["0 plays", "1 plays", "1 plays", "2 plays"]
     assert axes.images[0].get_array()[1, 1] == 0.5
@@ -108,7 +111,7 @@ def drawn(plays, plays_and_tracks):
         "distributions": figures.distributions(tracks, SONGS, synthetic=True),
         "correlation": figures.correlation(tracks, synthetic=True),
         "by_position": figures.by_position(dict.fromkeys(names, intervals), synthetic=True),
-        "confusion": figures.confusion(*answers, **words),
+        "confusion": figures.confusion(Grid.of(*answers), **words),
         "contributions": figures.contributions(LONG, values, values - 0.5, **words),
         "importance": plots.importance(LONG, np.linspace(10, 1, 10), **words),
     }

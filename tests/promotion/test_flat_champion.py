@@ -5,6 +5,7 @@ from pathlib import Path
 import flat
 import numpy as np
 import pytest
+from harness.sources import make_sources
 
 from skipcast.artifacts import BestOfFamily, SearchResult
 from skipcast.errors import SkipcastError
@@ -56,13 +57,15 @@ def test_of_a_play_that_the_app_cut_it_says_why_it_does_not_answer(registry):
 
 
 @pytest.fixture(scope="module")
-def judgement(registry, plays, raw_plays, logged_model):
+def judgement(registry, plays, raw_plays, plays_and_tracks, logged_model, tmp_path_factory):
     """Judge a candidate of today against the champion of the flat package."""
     info = logged_model().info
     best = BestOfFamily(run_id=info.run_id, model_uri=info.model_uri, accuracy=1.0, log_loss=0.0)
     result = SearchResult(run_id="search", families={"lightgbm": best}, best="lightgbm")
     features = feature_table(plays, "started", parts=split_sessions(plays, PARAMS.split))
-    return judge(raw_plays, features, result, PARAMS, registry)
+    folder, tracks = tmp_path_factory.mktemp("sources"), plays_and_tracks[1]
+    sources = make_sources(folder, raw_plays, features, tracks, PARAMS, parts=2)
+    return judge(sources, result, PARAMS, registry)
 
 
 def test_it_can_be_asked(judgement):

@@ -8,7 +8,8 @@ import pytest
 
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
-from skipcast.evaluation.scores import LISTENER, HeldOut, compare, slice_scores
+from skipcast.evaluation.held_out import JudgedPlays, tally
+from skipcast.evaluation.scores import compare, slice_scores
 from skipcast.params import Promote
 from skipcast.promotion.gate import Yardstick, decide
 from skipcast.promotion.listeners import by_listener
@@ -39,14 +40,18 @@ GOOD = {name: Interval(0.01, 0.01, 0.01) for name in ("accuracy", "calibration_e
 HONEST = Yardstick("majority", 0.5, Interval(0.2, 0.1, 0.3), 0.01, ["a"])
 
 
+def held_out_of(plays, answers=ANSWERS):
+    return tally(JudgedPlays.of(plays, "started", seed=0), answers, samples=100)
+
+
 @pytest.fixture(scope="module")
 def held_out():
-    return HeldOut.of(PLAYS, "started", seed=0, samples=100)
+    return held_out_of(PLAYS)
 
 
 @pytest.fixture(scope="module")
 def listeners(held_out):
-    return by_listener(held_out, {n: slice_scores(held_out, p) for n, p in ANSWERS.items()})
+    return by_listener(held_out, {name: slice_scores(held_out, name) for name in ANSWERS})
 
 
 def test_every_listener_is_listed_with_plays_and_sessions(listeners):
@@ -82,16 +87,16 @@ def test_the_intervals_resample_sessions(listeners):
 
 
 def test_plays_that_name_no_listener_have_none(held_out):
-    nobody = HeldOut.of(PLAYS.assign(listener_id=None), "started", seed=0, samples=100)
-    assert by_listener(nobody, {"candidate": slice_scores(nobody, CANDIDATE)}) == {}
-    assert LISTENER in held_out.slices
+    nobody = held_out_of(PLAYS.assign(listener_id=None))
+    assert by_listener(nobody, {"candidate": slice_scores(nobody, "candidate")}) == {}
+    assert held_out.slices("listener") == [("listener", "a"), ("listener", "b")]
 
 
 @pytest.mark.parametrize(("slice_plays", "passes"), [(4, True), (2, False)])
-def test_a_listener_of_few_plays_does_not_refuse_a_better_model(held_out, slice_plays, passes):
+def test_a_listener_of_few_plays_does_not_refuse_a_better_model(slice_plays, passes):
     """It is right in all plays of a, where the champion is not, and wrong in one of b."""
     candidate, champion = np.array([1.0, 0, 0, 1, 0]), np.array([0.0, 1, 1, 1, 1])
-    comparison = compare(held_out, candidate, champion)
+    comparison = compare(held_out_of(PLAYS, {"candidate": candidate, "champion": champion}))
     assert comparison.slices["listener b"][1].value == -0.5
     params = Promote(
         model="m", tolerance=0.002, slice_tolerance=0.02, slice_plays=slice_plays,

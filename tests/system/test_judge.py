@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from harness.models import fit, log
 from harness.searches import DEFAULTS
+from harness.sources import make_sources
 from mlflow import MlflowClient
 
 from skipcast.artifacts import (
@@ -26,7 +27,8 @@ from skipcast.artifacts import (
 )
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.baselines import BASELINES
-from skipcast.evaluation.scores import HeldOut, scores
+from skipcast.evaluation.held_out import JudgedPlays, tally
+from skipcast.evaluation.scores import scores
 from skipcast.features.build import build_features
 from skipcast.features.table import feature_columns, feature_table, with_label
 from skipcast.models.families import FAMILIES
@@ -106,13 +108,25 @@ class Step:
 
 
 @pytest.fixture(scope="module")
-def promote(families, features, raw_plays, plays_and_tracks, params):
+def sources_of(plays_and_tracks, params, tmp_path_factory):
+    """Return a function that writes plays and features as a promotion reads them."""
+
+    def write(plays, features, **more):
+        folder, tracks = tmp_path_factory.mktemp("sources"), plays_and_tracks[1]
+        return make_sources(folder, plays, features, tracks, params, **more)
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def promote(families, features, raw_plays, plays_and_tracks, params, sources_of):
     """Return a function that promotes a family's model."""
+    sources = sources_of(raw_plays, features)
 
     def run(family, params=params):
         registry = Registry(params.promote.model)
         result = SearchResult(run_id="parent", families=families, best=family)
-        judgement = judge(raw_plays, features, result, params, registry)
+        judgement = judge(sources, result, params, registry)
         tracks = plays_and_tracks[1]
         entry = conclude(judgement, registry, params, tracks, result=result, receipt=RECEIPT)
         return Step(
@@ -220,18 +234,48 @@ def test_the_first_candidate_is_promoted_as_there_is_no_champion(first):
     assert first.champion == 1
 
 
-def test_the_candidates_probabilities_are_those_of_its_model(first, models, plays, params):
+@pytest.fixture(scope="module")
+def expected_scores(models, plays, params):
+    """The scores of the opposite model's own probabilities of the test sessions."""
     test = plays[split_sessions(plays, params.split) == "test"]
     matrix = build_features(plays, "started").loc[test.index].to_numpy()
-    expected = FAMILIES["logistic"].predict(models["logistic"], matrix)
-    np.testing.assert_allclose(first.judgement.answers.candidate, expected, atol=1e-6)
+    probability = FAMILIES["logistic"].predict(models["logistic"], matrix)
+    judged = JudgedPlays.of(test, "started", seed=params.promote.seed)
+    return scores(tally(judged, {"it": probability}, samples=200), "it")
 
 
-def test_the_candidates_scores_are_those_of_the_test_sessions_alone(first, plays, params):
-    test = plays[split_sessions(plays, params.split) == "test"]
-    held_out = HeldOut.of(test, "started", seed=0, samples=200)
-    expected = scores(held_out, first.judgement.answers.candidate)
-    assert first.judgement.scores["candidate"] == expected
+def close(one, other, digits=1e-6):
+    """Whether two models' scores and their intervals are the same up to rounding."""
+    ends = [[(i.value, i.low, i.high) for i in of.values()] for of in (one, other)]
+    return list(one) == list(other) and np.allclose(*ends, atol=digits)
+
+
+def test_the_candidates_scores_are_those_of_its_models_probabilities(first, expected_scores):
+    assert close(first.judgement.scores["candidate"], expected_scores)
+
+
+@pytest.mark.parametrize("parts", [3, 40])
+def test_in_parts_a_judgement_is_the_same(
+    better, families, params, sources_of, raw_plays, features, parts
+):
+    """The candidate, the champion, families, baselines, the sample that is explained: all of it."""
+    sources = sources_of(raw_plays, features, parts=parts)
+    assert len(sources) == parts
+    result = SearchResult(run_id="parent", families=families, best="logistic")
+    one, other = (
+        judge(each, result, params, Registry(params.promote.model))
+        for each in (sources, sources_of(raw_plays, features))
+    )
+    assert one.champion == better.champion
+    assert list(one.scores) == list(other.scores)
+    assert all(close(one.scores[name], other.scores[name], 1e-12) for name in one.scores)
+    assert close({"it": one.comparison.accuracy}, {"it": other.comparison.accuracy}, 1e-12)
+    assert one.plays_in == other.plays_in
+    one_session, other_session = (j.answers.session["session_id"].unique() for j in (one, other))
+    assert one_session == other_session
+    for family, explained in one.answers.explained.items():
+        np.testing.assert_array_equal(explained.values, other.answers.explained[family].values)
+    assert one.verdict.passed == other.verdict.passed
 
 
 def test_baselines_and_families_are_scored_beside_the_candidate(first):
@@ -257,8 +301,8 @@ def test_the_card_tells_version_data_features_slices_and_licences(first, text):
     assert text in first.card
 
 
-def test_the_card_names_no_session(first):
-    sessions = first.judgement.answers.plays["session_id"].unique()
+def test_the_card_names_no_session(first, raw_plays):
+    sessions = raw_plays["session_id"].unique()
     assert not [session for session in sessions if session in first.card]
 
 
@@ -433,7 +477,7 @@ LEAK = "context_switch"  # a column of the start, which no rule reads
 
 
 @pytest.fixture(scope="module")
-def leaking(plays, track_table, raw_plays, params, tracking):
+def leaking(plays, track_table, raw_plays, params, tracking, sources_of):
     """What promotes a model of plays whose start knows their end, in most of them.
 
     It takes the plays, raw and with counts, whose outcomes may be others, and the name of the
@@ -454,7 +498,7 @@ def leaking(plays, track_table, raw_plays, params, tracking):
             run_id=info.run_id, accuracy=0.7, log_loss=0.5, model_uri=info.model_uri
         )
         result = SearchResult(run_id="parent", families={"lightgbm": best}, best="lightgbm")
-        return judge(raw, table, result, params, Registry(name))
+        return judge(sources_of(raw, table), result, params, Registry(name))
 
     return run
 
@@ -501,16 +545,17 @@ def test_a_candidate_that_is_too_good_makes_no_champion(promote, params):
 
 
 @pytest.fixture
-def judge_plays(families, features, raw_plays, params):
+def judge_plays(families, features, raw_plays, params, sources_of):
     """Return a function that judges what it gets of plays and features, for a new registry."""
 
     def run(
         plays=raw_plays, features=features, *, best="lightgbm", registry=None, with_champion=True
     ):
+        sources = sources_of(plays, features)
         searched = families if registry is None else {best: families[best]}
         result = SearchResult(run_id="parent", families=searched, best=best)
         registry = registry or Registry("nobody")
-        return judge(plays, features, result, params, registry, with_champion=with_champion)
+        return judge(sources, result, params, registry, with_champion=with_champion)
 
     return run
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from skipcast.artifacts import FEATURES, TRACKS, LoadReceipt, SearchResult
-from skipcast.cli.report import _plays_with_tracks
+from skipcast.artifacts import FEATURES, PLAYS, TRACKS, LoadReceipt, SearchResult
 from skipcast.commits import MISSING
 from skipcast.files import read_parquet
 from skipcast.mlflow_store.place import MAKE_AGAIN
@@ -37,6 +36,7 @@ def promote(
     from skipcast.promotion import publish
     from skipcast.promotion.judge import judge
     from skipcast.promotion.registry import Registry
+    from skipcast.promotion.sources import Sources
 
     params = read_params()
     registry = Registry(params.promote.model)
@@ -45,9 +45,9 @@ def promote(
         return
     result, receipt = SearchResult.read(), LoadReceipt.read()
     tracks = read_parquet(TRACKS, made_by="fetch")
-    features = Parts.read(FEATURES, made_by="features").whole()
-    plays = _plays_with_tracks(tracks)
-    arguments = plays, features, result, params, registry
+    plays, features = Parts.read(PLAYS, made_by="fetch"), Parts.read(FEATURES, made_by="features")
+    sources = Sources(plays, features, tracks, params)
+    arguments = sources, result, params, registry
     judged = partial(judge, *arguments, with_champion=not without_champion)
     if dry_run:
         entry = publish.entry_of(judged(), 0)

@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def _plays_with_tracks(tracks: "pd.DataFrame") -> "pd.DataFrame":
-    from skipcast.features.table import join_tracks
-
-    return join_tracks(Parts.read(PLAYS, made_by="fetch").whole(), tracks)
-
-
 def figure(
     feature: Annotated[str, typer.Option(help="A number of the tracks.")] = "loudness",
     session: Annotated[
@@ -38,8 +32,8 @@ def figure(
 ) -> None:
     """Draw one session's skips against a feature of its tracks."""
     from skipcast.evaluation import plots
+    from skipcast.features.table import join_tracks
     from skipcast.promotion import figures
-    from skipcast.promotion.reports import lively_session
 
     numbers = [name for name in TRACK_INPUTS if name != "mode"]
     if feature not in numbers:
@@ -50,13 +44,27 @@ def figure(
             f"The tracks must have {feature} but none has: a listener's own history does not tell "
             "it. `skipcast listening` draws what it tells."
         )
-    plays = _plays_with_tracks(tracks)
-    rows = lively_session(plays) if session is None else plays[plays["session_id"] == session]
-    if rows.empty:
-        raise SkipcastError(f"--session must be the id of a session in {PLAYS} but got {session}.")
+    rows = join_tracks(_plays_of(session), tracks)
     synthetic = is_synthetic(rows["session_id"])
     plots.save(figures.session(rows, feature, synthetic=synthetic), out)
     typer.echo(f"Wrote {out}.", err=True)
+
+
+def _plays_of(session: str | None) -> "pd.DataFrame":
+    """Return the plays of a session, of the liveliest of all by default."""
+    import pandas as pd
+
+    from skipcast.evaluation.held_out import lively_session
+
+    lively = pd.DataFrame()
+    for plays in Parts.read(PLAYS, made_by="fetch"):
+        if session is None:
+            lively = lively_session(pd.concat([lively, lively_session(plays)]))
+        elif not (own := plays[plays["session_id"] == session]).empty:
+            return own
+    if session is not None:
+        raise SkipcastError(f"--session must be the id of a session in {PLAYS} but got {session}.")
+    return lively
 
 
 def report() -> None:

@@ -63,8 +63,8 @@ def draw(keys: Keys, samples: int) -> Floats:
     """Return how often each sample holds each session: sessions x (1 + samples).
 
     >>> draw(np.array([1, 2], np.uint64), samples=3)
-    array([[1., 0., 1., 3.],
-           [1., 1., 1., 0.]])
+    array([[1., 0., 1., 0.],
+           [1., 0., 0., 0.]])
     """
     words = np.arange(1, -(-samples // 4) + 1, dtype=np.uint64) * GOLDEN
     drawn = POISSON[_mixed(keys[:, None] + words).view(np.uint16)]  # four numbers of 16 bits each
@@ -125,7 +125,7 @@ class Resamples:
             Columns x size x (1 + samples).
 
         >>> resamples = Resamples(np.array([0, 0]), np.array([5], np.uint64), samples=1)
-        >>> resamples.sums(np.array([[1.0, 2.0]]), np.array([0, 0]), 1)[0, 0, 0]
+        >>> float(resamples.sums(np.array([[1.0, 2.0]]), np.array([0, 0]), 1)[0, 0, 0])
         3.0
         """
         known = codes >= 0
@@ -179,7 +179,9 @@ def excess(
     columns = (*(one - other for other in others), None)  # None: 1 for each play
     by_session = np.array([np.bincount(sessions, column, count) for column in columns])
     starts = range(0, count, CHUNK)
-    sums = sum(by_session[:, i : i + CHUNK] @ draw(keys[i : i + CHUNK], samples) for i in starts)
+    sums = np.zeros((len(columns), 1 + samples))
+    for i in starts:
+        sums += by_session[:, i : i + CHUNK] @ draw(keys[i : i + CHUNK], samples)
     with np.errstate(invalid="ignore"):  # a sample of few sessions may hold none
         return [Interval.of(estimates) for estimates in sums[:-1] / sums[-1]]
 

@@ -26,7 +26,7 @@ def calibration_bins(plays: Floats) -> Indices:
         plays: the number of plays in each cell, in order of probability; one play or more in all.
 
     >>> calibration_bins(np.array([50, 0, 25, 25]))
-    array([0, 5, 5, 8])
+    array([4, 4, 7, 9])
     """
     last = plays.sum() - 1
     quantiles = np.ceil(np.linspace(0, last, BINS + 1)[1:-1])  # numbers of plays, from 0

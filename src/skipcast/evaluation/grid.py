@@ -58,7 +58,9 @@ class Grid:
             counts = np.bincount(code, minlength=2 * CELLS).astype(np.float64)
         else:
             counts = resamples.counts(code, 2 * CELLS)
-        return cls(counts.reshape(2, CELLS, -1), np.bincount(at, probability, CELLS))
+        return cls(
+            counts.reshape(2, CELLS, -1), np.bincount(at, probability, CELLS).astype(np.float64)
+        )
 
     def __add__(self, other: "Grid") -> "Grid":
         """Return the grid of the plays of both."""
@@ -109,7 +111,8 @@ class Grid:
     def confusion(self) -> Counts:
         """The number of plays by what they were, not skipped or skipped, and were called."""
         halves = self.counts[..., 0].reshape(2, 2, -1).sum(axis=2)
-        return halves.astype(np.int64)
+        result: Counts = halves.astype(np.int64)
+        return result
 
     @property
     def calibration(self) -> tuple[Floats, Floats, Floats]:
@@ -122,7 +125,7 @@ class Grid:
         """
         bins = calibration_bins(self.plays)
         sums = (self.probability, self.counts[1, :, 0], self.plays)
-        probability, skips, plays = (np.bincount(bins, each) for each in sums)
+        probability, skips, plays = (np.bincount(bins, each).astype(np.float64) for each in sums)
         filled = plays > 0
         return (
             probability[filled] / plays[filled],
@@ -142,10 +145,11 @@ class Grid:
         >>> Grid.of(np.array([True, False]), np.array([0.75, 0.25])).calibration_error.value
         0.25
         """
-        plays = self.counts.sum(axis=0)
+        counts = self.counts[..., self.counts.any(axis=(0, 1))]  # a sample may be empty
+        plays = counts.sum(axis=0)
         # In a sample, too, the plays of a cell count with the cell's mean: within a cell, what
         # differs is a thousandth of what outcomes differ by.
-        excess = self.mean_probability[:, None] * plays - self.counts[1]
+        excess = self.mean_probability[:, None] * plays - counts[1]
         bins = calibration_bins(self.plays)
         starts = np.flatnonzero(np.diff(bins, prepend=-1))
         gaps = np.add.reduceat(excess, starts) / plays.sum(axis=0)

@@ -4,12 +4,10 @@ All that a promotion tells of how good models are comes from these sums (`scores
 bootstrap sample, in slices, by session, and by cells of probability.
 """
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,45 +16,17 @@ from skipcast.arrays import Bools, Floats, Indices
 from skipcast.evaluation.bootstrap import Keys, Resamples, chunks, session_keys
 from skipcast.evaluation.grid import Grid
 from skipcast.evaluation.metrics import METRICS, is_right, log_losses
-from skipcast.schema import HORIZONS, SHUFFLE, TARGET, HorizonName
+from skipcast.evaluation.slices import ALL, KINDS, Coded, Slice, order, slices_of
+from skipcast.schema import HORIZONS, TARGET, HorizonName
 
-LAST_POSITION = (
-    20  # of what is shown position by position: the dataset's longest sessions end there
-)
-POSITION_SLICES = {
-    "1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11-20": (11, LAST_POSITION),
-    "21+": (LAST_POSITION + 1, math.inf),
-}  # fmt: skip
-LISTENER = "listener"
-COLUMN_SLICES = {
-    "context_type": "context_type",
-    "premium": "premium",
-    "shuffle": SHUFFLE,
-    LISTENER: "listener_id",
-}
-POSITION, HALF_PLACE = "position", "place in the half"
-KINDS = (POSITION, *COLUMN_SLICES, HALF_PLACE)
-"""The kinds of slices that are reported, in their order."""
-ALL, PLACE = ("all plays", ""), "place"
-"""All plays are a slice, too; and so are those of each place of a session."""
 CANDIDATE, CHAMPION = "candidate", "champion"
 
-Slice = tuple[str, str]
-"""Kind and value, such as `position` and `3-5`."""
 SliceSums = Mapping[Slice, Floats]
 """Of each slice, columns x (1 + samples)."""
 
 
 @dataclass(frozen=True)
-class Coded:
-    """The slices of one kind: their values, and the number of each play's, -1 if it is in none."""
-
-    values: tuple[str, ...]
-    codes: Indices
-
-
-@dataclass(frozen=True)
-class TestPlays:
+class JudgedPlays:
     """Plays of whole test sessions with their outcomes.
 
     Attributes:
@@ -74,7 +44,7 @@ class TestPlays:
     challenge: bool
 
     @classmethod
-    def of(cls, plays: pd.DataFrame, horizon: HorizonName, *, seed: int) -> "TestPlays":
+    def of(cls, plays: pd.DataFrame, horizon: HorizonName, *, seed: int) -> "JudgedPlays":
         """Prepare raw plays.
 
         Args:
@@ -91,52 +61,16 @@ class TestPlays:
             HORIZONS[horizon].divides_sessions,
         )
 
-    def part(self, rows: slice) -> "TestPlays":
+    def part(self, rows: slice) -> "JudgedPlays":
         """Return a run of whole sessions."""
         sessions = self.sessions[rows]
-        return TestPlays(
+        return JudgedPlays(
             self.skipped[rows],
             sessions - sessions[0],
             self.keys[sessions[0] : sessions[-1] + 1],
             {kind: Coded(c.values, c.codes[rows]) for kind, c in self.slices.items()},
             self.challenge,
         )
-
-
-def slices_of(plays: pd.DataFrame, horizon: HorizonName) -> dict[str, Coded]:
-    """Return which plays are in each slice: by position, context, subscription, shuffle, listener.
-
-    A play is in no slice of a kind that it has no value of. Slices and kinds without any play are
-    left out. `PLACE` is the position, or where the challenge scores, that in the second half.
-
-    >>> plays = pd.DataFrame({"session_position": [1, 4], "context_type": None,
-    ...     "premium": [True, False], "hist_user_behavior_is_shuffle": False, "listener_id": None})
-    >>> slices = slices_of(plays, "started")
-    >>> list(slices), slices["position"]
-    (['all plays', 'position', 'premium', 'shuffle', 'place'], \
-Coded(values=('1', '3-5'), codes=array([0, 1])))
-    """
-    at = plays["session_position"].to_numpy(np.intp)
-    starts = [low for low, _ in POSITION_SLICES.values()]
-    names = np.array([*POSITION_SLICES], object)[np.searchsorted(starts, at, side="right") - 1]
-    coded = {ALL[0]: Coded(ALL[1:], np.zeros(len(at), np.intp)), POSITION: _coded(names, str)}
-    coded |= {kind: _coded(plays[column], _text) for kind, column in COLUMN_SLICES.items()}
-    history_length = HORIZONS[horizon].history_length
-    if history_length is not None:
-        at = at - history_length(plays["session_length"].to_numpy(np.intp))
-        coded[HALF_PLACE] = _coded(at, str)
-    coded[PLACE] = _coded(at, str)
-    return {kind: each for kind, each in coded.items() if each.values}
-
-
-def _coded(values: Any, name: Callable[[object], str]) -> Coded:
-    codes, found = pd.factorize(values, sort=True)
-    return Coded(tuple(map(name, found)), codes)
-
-
-def _text(value: object) -> str:
-    """Return how a slice is named after a value; flags with nulls among them are numbers."""
-    return value if isinstance(value, str) else str(bool(value)).lower()
 
 
 @dataclass(frozen=True)
@@ -192,7 +126,7 @@ class HeldOut:
         by_slice: the columns are plays, skips and sessions.
         models: by name, those that answered all plays.
         pair: of candidate and champion, where both answered.
-        challenge: as of `TestPlays`.
+        challenge: as of `JudgedPlays`.
     """
 
     by_slice: SliceSums
@@ -229,14 +163,7 @@ class HeldOut:
 
     def slices(self, *kinds: str) -> list[Slice]:
         """Return the slices of some kinds in the order of reports, those of `KINDS` by default."""
-        return sorted((s for s in self.by_slice if s[0] in (kinds or KINDS)), key=_order)
-
-
-def _order(where: Slice) -> tuple[int, float, str]:
-    kind, value = where
-    by_number = kind in (POSITION, PLACE, HALF_PLACE)
-    number = float(value.rstrip("+").split("-")[0]) if by_number else 0.0
-    return (KINDS.index(kind) if kind in KINDS else 0), number, value
+        return sorted((s for s in self.by_slice if s[0] in (kinds or KINDS)), key=order)
 
 
 def merged(one: SliceSums, other: SliceSums) -> SliceSums:
@@ -249,7 +176,7 @@ def merged(one: SliceSums, other: SliceSums) -> SliceSums:
     return {**one, **other, **both}
 
 
-def tally(plays: TestPlays, answers: Mapping[str, Floats], *, samples: int) -> HeldOut:
+def tally(plays: JudgedPlays, answers: Mapping[str, Floats], *, samples: int) -> HeldOut:
     """Sum up what models answer for plays.
 
     Args:
@@ -265,7 +192,7 @@ def tally(plays: TestPlays, answers: Mapping[str, Floats], *, samples: int) -> H
     return reduce(add, parts)
 
 
-def _tally(plays: TestPlays, answers: Mapping[str, Floats], samples: int) -> HeldOut:
+def _tally(plays: JudgedPlays, answers: Mapping[str, Floats], samples: int) -> HeldOut:
     """Sum up the plays of so few sessions that their weights fit into the cache."""
     resamples = Resamples(plays.sessions, plays.keys, samples=samples)
     return HeldOut(
@@ -276,7 +203,7 @@ def _tally(plays: TestPlays, answers: Mapping[str, Floats], samples: int) -> Hel
     )
 
 
-def _sliced(plays: TestPlays, resamples: Resamples, values: Floats) -> dict[Slice, Floats]:
+def _sliced(plays: JudgedPlays, resamples: Resamples, values: Floats) -> dict[Slice, Floats]:
     """Sum values of plays, columns x plays, in each slice."""
     return {
         (kind, value): sums
@@ -289,7 +216,7 @@ def _sliced(plays: TestPlays, resamples: Resamples, values: Floats) -> dict[Slic
     }
 
 
-def _counted(plays: TestPlays, resamples: Resamples) -> dict[Slice, Floats]:
+def _counted(plays: JudgedPlays, resamples: Resamples) -> dict[Slice, Floats]:
     columns = np.stack([np.ones(len(plays.skipped)), plays.skipped])
     counted = _sliced(plays, resamples, columns)
     for kind, coded in plays.slices.items():
@@ -301,7 +228,7 @@ def _counted(plays: TestPlays, resamples: Resamples) -> dict[Slice, Floats]:
     return counted
 
 
-def _model_sums(plays: TestPlays, resamples: Resamples, probability: Floats) -> ModelSums:
+def _model_sums(plays: JudgedPlays, resamples: Resamples, probability: Floats) -> ModelSums:
     columns = [m.per_play(plays.skipped, probability) for m in METRICS.values() if m.per_play]
     right = is_right(plays.skipped, probability)
     return ModelSums(
@@ -311,14 +238,14 @@ def _model_sums(plays: TestPlays, resamples: Resamples, probability: Floats) -> 
     )
 
 
-def _by_session(plays: TestPlays, right: Floats) -> Floats:
+def _by_session(plays: JudgedPlays, right: Floats) -> Floats:
     """Return the challenge's scores of each session: metrics x sessions."""
     scores = [m.per_session for m in METRICS.values() if m.per_session and plays.challenge]
     by_session = [score(right.astype(bool), plays.sessions) for score in scores]
     return np.reshape(by_session, (len(scores), len(plays.keys)))
 
 
-def _pair_sums(plays: TestPlays, resamples: Resamples, answers: Mapping[str, Floats]) -> PairSums:
+def _pair_sums(plays: JudgedPlays, resamples: Resamples, answers: Mapping[str, Floats]) -> PairSums:
     both = ~np.isnan(answers[CHAMPION])
     one, other = (np.where(both, answers[name], 0.5) for name in (CANDIDATE, CHAMPION))
     right = [is_right(plays.skipped, probability) for probability in (one, other)]
@@ -330,3 +257,11 @@ def _pair_sums(plays: TestPlays, resamples: Resamples, answers: Mapping[str, Flo
         resamples.session_sums(challenge),
         bool(both.all()),
     )
+
+
+def lively_session(plays: pd.DataFrame) -> pd.DataFrame:
+    """Return the plays of the session with most of both outcomes, the first among equals."""
+    sessions = plays.groupby("session_id", sort=True)[TARGET]
+    skips, length = sessions.sum(), sessions.size()
+    fewer = pd.Series(np.minimum(skips, length - skips), skips.index)
+    return plays[plays["session_id"] == fewer.idxmax()]

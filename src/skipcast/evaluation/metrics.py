@@ -2,8 +2,8 @@
 
 `METRICS` lists every score that the project logs, writes, shows or judges by. To add one, add a row
 here and its test in `tests/evaluation/test_metrics.py`: all lists of scores come from this table.
-A score is a mean over plays, a mean over sessions, or made of a grid of probabilities: so each comes
-from sums, which add up over parts of the plays. `scores.py` sums, `bootstrap.py` gives the intervals.
+A score is a mean over plays, a mean over sessions, or made of a grid of probabilities: of sums that
+add up over parts of the plays (`held_out.py`), and so are the intervals (`bootstrap.py`).
 
 In all functions, `skipped` says whether each play was skipped, and `probability` is the predicted
 probability of that, 0..1 and never NaN. A play counts as predicted to be skipped from 0.5 on.

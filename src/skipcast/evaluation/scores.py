@@ -10,15 +10,9 @@ import numpy as np
 
 from skipcast.arrays import Floats
 from skipcast.evaluation.bootstrap import Interval
-from skipcast.evaluation.held_out import (
-    ALL,
-    LAST_POSITION,
-    PLACE,
-    HeldOut,
-    PairSums,
-    Slice,
-)
+from skipcast.evaluation.held_out import HeldOut, PairSums
 from skipcast.evaluation.metrics import METRICS, RANKING, Metric
+from skipcast.evaluation.slices import ALL, LAST_POSITION, PLACE, Slice
 
 PER_SESSION = tuple(name for name, metric in METRICS.items() if metric.per_session)
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import mlflow
 import numpy as np
@@ -21,18 +21,29 @@ from skipcast.arrays import Floats, Matrix
 from skipcast.artifacts import SearchResult
 from skipcast.clients import batch
 from skipcast.errors import SkipcastError
-from skipcast.evaluation.baselines import Learned, Training, predict
+from skipcast.evaluation.baselines import Learned
 from skipcast.evaluation.explain import Explained, explain
-from skipcast.evaluation.held_out import ALL, CANDIDATE, CHAMPION, HeldOut, TestPlays, tally
+from skipcast.evaluation.held_out import (
+    CANDIDATE,
+    CHAMPION,
+    HeldOut,
+    JudgedPlays,
+    lively_session,
+    tally,
+)
+from skipcast.evaluation.slices import ALL
+from skipcast.evaluation.training import Training, predict
 from skipcast.mlflow_store.client import store_errors
 from skipcast.mlflow_store.place import MAKE_AGAIN
 from skipcast.models.families import FAMILIES, Family
 from skipcast.params import Params
 from skipcast.processes import ProcessKilledError, cpu_count
 from skipcast.promotion.contents import inputs_of, label_of
-from skipcast.promotion.sources import Sources, TestPart
+from skipcast.promotion.sources import Sources, JudgedPart
 from skipcast.reading.columns import read_column
-from skipcast.schema import INPUTS, TARGET, Label
+from skipcast.schema import INPUTS, Label
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -112,7 +123,7 @@ class Stream:
         self._answers = stream(model_uri, parts)
         self._waiting = np.empty(0)
 
-    def take(self, part: TestPart) -> Floats:
+    def take(self, part: JudgedPart) -> Floats:
         """Return the probabilities of the plays of a part that the horizon predicts.
 
         NaN where the model's own horizon predicts none. Parts come in their order.
@@ -138,7 +149,7 @@ class Rival:
         if model_uri is not None:
             self._stream = self._try(lambda: _ask_rival(model_uri, sources, skip))
 
-    def take(self, part: TestPart) -> dict[str, Floats]:
+    def take(self, part: JudgedPart) -> dict[str, Floats]:
         """Return what `Stream.take` does, by name; nothing from a model that has failed."""
         answers = self._stream
         if answers is None or self.unfit is not None:
@@ -146,7 +157,7 @@ class Rival:
         taken = self._try(lambda: answers.take(part))
         return {} if taken is None else {CHAMPION: taken}
 
-    def _try[T](self, ask: Callable[[], T]) -> T | None:
+    def _try(self, ask: Callable[[], T]) -> T | None:
         try:
             return ask()
         except ProcessKilledError:
@@ -178,12 +189,12 @@ class _Gathered:
         self._names: tuple[str, ...] = ()
         self.session = pd.DataFrame()
 
-    def add(self, part: TestPart, answers: dict[str, Floats]) -> None:
+    def add(self, part: JudgedPart, answers: dict[str, Floats]) -> None:
         """Add a part and what all models answer to it."""
         if not part.rows.any():
             return
         asked, params = part.plays[part.rows], self._params
-        plays = TestPlays.of(asked, params.features.horizon, seed=params.promote.seed)
+        plays = JudgedPlays.of(asked, params.features.horizon, seed=params.promote.seed)
         test = tally(plays, answers, samples=params.promote.samples)
         self._test = test if self._test is None else self._test + test
         self._matrices.append(part.matrix[part.explained])
@@ -200,14 +211,6 @@ class _Gathered:
     def to_explain(self) -> tuple[Matrix, tuple[str, ...]]:
         """The features of the plays to explain, and their names."""
         return np.concatenate(self._matrices), self._names
-
-
-def lively_session(plays: pd.DataFrame) -> pd.DataFrame:
-    """Return the plays of the session with most of both outcomes, the first among equals."""
-    sessions = plays.groupby("session_id", sort=True)[TARGET]
-    skips, length = sessions.sum(), sessions.size()
-    fewer = pd.Series(np.minimum(skips, length - skips), skips.index)
-    return plays[plays["session_id"] == fewer.idxmax()]
 
 
 def _whole(probability: Floats) -> Floats:

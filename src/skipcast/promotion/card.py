@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from skipcast.artifacts import LoadReceipt, SearchResult
 from skipcast.evaluation.baselines import BASELINES
 from skipcast.evaluation.bootstrap import Interval
-from skipcast.evaluation.held_out import LISTENER
 from skipcast.evaluation.metrics import METRICS
+from skipcast.evaluation.slices import LISTENER
 from skipcast.features.build import GROUPS, feature_set
 from skipcast.features.dictionary import markdown_table
 from skipcast.params import Params, Split

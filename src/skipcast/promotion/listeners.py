@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from skipcast.evaluation.baselines import best_rule
 from skipcast.evaluation.bootstrap import Interval
-from skipcast.evaluation.held_out import LISTENER, HeldOut
+from skipcast.evaluation.held_out import HeldOut
 from skipcast.evaluation.scores import Slices, skip_rate
+from skipcast.evaluation.slices import LISTENER
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class TrainPart:
 
 
 @dataclass(frozen=True)
-class TestPart:
+class JudgedPart:
     """The test sessions of a part.
 
     Attributes:
@@ -135,7 +135,7 @@ class Sources:
         )
         parts = pd.Categorical(sessions["part"], ["train", "validation", TEST])
         hashes = self._hash(sessions.index.to_series())
-        return sessions.reset_index(drop=True).assign(**{PART: parts, "hash": hashes})
+        return sessions.reset_index(drop=True).assign(part=parts, hash=hashes)
 
     def _hash(self, session_ids: pd.Series) -> Floats:
         seed = self._params.promote.seed
@@ -166,12 +166,12 @@ class Sources:
             counts[in_recipe],
         )
 
-    def _test_part(self, number: int) -> TestPart:
+    def _test_part(self, number: int) -> JudgedPart:
         plays, features = self._labelled(number), self._features.part(number)
         is_test = _are_of(plays, features, TEST)
         own = self._with_tracks(plays[is_test])
         features = features[features[PART] == TEST]
-        return TestPart(
+        return JudgedPart(
             own,
             targets(own, self._params.features.horizon),
             features,
