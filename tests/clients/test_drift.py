@@ -11,6 +11,7 @@ import pytest
 from harness.clients import requests
 
 from skipcast.clients.drift import UNPLACED, stability, summary
+from skipcast.clients.summaries import add
 from skipcast.column import Known
 from skipcast.params import read_params
 from skipcast.schema import LOG, OUTCOMES, names
@@ -136,7 +137,7 @@ def summed(model, plays, option=HISTORY):
     served = model.served
     answer = served.predict(plays, params={"score_history": bool(option)})
     block = served.unwrap_python_model().summarise(plays, answer)
-    return summary([block], read_params(PARAMS).predict)
+    return summary(block, read_params(PARAMS).predict)
 
 
 @every_mode
@@ -191,7 +192,7 @@ def test_blocks_are_added_up(model, plays):
         served.unwrap_python_model().summarise(part, served.predict(part, {"score_history": True}))
         for part in (log[is_first], log[~is_first])
     ]
-    assert summary(blocks, read_params(PARAMS).predict) == approx(summed(model, log))
+    assert summary(add(*blocks), read_params(PARAMS).predict) == approx(summed(model, log))
 
 
 def approx(figures):

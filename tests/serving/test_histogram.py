@@ -3,9 +3,19 @@
 import numpy as np
 import pytest
 
-from skipcast.serving.histogram import BINS, PLACES, count, expected, reference
+from skipcast.models.family import Dataset
+from skipcast.serving import histogram
+from skipcast.serving.histogram import BINS, PLACES, count, expected
 
 FIRST = np.ones(1000, np.intp)  # the position of all plays
+
+
+def reference(features, probability, positions, cuts=()):
+    """Return the histograms of plays that are one part, or cut into several."""
+    parts = np.split(features, cuts)
+    rows = [len(part) for part in parts]
+    nobody = np.zeros(len(features), bool)
+    return histogram.reference(Dataset(parts, rows, nobody, positions, positions), probability)
 
 
 @pytest.fixture
@@ -81,3 +91,23 @@ def test_late_positions_are_one(by_position):
 
 def test_no_play_expects_nothing(by_position):
     assert not np.any(expected(by_position, np.array([], np.intp))["counts"])
+
+
+@pytest.mark.parametrize("sample", [50, 200_000])
+@pytest.mark.parametrize("cuts", [[1, 400, 400, 999], [7]])
+def test_parts_give_the_same_as_the_whole(monkeypatch, values, cuts, sample):
+    monkeypatch.setattr(histogram, "SAMPLE", sample)
+    probability = np.linspace(0, 1, 1000)
+    positions = np.arange(1000) % 25 + 1
+    whole, parts = (reference(values, probability, positions, cut) for cut in ((), cuts))
+    assert parts == whole
+
+
+def test_a_sample_decides_where_bins_end(monkeypatch):
+    """Bins of a sample of many plays hold about as many plays each as those of all."""
+    values = np.random.default_rng(0).random((50_000, 1)).astype(np.float32)
+    monkeypatch.setattr(histogram, "SAMPLE", 5_000)
+    positions = np.ones(len(values), np.intp)
+    counts = reference(values, np.zeros(len(values)), positions)["counts"][0][0][:BINS]
+    assert counts == pytest.approx([5_000] * BINS, rel=0.1)
+    assert sum(counts) == len(values)

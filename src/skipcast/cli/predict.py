@@ -46,8 +46,8 @@ def predict(
         raise
     _warn(tell_new(outcome.new_texts))
     typer.echo(f"{outcome.scored} of {outcome.plays} plays scored: {output}", err=True)
-    if summary is not None:
-        figures = drift.summary(outcome.summaries, params.predict)
+    if summary is not None and outcome.summary is not None:
+        figures = drift.summary(outcome.summary, params.predict)
         write_json(summary, figures)
         _warn(figures["warnings"])
 

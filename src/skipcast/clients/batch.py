@@ -22,7 +22,8 @@ import rich.progress
 from pyarrow import csv
 
 from skipcast.archive.csv_files import open_file, progress
-from skipcast.clients.model_process import ARROW_ANSWER, ModelProcess, Summary
+from skipcast.clients.model_process import ARROW_ANSWER, ModelProcess
+from skipcast.clients.summaries import Summary, add
 from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.files import replacing
@@ -43,7 +44,7 @@ class Outcome:
 
     plays: int = 0
     scored: int = 0
-    summaries: list[Summary] = field(default_factory=list)  # of each block, if asked for
+    summary: Summary | None = None  # if asked for
     new_texts: NewTexts = field(default_factory=NewTexts)
 
 
@@ -58,7 +59,7 @@ def predict(
         target: one of the same formats, by its name.
         model: MLflow's name of the model.
         history: also score plays that have ended.
-        summary: also return what `SkipModel.summarise` does, of each block.
+        summary: also return what `SkipModel.summarise` does.
 
     Raises:
         SkipcastError: a file has another format, is not there or damaged; the model is not there or
@@ -78,7 +79,9 @@ def predict(
             write(answer)
             outcome.plays += answer.num_rows
             outcome.scored += answer.num_rows - answer["skip_probability"].null_count
-            outcome.summaries += [] if block_summary is None else [block_summary]
+            if block_summary is not None:
+                before = outcome.summary
+                outcome.summary = block_summary if before is None else add(before, block_summary)
         if not outcome.plays:
             raise SkipcastError(f"{source} must hold plays but holds none. Correct --input.")
         if not outcome.scored:

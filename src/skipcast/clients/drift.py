@@ -7,11 +7,10 @@ Like is compared with like: the shares of training are those at the positions of
 scored. Where few sessions were, chance alone moves every figure; it is not warned of.
 """
 
-from typing import Any
-
 import numpy as np
 
 from skipcast.arrays import Counts, Floats
+from skipcast.clients.summaries import Summary
 from skipcast.features.groups.listener_history import LISTENER_HISTORY
 from skipcast.features.groups.track_history import TRACK_HISTORY
 from skipcast.params import Predict
@@ -34,7 +33,6 @@ COUNTED = {
     for feature in block.features
 }
 
-Summary = dict[str, Any]
 UNPLACED = (
     "The model was logged by an earlier version of skipcast, without the positions of its training "
     "plays: it must be asked for all plays to compare them, but was asked for some. Add "
@@ -62,11 +60,11 @@ def stability(trained: Floats | Counts, seen: Counts, sessions: int) -> Floats:
     return index
 
 
-def summary(blocks: list[Summary], limits: Predict) -> Summary:
-    """Add up the summaries of blocks of plays, and warn of figures that are over their limit.
+def summary(total: Summary, limits: Predict) -> Summary:
+    """Return how far plays are from training's, and warn of figures that are over their limit.
 
     Args:
-        blocks: what `SkipModel.summarise` returned for each block, at least one.
+        total: what `SkipModel.summarise` returned for the plays, or a sum of such by `add`.
         limits: the section `predict` of params.yaml.
 
     Returns:
@@ -76,57 +74,47 @@ def summary(blocks: list[Summary], limits: Predict) -> Summary:
         the index by feature, the largest first; and `warnings`, a sentence each. What needs the
         plays of training is null without them.
     """
-    plays, scored = (_total(blocks, name) for name in ("plays", "scored"))
-    trained = _trained(blocks) if scored else None
+    plays, scored = total["plays"], total["scored"]
+    trained = _trained(total) if scored else None
     result: Summary = {
         "plays": plays,
         "scored": scored,
-        "unknown_tracks": _total(blocks, "unknown_tracks") / plays,
+        "unknown_tracks": total["unknown_tracks"] / plays,
         "unseen_categories": {
-            name: sum(block["unseen_categories"][name] for block in blocks) / plays
-            for name in blocks[0]["unseen_categories"]
+            name: unseen / plays for name, unseen in total["unseen_categories"].items()
         },
-        "mean_probability": _total(blocks, "probability") / scored if scored else None,
+        "mean_probability": total["probability"] / scored if scored else None,
         "trained_mean_probability": trained and trained["probability"] / scored,
-        "stability": trained and _stability(blocks, trained),
+        "stability": trained and _stability(total, trained),
     }
-    unplaced = scored and blocks[0].get("trained") and not trained
-    return result | {"warnings": _warnings(result, limits, blocks) + [UNPLACED] * bool(unplaced)}
+    unplaced = scored and total.get("trained") and not trained
+    return result | {"warnings": _warnings(result, limits, total) + [UNPLACED] * bool(unplaced)}
 
 
-def _total(blocks: list[Summary], name: str) -> Any:
-    return sum(block[name] for block in blocks)
-
-
-def _trained(blocks: list[Summary]) -> Summary | None:
+def _trained(total: Summary) -> Summary | None:
     """Return counts and sum of probabilities of training plays like those that were scored."""
-    if blocks[0].get("expected"):
-        each = [block["expected"] for block in blocks]
-        return {
-            "counts": np.sum([one["counts"] for one in each], axis=0),
-            "probability": _total(each, "probability"),
-        }
-    earlier, plays = blocks[0].get("trained"), _total(blocks, "plays")
-    if earlier and _total(blocks, "scored") == plays:
+    if expected := total.get("expected"):
+        return expected | {"counts": np.asarray(expected["counts"])}
+    earlier, plays = total.get("trained"), total["plays"]
+    if earlier and total["scored"] == plays:
         mean = earlier["mean_probability"]
         return {"counts": np.array(earlier["counts"]), "probability": mean * plays}
     return None
 
 
-def _stability(blocks: list[Summary], trained: Summary) -> dict[str, float]:
-    seen = np.sum([block["counts"] for block in blocks], axis=0)
-    index = stability(trained["counts"], seen, _sessions(blocks))
-    names = blocks[0]["features"]
+def _stability(total: Summary, trained: Summary) -> dict[str, float]:
+    index = stability(trained["counts"], np.asarray(total["counts"]), _sessions(total))
+    names = total["features"]
     compared = [i for i in np.argsort(-index, kind="stable") if names[i] not in COUNTED]
     return {names[i]: round(float(index[i]), 6) for i in compared}
 
 
-def _sessions(blocks: list[Summary]) -> int:
+def _sessions(total: Summary) -> int:
     """Return the number of sessions; earlier models do not count them: as many as plays."""
-    return int(_total(blocks, "sessions" if "sessions" in blocks[0] else "scored"))
+    return int(total["sessions" if "sessions" in total else "scored"])
 
 
-def _warnings(result: Summary, limits: Predict, blocks: list[Summary]) -> list[str]:
+def _warnings(result: Summary, limits: Predict, total: Summary) -> list[str]:
     """Say which figures are over their limit, and over what chance gives."""
     over = [("unknown_tracks", "share of unknown tracks", result["unknown_tracks"], 0.0)]
     over += [
@@ -134,9 +122,9 @@ def _warnings(result: Summary, limits: Predict, blocks: list[Summary]) -> list[s
         for name, share in result["unseen_categories"].items()
     ]
     if result["stability"] is not None:
-        sessions = _sessions(blocks)
+        sessions = _sessions(total)
         shift = abs(result["mean_probability"] - result["trained_mean_probability"])
-        error = ERRORS * (_variance(result, blocks) / sessions) ** 0.5
+        error = ERRORS * (_variance(result, total) / sessions) ** 0.5
         over.append(("mean_probability", "shift of the mean probability", shift, error))
         over += [
             ("stability", f"population stability index of {name}", index, CHANCE / sessions)
@@ -149,10 +137,10 @@ def _warnings(result: Summary, limits: Predict, blocks: list[Summary]) -> list[s
     ]
 
 
-def _variance(result: Summary, blocks: list[Summary]) -> float:
+def _variance(result: Summary, total: Summary) -> float:
     """Return the variance of the probabilities; of few sessions, or an earlier model, no less."""
-    squared = "probability_squared" if "probability_squared" in blocks[0] else "probability"
+    squared = "probability_squared" if "probability_squared" in total else "probability"
     seen, trained = result["mean_probability"], result["trained_mean_probability"]
     most = trained * (1 - trained)  # the variance of probabilities that are 0 or 1
-    variance = _total(blocks, squared) / result["scored"] - seen**2
-    return float(max(variance, 0.0) + most / _sessions(blocks))
+    variance = total[squared] / result["scored"] - seen**2
+    return float(max(variance, 0.0) + most / _sessions(total))

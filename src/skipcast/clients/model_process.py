@@ -23,7 +23,6 @@ PROGRAM = Path(__file__).with_name("scorer.py")
 ARROW_ANSWER = pa.schema([(column.name, ARROW_TYPES[column.type]) for column in ANSWER])
 """The columns of an answer as Arrow has them."""
 
-Summary = dict[str, Any]
 
 
 class ModelProcess:

@@ -9,36 +9,56 @@ from typing import Any
 import numpy as np
 
 from skipcast.arrays import Counts, Floats, Indices, Matrix
+from skipcast.models.family import Dataset
 
 BINS = 10
+SAMPLE = 200_000  # plays that decide where a bin ends, at most: to a thousandth of all
 PLACES = 20  # positions told apart, as long as the dataset's sessions; later ones count as the last
 
 
-def reference(features: Matrix, probability: Floats, positions: Indices) -> dict[str, Any]:
+def reference(train: Dataset, probability: Floats) -> dict[str, Any]:
     """Return the histograms of the plays that a model was trained on.
 
     Args:
-        features: plays x features.
+        train: the plays; their features are read one part at a time, twice.
         probability: what the model answers for them.
-        positions: place of each play in its session: 1, 2, ...
 
     Returns:
         `edges`, by feature, at most `BINS` - 1 ascending edges between bins of about equally many
-        plays; and for each of `PLACES` positions `plays`, their number, `counts`, as `count`
-        returns them, and `probability`, the sum.
+        plays, by `SAMPLE` of them; and for each of `PLACES` positions `plays`, their number,
+        `counts`, as `count` returns them, and `probability`, the sum.
 
-    >>> made = reference(np.array([[1], [2]], np.float32), np.array([0.2, 0.4]), np.array([1, 2]))
+    >>> values, places = np.array([[1], [2]], np.float32), np.array([1, 2])
+    >>> train = Dataset.of(values, np.array([True, False]), places, places)
+    >>> made = reference(train, np.array([0.2, 0.4]))
     >>> made["edges"], made["plays"][:3], made["probability"][:3]
     ([[1.0]], [1, 1, 0], [0.2, 0.4, 0.0])
     """
-    edges = [_edges(column) for column in features.T]
-    rows_at = [_place(positions) == place for place in range(PLACES)]
+    edges = [_edges(column) for column in _sample(train).T]
+    place = _place(train.positions)
+    counts = np.zeros((PLACES, len(edges), BINS + 1), np.int64)
+    first = 0
+    for features, _ in train.parts():
+        at = place[first : first + len(features)]
+        for number in range(PLACES):
+            counts[number] += count(features[at == number], edges)
+        first += len(features)
     return {
         "edges": edges,
-        "plays": [int(rows.sum()) for rows in rows_at],
-        "counts": [count(features[rows], edges).tolist() for rows in rows_at],
-        "probability": [float(probability[rows].sum()) for rows in rows_at],
+        "plays": np.bincount(place, minlength=PLACES).tolist(),
+        "counts": counts.tolist(),
+        "probability": [float(probability[place == number].sum()) for number in range(PLACES)],
     }
+
+
+def _sample(train: Dataset) -> Matrix:
+    """Return every so many-th play, the same ones however the plays are cut into parts."""
+    step = -(-sum(train.rows) // SAMPLE)
+    chosen, first = [], 0
+    for features, _ in train.parts():
+        chosen.append(features[-first % step :: step])
+        first += len(features)
+    return np.concatenate(chosen)
 
 
 def expected(trained: dict[str, Any], positions: Indices) -> dict[str, Any]:
@@ -53,7 +73,9 @@ def expected(trained: dict[str, Any], positions: Indices) -> dict[str, Any]:
     Returns:
         `counts`, features x bins, as `count` returns them, but not whole; `probability`, the sum.
 
-    >>> made = reference(np.array([[1], [2]], np.float32), np.array([0.2, 0.4]), np.array([1, 2]))
+    >>> values, places = np.array([[1], [2]], np.float32), np.array([1, 2])
+    >>> train = Dataset.of(values, np.array([True, False]), places, places)
+    >>> made = reference(train, np.array([0.2, 0.4]))
     >>> expected(made, np.array([2, 2, 3]))["probability"]
     1.2
     """

@@ -178,9 +178,7 @@ def _write_artifacts(
     files = {name: folder / name for name in names}
     methods = FAMILIES[about["family"]]
     files["model.json"].write_text(json.dumps(about, indent=2), encoding="utf-8")
-    trained = train and reference(
-        np.concatenate(train.features), methods.predict_parts(model, train), train.positions
-    )
+    trained = train and reference(train, methods.predict_parts(model, train))
     files["trained.json"].write_text(json.dumps(trained), encoding="utf-8")
     methods.save(model, files["classifier"])
     for name, table in tables.items():
