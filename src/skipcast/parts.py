@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from skipcast.errors import SkipcastError
-from skipcast.files import existing, hash_bytes, write_json, write_parquet
+from skipcast.files import existing, hash_bytes, hash_file, write_json, write_parquet
 from skipcast.records import Record
 
 if TYPE_CHECKING:  # `skipcast --help` starts faster without
@@ -101,16 +101,27 @@ class Parts:
         """
         import pandas as pd
 
+        path = self._path(number)
+        content = path.read_bytes()
+        if hash_bytes(content) != self.manifest.parts[number].hash:
+            raise _changed(path, self.made_by)
+        return pd.read_parquet(io.BytesIO(content), columns=columns)
+
+    def file(self, number: int) -> Path:
+        """Return the file of a part, for who reads it as a stream; errors as `part`."""
+        path = self._path(number)
+        if hash_file(path) != self.manifest.parts[number].hash:
+            raise _changed(path, self.made_by)
+        return path
+
+    def _path(self, number: int) -> Path:
         path = self.folder / _name(number)
         if not path.is_file():
             raise SkipcastError(
                 f"{path} must be there but is not. `dvc repro --force {self.made_by}` makes it "
                 "again."
             )
-        content = path.read_bytes()
-        if hash_bytes(content) != self.manifest.parts[number].hash:
-            raise _changed(path, self.made_by)
-        return pd.read_parquet(io.BytesIO(content), columns=columns)
+        return path
 
     def whole(self, columns: list[str] | None = None) -> "pd.DataFrame":
         """Read all parts as one table, rows numbered from 0."""

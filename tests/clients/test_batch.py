@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from pyarrow import csv
 
 from skipcast.clients import batch
 from skipcast.errors import SkipcastError
+from skipcast.parts import write_parts
 from skipcast.schema import LOG, names
 
 ROOT = Path(__file__).parents[2]
@@ -98,6 +100,60 @@ def test_a_file_of_another_kind_is_named(tmp_path, name, content, match):
         read(tmp_path / name)
 
 
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with three files of plays, one a format, and others."""
+    folder = tmp_path / "plays"
+    folder.mkdir()
+    csv.write_csv(PLAYS, folder / "1.csv")
+    pq.write_table(PLAYS, folder / "2.parquet")
+    csv.write_csv(PLAYS, folder / "3.csv.gz")
+    (folder / "README").write_text("no plays")
+    return folder
+
+
+def test_a_folder_is_read_file_after_file(folder):
+    assert read(folder) == PLAYS.to_pylist() * 3
+
+
+def test_files_of_other_columns_than_those_before_are_refused(folder):
+    more = PLAYS.append_column("premium", pa.array([True, False]))
+    csv.write_csv(more, folder / "3.csv")
+    with pytest.raises(SkipcastError, match=r"3\.csv must have the columns of the files before it"):
+        read(folder)
+    assert len(read(folder / "3.csv")) == 2  # as the remedy says
+
+
+def test_a_folder_without_plays_is_refused(tmp_path):
+    with pytest.raises(SkipcastError, match=r"must hold files whose names end in \.csv"):
+        read(tmp_path)
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """A table of plays in two parts."""
+    frame = PLAYS.to_pandas()
+    return write_parts(tmp_path / "plays", (frame[:1], frame[1:]), made_by="fetch").folder
+
+
+def test_a_table_in_parts_is_read_as_a_whole(parts):
+    assert read(parts) == PLAYS.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("damage", "match"),
+    [
+        (lambda part: part.unlink(), "part-00001.parquet must be there but is not"),
+        (lambda part: part.write_bytes(b"PAR1"), "part-00001.parquet must be as the stage fetch"),
+        (lambda part: shutil.copy(part.with_name("part-00000.parquet"), part), "is of another run"),
+    ],
+)
+def test_a_part_that_is_missing_or_damaged_is_named(parts, damage, match):
+    damage(parts / "part-00001.parquet")
+    with pytest.raises(SkipcastError, match=match):
+        read(parts)
+
+
 def test_a_session_in_two_blocks_is_refused(monkeypatch):
     """Each part would be scored as a session of its own."""
     monkeypatch.setattr(batch, "BLOCK", 1)
@@ -157,6 +213,24 @@ def test_several_processes_answer_in_the_order_of_the_file(files):
     pd.testing.assert_frame_equal(answer[keys], source[keys], check_dtype=False)
     copies = answer["skip_probability"].to_numpy().reshape(20, -1)
     assert (copies == copies[0]).all()
+
+
+@pytest.mark.system
+def test_a_folder_gives_the_answers_of_one_file(files, plays, tmp_path):
+    """Also where a session begins in one block and the next file ends it."""
+    model, _ = files
+    log = plays[names(LOG)]
+    for number, start in enumerate(range(0, len(log), 700)):
+        log[start : start + 700].to_parquet(tmp_path / f"{number}.parquet")
+    log.to_parquet(tmp_path / "whole.pq.parquet")
+    (tmp_path / "whole.pq.parquet").rename(tmp_path.with_suffix(".parquet"))
+    answers = []
+    for source in (tmp_path, tmp_path.with_suffix(".parquet")):
+        target = tmp_path / "answer.csv"
+        batch.predict(source, target, model, history=True)
+        answers.append(target.read_bytes())
+        target.unlink()
+    assert answers[0] == answers[1]
 
 
 @pytest.mark.system

@@ -604,12 +604,17 @@ def test_plays_with_one_outcome_are_told_before_anything_is_scored(
 
 def test_features_of_another_label_are_told_before_anything_is_scored(judge_plays, raw_plays):
     other = with_label(raw_plays, "any")
-    with pytest.raises(SkipcastError, match=r"features must hold the plays and the skips of \S*/data/plays but"):
+    with pytest.raises(
+        SkipcastError, match=r"features must hold the plays and the skips of \S*/data/plays but"
+    ):
         judge_plays(other)
 
 
 def test_features_of_other_plays_are_told_before_anything_is_scored(judge_plays, raw_plays, few):
-    with pytest.raises(SkipcastError, match=r"data/features must hold the plays and the skips of .* part 0 holds others"):
+    with pytest.raises(
+        SkipcastError,
+        match=r"data/features must hold the plays and the skips of .* part 0 holds others",
+    ):
         judge_plays(raw_plays[few])
 
 

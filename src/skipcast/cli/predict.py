@@ -12,7 +12,9 @@ from skipcast.promotion.alias import champion_uri
 
 
 def predict(
-    source: Annotated[Path, typer.Option("--input", help=".csv, .csv.gz or .parquet of plays.")],
+    source: Annotated[
+        Path, typer.Option("--input", help="A .csv, .csv.gz or .parquet of plays, or a folder.")
+    ],
     output: Annotated[Path, typer.Option(help=".csv, .csv.gz or .parquet to write.")],
     model: Annotated[
         str | None, typer.Option(help="MLflow's name of a model; else the registry's champion.")
@@ -24,7 +26,7 @@ def predict(
         Path | None, typer.Option(help="JSON to write: how far the plays are from training's.")
     ] = None,
 ) -> None:
-    """Score the plays of a file, of any size, with the model that is served."""
+    """Score the plays of a file or a folder, of any size, with the model that is served."""
     from skipcast.clients import batch, drift
     from skipcast.files import write_json
     from skipcast.mlflow_store.place import choose_store

@@ -27,6 +27,7 @@ from skipcast.clients.summaries import Summary, add
 from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.files import replacing
+from skipcast.parts import MANIFEST, Parts
 from skipcast.processes import cpu_count
 from skipcast.reading.categories import NewTexts, count_new
 from skipcast.reading.csv_text import read_part
@@ -54,8 +55,8 @@ def predict(
     """Score the plays of `source`; write a row for each to `target`, which is whole or not there.
 
     Args:
-        source: `.csv`, `.csv.gz` or `.parquet`; columns as the server takes them, each session in
-            one run of rows.
+        source: `.csv`, `.csv.gz` or `.parquet`, or a folder of such, which are read in the order
+            of their names; columns as the server takes them, each session in one run of rows.
         target: one of the same formats, by its name.
         model: MLflow's name of the model.
         history: also score plays that have ended.
@@ -65,10 +66,11 @@ def predict(
         SkipcastError: a file has another format, is not there or damaged; the model is not there or
             refuses the plays, or none of them is to be scored.
     """
-    for path in (source, target):
+    is_folder = source.is_dir()
+    for path in (target,) if is_folder else (source, target):
         if not path.name.lower().endswith(FORMATS):
             raise SkipcastError(f"{path} must end in {', '.join(FORMATS)} but does not. Rename it.")
-    if not source.is_file():
+    if not is_folder and not source.is_file():
         raise SkipcastError(f"{source} must be a file but is not there. Correct --input.")
     outcome = Outcome()
     with replacing(target) as temporary, ExitStack() as stack:
@@ -99,15 +101,18 @@ def _counted(tables: Iterable[pa.Table], outcome: Outcome) -> Iterator[pa.Table]
 
 
 def read(source: Path) -> Iterator[pa.Table]:
-    """Yield the plays of a file in tables, in the types of `schema.INPUTS`.
+    """Yield the plays of a file or a folder in tables, in the types of `schema.INPUTS`.
 
     Args:
         source: as `predict` has it.
 
     Raises:
-        SkipcastError: the file is of another kind or damaged, lacks a column or has an unknown one,
-            or a value breaks the rule of its column.
+        SkipcastError: a file is of another kind or damaged, lacks a column or has an unknown one,
+            or a value breaks the rule of its column; a folder holds none, or lacks a part.
     """
+    if source.is_dir():
+        yield from _read_folder(source)
+        return
     if source.suffix.lower() == ".parquet":
         yield from _read_parquet(source)
         return
@@ -121,6 +126,34 @@ def read(source: Path) -> Iterator[pa.Table]:
         header = file.header
         check_names(header)
         yield from file.read(_given(header), file="")
+
+
+def _read_folder(folder: Path) -> Iterator[pa.Table]:
+    columns: list[str] | None = None
+    for file in _files(folder):
+        for table in read(file):
+            if columns not in (None, table.column_names):
+                raise SkipcastError(
+                    f"{file} must have the columns of the files before it but has others. Score "
+                    "it for itself."
+                )
+            columns = table.column_names
+            yield table
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder; of a table in parts, such as data/plays, each is verified."""
+    if (folder / MANIFEST).is_file():
+        parts = Parts.read(folder, made_by="fetch")
+        yield from map(parts.file, range(len(parts)))
+        return
+    files = sorted(path for path in folder.iterdir() if path.name.lower().endswith(FORMATS))
+    if not files:
+        raise SkipcastError(
+            f"{folder} must hold files whose names end in {', '.join(FORMATS)} but holds none. "
+            "Correct --input."
+        )
+    yield from files
 
 
 def _given(header: Sequence[str]) -> tuple[Column, ...]:

@@ -93,7 +93,8 @@ def summary(total: Summary, limits: Predict) -> Summary:
 
 def _trained(total: Summary) -> Summary | None:
     """Return counts and sum of probabilities of training plays like those that were scored."""
-    if expected := total.get("expected"):
+    expected: Summary | None = total.get("expected")
+    if expected:
         return expected | {"counts": np.asarray(expected["counts"])}
     earlier, plays = total.get("trained"), total["plays"]
     if earlier and total["scored"] == plays:

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 import pyarrow as pa
 
+from skipcast.clients.summaries import Summary
 from skipcast.errors import SkipcastError
 from skipcast.processes import LIMIT, ProcessKilledError, killed
 from skipcast.reading.columns import ARROW_TYPES
@@ -22,7 +23,6 @@ if TYPE_CHECKING:  # the parent of a batch prediction starts faster without
 PROGRAM = Path(__file__).with_name("scorer.py")
 ARROW_ANSWER = pa.schema([(column.name, ARROW_TYPES[column.type]) for column in ANSWER])
 """The columns of an answer as Arrow has them."""
-
 
 
 class ModelProcess:

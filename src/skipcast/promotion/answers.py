@@ -39,7 +39,7 @@ from skipcast.models.families import FAMILIES, Family
 from skipcast.params import Params
 from skipcast.processes import ProcessKilledError, cpu_count
 from skipcast.promotion.contents import inputs_of, label_of
-from skipcast.promotion.sources import Sources, JudgedPart
+from skipcast.promotion.sources import JudgedPart, Sources
 from skipcast.reading.columns import read_column
 from skipcast.schema import INPUTS, Label
 
