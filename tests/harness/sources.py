@@ -30,7 +30,7 @@ def make_sources(
         params: all of them.
         parts: their number.
     """
-    ids = plays["session_id"].unique()
+    ids = pd.concat([plays["session_id"], features["session_id"]]).unique()
     numbers = pd.Series(np.arange(len(ids)) * parts // len(ids), index=ids)
     tables = {"plays": plays[[n for n in names(LOG) if n in plays]], "features": features}
     written = {}
