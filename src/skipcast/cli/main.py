@@ -72,6 +72,12 @@ def main() -> None:
             app()
     except SkipcastError as error:
         _fail(str(error))
+    except MemoryError as error:
+        _fail(
+            "Memory must suffice for what is computed but ran out: "
+            f"{error or 'no more was given'}. Lower search.plays or fetch.rows in params.yaml; "
+            "docs/scale.md says how much which number needs. What is finished is kept."
+        )
     except (ImportError, OSError) as error:
         if not re.search(MISSING_LIBRARY, str(error)):
             raise

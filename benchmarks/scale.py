@@ -1,0 +1,191 @@
+"""Time and memory of each stage against the number of plays, under a limit that is enforced.
+
+Usage: `python benchmarks/scale.py [PLAYS ...] [--gigabytes 6] [--trials N] [--set KEY=VALUE]
+[--quick] [--write]`.
+1M, 3M and 10M plays take about an hour and a half on two idle cores, and 60 GB of disk.
+
+Every size is a project of its own, from nothing to a promoted champion: a twin of so many plays,
+Postgres, search, refit, promotion. Each stage is a process, and no process of it may have more
+data in memory than the limit (RLIMIT_DATA, which children inherit): one that asks for more gets an
+error, and the benchmark ends. The most that any process of a stage had (its resident set) is read
+five times a second.
+
+A line is fitted through seconds, and one through bytes on disk, of each stage. They say what 207
+million and all 2.07 billion plays of the dataset would take on the same machine: that is computed,
+not tried. `--write` puts the tables into docs/scale.md and draws the figure beside them.
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import psutil
+from arguments import make_parser
+from matplotlib import pyplot as plt
+
+mpl.use("Agg")
+ROOT = Path(__file__).parents[1]
+SIZES, QUICK_SIZES = [1_000_000, 3_000_000, 10_000_000], [5_000, 10_000]
+PLAYS_A_SESSION = 16.75
+STAGES = ("fetch", "load", "features", "search", "refit", "promote")
+OUTPUTS = {"fetch": "data/plays", "features": "data/features", "load": ".postgres"}
+BEYOND = {"207M": 207_200_258, "2.07 billion": 2_072_002_576}
+PAGE, FIGURE = ROOT / "docs/scale.md", ROOT / "docs/figures/scale.png"
+BEGIN, END = "<!-- scale -->\n", "<!-- end of scale -->\n"
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a stage took for so many plays."""
+
+    plays: int
+    stage: str
+    seconds: float
+    peak: float  # bytes, the most of any process
+    disk: float  # bytes of what the stage wrote
+
+
+class Peak(threading.Thread):
+    """Reads the memory of a process and all that it starts."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._process = psutil.Process(pid)
+        self.bytes = 0.0
+        self.start()
+
+    def run(self) -> None:
+        """Read until the process has ended."""
+        while self._process.is_running():
+            try:
+                every = [self._process, *self._process.children(recursive=True)]
+                self.bytes = max(self.bytes, *(one.memory_info().rss for one in every))
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                pass
+            time.sleep(POLL_SECONDS)
+
+
+def run_stage(folder: Path, stage: str, values: list[str], limit: float, plays: int) -> Run:
+    """Run a stage of a project; leave if it fails."""
+
+    def enforce() -> None:
+        resource.setrlimit(resource.RLIMIT_DATA, (int(limit), int(limit)))
+
+    command = [str(Path(sys.executable).with_name("skipcast")), "run", stage]
+    command += [word for value in values for word in ("--set", value)]
+    names = ("MLFLOW_", "DATABASE_URL")
+    env = {key: value for key, value in os.environ.items() if not key.startswith(names)}
+    started = time.perf_counter()
+    process = subprocess.Popen(command, cwd=folder, env=env, preexec_fn=enforce)
+    peak = Peak(process.pid)
+    if process.wait():
+        sys.exit(f"The stage {stage} of {plays:,} plays failed under {limit / 1e9:g} GB.")
+    seconds = time.perf_counter() - started
+    output = folder / OUTPUTS.get(stage, "nothing")
+    disk = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+    print(f"{plays:>12,} {stage:<9} {seconds:8.1f} s {peak.bytes / 1e9:6.2f} GB", flush=True)
+    return Run(plays, stage, seconds, peak.bytes, disk)
+
+
+def run_all(plays: int, limit: float, trials: int | None, values: list[str]) -> list[Run]:
+    """Run all stages on so many plays of the twin, in a project of their own."""
+    values = [
+        *values,
+        f"fetch.twin_sessions={int(plays / PLAYS_A_SESSION)}",
+        "fetch.source=twin",
+        "fetch.rows=all",
+    ]
+    if trials:
+        values += [f"search.families.{f}={trials}" for f in ("logistic", "lightgbm", "xgboost")]
+    with tempfile.TemporaryDirectory(prefix="scale.") as name:
+        folder = Path(name)
+        shutil.copy(ROOT / "params.yaml", folder)
+        return [run_stage(folder, stage, values, limit, plays) for stage in STAGES]
+
+
+def measured_table(runs: list[Run]) -> str:
+    """Return seconds and memory by stage and size, in Markdown."""
+    rows = []
+    for stage in (*STAGES, "all"):
+        row = {"stage": stage}
+        for plays in dict.fromkeys(run.plays for run in runs):
+            own = [run for run in runs if run.plays == plays and stage in (run.stage, "all")]
+            seconds, peak = sum(run.seconds for run in own), max(run.peak for run in own)
+            time_ = f"{seconds / 60:,.1f} min" if stage == "all" else f"{seconds:,.0f} s"
+            row[f"{plays / 1e6:g}M plays"] = f"{time_}, {peak / 1e9:.1f} GB"
+        rows.append(row)
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n"
+
+
+def computed_table(runs: list[Run]) -> str:
+    """Return what the lines through the measured points give for more plays, in Markdown."""
+    table = pd.DataFrame([vars(run) for run in runs])
+    rows = []
+    for stage in STAGES:
+        own = table[table["stage"] == stage]
+        row = {"stage": stage}
+        for what, scale, unit in (("seconds", 3600, "h"), ("disk", 1e9, "GB")):
+            slope, start = np.polyfit(own["plays"], own[what], 1) if len(own) > 1 else (0, 0)
+            if what == "seconds":
+                row["per million plays"] = f"{slope * 1e6:.1f} s"
+            for name, plays in BEYOND.items():
+                amount = max(start + slope * plays, 0) / scale
+                row[f"{name}: {unit}"] = f"{amount:,.1f}" if amount else ""
+        rows.append(row)
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n"
+
+
+def draw(runs: list[Run], limit: float) -> None:
+    """Draw seconds and memory against plays."""
+    figure, (time_axes, memory_axes) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for stage in STAGES:
+        own = [run for run in runs if run.stage == stage]
+        plays = [run.plays for run in own]
+        time_axes.plot(plays, [run.seconds / 60 for run in own], "o-", label=stage)
+        memory_axes.plot(plays, [run.peak / 1e9 for run in own], "o-", label=stage)
+    memory_axes.axhline(limit / 1e9, color="0.5", linestyle="--", label="limit")
+    time_axes.set(xlabel="plays", ylabel="minutes", xscale="log", yscale="log")
+    memory_axes.set(xlabel="plays", ylabel="most of any process, GB", xscale="log", ylim=(0, None))
+    for axes in (time_axes, memory_axes):
+        axes.grid(alpha=0.3)
+    memory_axes.legend(fontsize=8)
+    figure.suptitle("Time and memory by stage, synthetic plays, two cores")
+    figure.savefig(FIGURE, dpi=110)
+
+
+def main() -> None:
+    """Print a line per stage and the tables; write them and the figure."""
+    parser = make_parser(__doc__)
+    parser.add_argument("plays", nargs="*", type=int, help="1M, 3M and 10M if left out")
+    parser.add_argument("--gigabytes", type=float, default=6.0, help="that a process may have")
+    parser.add_argument("--trials", type=int, help="of each family; else those of params.yaml")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="values")
+    parser.add_argument("--quick", action="store_true", help="few plays, one trial")
+    parser.add_argument("--write", action="store_true", help="write tables and figure into docs/")
+    options = parser.parse_args()
+    sizes = options.plays or (QUICK_SIZES if options.quick else SIZES)
+    trials = 1 if options.quick else options.trials
+    limit = options.gigabytes * 1e9
+    runs = [run for plays in sizes for run in run_all(plays, limit, trials, options.values)]
+    tables = f"{measured_table(runs)}\n{computed_table(runs)}"
+    print(f"\n{tables}")
+    if options.write:
+        text = PAGE.read_text(encoding="utf-8")
+        before, rest = text.split(BEGIN)
+        PAGE.write_text(f"{before}{BEGIN}{tables}{END}{rest.split(END)[1]}", encoding="utf-8")
+        draw(runs, limit)
+
+
+if __name__ == "__main__":
+    main()
