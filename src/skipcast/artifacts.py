@@ -30,7 +30,7 @@ METRICS = Path("metrics")  # a folder
 REPORTS = Path("reports")
 PROMOTION = REPORTS / "promotion.json"
 
-Decision = Literal["promoted", "refused", "kept", "rolled back", "refreshed"]
+Decision = Literal["promoted", "refused", "kept", "rolled back", "refreshed", "not served"]
 Role = Literal["candidate", "champion"]
 Scores = dict[str, float]  # by the name of the score, such as accuracy
 

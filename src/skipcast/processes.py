@@ -4,6 +4,7 @@ import math
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from skipcast.errors import SkipcastError
@@ -105,3 +106,24 @@ def killed(code: int) -> str | None:
     text = f"was killed by {names.get(-code, f'signal {-code}')}"
     # Only a person, or a system that runs out of memory, sends this one.
     return f"{text}: most often, memory ran out" if code == -signal.SIGKILL else text
+
+
+class _TerminatedError(SystemExit):
+    """SIGTERM came."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end the block as an error would, so that it cleans up, and then this process."""
+
+    def end(*_: object) -> None:
+        raise _TerminatedError
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except _TerminatedError:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)

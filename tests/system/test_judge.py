@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from skipcast.evaluation.held_out import JudgedPlays, tally
 from skipcast.evaluation.scores import scores
 from skipcast.features.build import build_features
 from skipcast.features.table import feature_columns, feature_table, with_label
+from skipcast.mlflow_store.trust import TAG
 from skipcast.models.families import FAMILIES
 from skipcast.params import read_params
 from skipcast.processes import ProcessKilledError
@@ -177,21 +179,35 @@ def rolled_back(worse, registry, raw_plays):
 
 
 @pytest.fixture(scope="module")
-def unfit(promote, rolled_back, families):
+def unfit(promote, rolled_back, families, registry):
     """The good model comes when a file of the champion's model is damaged."""
     assert rolled_back[0].version == 1
     file = folder_of(families["logistic"]) / "artifacts/model.json"
-    with without(file):
+    with unrecorded(registry, 1), without(file):
         file.write_text("damaged")
         return promote("lightgbm")
 
 
-def relabel(best, skip):
-    """Write into a model's file that it predicts other skips; None: as models did that had none."""
+@contextmanager
+def unrecorded(registry, version):
+    """Let the ledger not hold what the files of a version are, as of old."""
+    run_id = registry.client.get_model_version(registry.name, str(version)).tags[TAG]
+    registry.client.delete_model_version_tag(registry.name, str(version), TAG)
+    try:
+        yield
+    finally:
+        registry.client.set_model_version_tag(registry.name, str(version), TAG, run_id)
+
+
+@contextmanager
+def relabelled(best, skip):
+    """Let a model say that it predicts other skips; None: as models did that had none."""
     file = folder_of(best) / "artifacts/model.json"
     about = json.loads(file.read_text())
     about.pop("skip", None)
-    file.write_text(json.dumps(about if skip is None else about | {"skip": skip}))
+    with without(file):
+        file.write_text(json.dumps(about if skip is None else about | {"skip": skip}))
+        yield
 
 
 @contextmanager
@@ -219,12 +235,12 @@ def folder_of(best):
 @contextmanager
 def without(path):
     """Take a file away for a while."""
-    hidden = path.with_name("hidden")
-    path.rename(hidden)
-    try:
-        yield
-    finally:
-        hidden.replace(path)
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        hidden = path.rename(Path(folder, "hidden"))
+        try:
+            yield
+        finally:
+            hidden.replace(path)
 
 
 def test_the_first_candidate_is_promoted_as_there_is_no_champion(first):
@@ -387,7 +403,8 @@ def test_a_rollback_changes_what_is_served(rolled_back):
 def test_a_champion_whose_process_is_killed_stays(promote, rolled_back, families, registry):
     """It might have answered: nothing is known of it."""
     code = folder_of(families["logistic"]) / "served_model.py"
-    with deadly(code), pytest.raises(ProcessKilledError, match="was killed by SIGKILL"):
+    killed = pytest.raises(ProcessKilledError, match="was killed by SIGKILL")
+    with unrecorded(registry, 1), deadly(code), killed:
         promote("lightgbm")
     assert registry.champion() == rolled_back[0].version
 
@@ -416,12 +433,11 @@ def test_the_ledger_holds_all_steps_the_last_first(unfit, registry):
 
 
 @pytest.fixture
-def champion_of_another_label(unfit, families):
+def champion_of_another_label(unfit, families, registry):
     """The champion, the good model, predicts other skips."""
     assert unfit.champion == 2
-    relabel(families["lightgbm"], "any")
-    yield
-    relabel(families["lightgbm"], "brief")
+    with unrecorded(registry, 2), relabelled(families["lightgbm"], "any"):
+        yield
 
 
 @pytest.mark.usefixtures("champion_of_another_label")
@@ -433,9 +449,8 @@ def test_a_champion_of_another_label_is_not_compared_with(judge_plays, registry)
 
 def test_a_champion_that_names_no_label_predicts_brief_skips(unfit, families):
     assert unfit.champion == 2
-    relabel(families["lightgbm"], None)
-    assert label_of("models:/promoted/2") == "brief"
-    relabel(families["lightgbm"], "brief")
+    with relabelled(families["lightgbm"], None):
+        assert label_of("models:/promoted/2") == "brief"
 
 
 @pytest.fixture(params=["MLmodel", "artifacts/classifier", "code", "."])
@@ -456,12 +471,32 @@ def test_a_champion_whose_files_are_gone_is_not_passed_over(judge_plays, registr
 def test_a_champion_whose_files_are_gone_gives_way_by_hand(judge_plays, registry):
     judgement = judge_plays(best="logistic", registry=registry, with_champion=False)
     assert (judgement.champion, judgement.comparison) == (2, None)
-    assert judgement.answers.unfit == "its files are gone"
+    assert judgement.answers.unfit == "its files are gone or were changed"
+
+
+def test_a_champion_that_was_changed_is_not_compared_with_nor_passed_over(
+    judge_plays, registry, unfit, families
+):
+    code = folder_of(families["lightgbm"]) / "code/skipcast/schema.py"
+    with without(code):
+        code.write_text("raise SystemExit")
+        with pytest.raises(SkipcastError, match=r"schema\.py was changed\. .*promote --without"):
+            judge_plays(best="logistic", registry=registry)
+        judgement = judge_plays(best="logistic", registry=registry, with_champion=False)
+    assert (judgement.champion, judgement.comparison) == (2, None)
+
+
+def test_a_candidate_that_was_changed_is_not_promoted_again(judge_plays, registry, unfit, families):
+    code = folder_of(families["lightgbm"]) / "code/skipcast/schema.py"
+    with without(code):
+        code.write_text("raise SystemExit")
+        with pytest.raises(SkipcastError, match=r"best model of .*schema\.py was changed\. Bring"):
+            judge_plays(best="lightgbm", registry=registry)
 
 
 @pytest.mark.usefixtures("unfit")
 def test_a_champion_whose_files_are_there_does_not_give_way_by_hand(judge_plays, registry):
-    with pytest.raises(SkipcastError, match=r"those of version 2 are there\. Leave it out"):
+    with pytest.raises(SkipcastError, match=r"version 2 are as they were\. Leave it out"):
         judge_plays(best="logistic", registry=registry, with_champion=False)
 
 

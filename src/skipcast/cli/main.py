@@ -65,6 +65,10 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     # MLflow would tell at length that there is no git program; what it wants is read without.
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    # Who uses what is nobody's business, unless the user says so.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # To load a pickle is to run what is in it; the models here hold none.
+    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     try:
         # What the libraries would take by themselves: they know nothing of cgroups.
         os.environ.setdefault("OMP_NUM_THREADS", str(cpu_count()))

@@ -17,6 +17,7 @@ from skipcast.errors import SkipcastError
 from skipcast.files import existing, read_parquet
 from skipcast.params import read_params
 from skipcast.parts import Parts
+from skipcast.promotion.alias import champion_uri
 from skipcast.schema import SYNTHETIC_NOTE, TRACK_INPUTS, is_synthetic
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def report() -> None:
         ". .venv/bin/activate",
         *(["skipcast refresh"] if receipt.listeners else []),  # with the sessions that tested
         "mlflow ui",
-        typed(shlex.join(serve_command(params.promote.model, params.serve))),
+        typed(shlex.join(serve_command(champion_uri(params.promote.model), params.serve))),
     ):
         output.print(f"  {command}", highlight=False)
     if searches is not None:

@@ -4,15 +4,20 @@ import os
 import re
 import shlex
 import sys
+import tempfile
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from skipcast.errors import SkipcastError
 from skipcast.params import Serve, read_params
-from skipcast.processes import killed
-from skipcast.promotion.alias import champion_uri
+from skipcast.processes import killed, terminable
+
+if TYPE_CHECKING:
+    from skipcast.promotion.registry import Registry
+
+LOCAL = "127.0.0.1"  # where servers behind nginx answer
 
 
 def serve(
@@ -21,6 +26,13 @@ def serve(
         int | None, typer.Option(min=1, max=65535, help="Instead of serve.port.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Instead of serve.workers.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Serve each new champion, too, behind nginx.")
+    ] = False,
+    proxy: Annotated[
+        Path | None,
+        typer.Option(help="With --follow: folder to run nginx in; else a copy of deploy/."),
+    ] = None,
 ) -> None:
     """Serve the champion by `mlflow models serve`; print the command and become it."""
     from skipcast.promotion.registry import Registry
@@ -28,13 +40,42 @@ def serve(
     params = read_params()
     options = {"host": host, "port": port, "workers": workers}
     changes = {name: value for name, value in options.items() if value is not None}
-    command = serve_command(params.promote.model, params.serve.model_copy(update=changes))
-    Registry(params.promote.model).require_champion()
-    typer.echo(shlex.join(command), err=True)
+    settings = params.serve.model_copy(update=changes)
+    registry = Registry(params.promote.model)
     # MLflow looks for uvicorn on the PATH, which lacks it where the environment is not activated.
     scripts = Path(sys.executable).parent
     os.environ["PATH"] = f"{scripts}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    with terminable(), tempfile.TemporaryDirectory(prefix="skipcast.") as folder:
+        if follow:
+            _follow(registry, settings, proxy, Path(folder))
+        else:
+            _serve(registry, settings, Path(folder))
+
+
+def _serve(registry: "Registry", settings: Serve, folder: Path) -> None:
+    version, copy, note = registry.take_champion(folder)
+    typer.echo(note or f"The champion is version {version}, as it was registered.", err=True)
+    command = serve_command(copy, settings)
+    typer.echo(shlex.join(command), err=True)
     _become(command)
+
+
+def _follow(registry: "Registry", settings: Serve, proxy: Path | None, folder: Path) -> None:
+    from skipcast.clients.proxy import Proxy, find_nginx, prepare
+    from skipcast.promotion.follow import Follower
+
+    def command(model: Path, port: int) -> list[str]:
+        return serve_command(model, settings.model_copy(update={"host": LOCAL, "port": port}))
+
+    nginx = find_nginx()
+    if proxy is None:
+        proxy = prepare(Path("deploy"), folder, host=settings.host, port=settings.port)
+        typer.echo(f"nginx answers at {settings.host}:{settings.port}", err=True)
+    Follower(registry, Proxy(nginx, proxy.resolve()), command, _say).run()
+
+
+def _say(text: str) -> None:
+    typer.echo(f"skipcast: {text}", err=True)
 
 
 def _become(command: list[str]) -> NoReturn:
@@ -59,12 +100,12 @@ def _become(command: list[str]) -> NoReturn:
         ) from None
 
 
-def serve_command(model: str, params: Serve) -> list[str]:
-    """Return the command that serves the champion of `model`.
+def serve_command(model: str | Path, params: Serve) -> list[str]:
+    """Return the command that serves a model, by MLflow's name of it or by its folder.
 
-    >>> shlex.join(serve_command("skipcast", Serve(host="127.0.0.1", port=5001, workers=2)))
-    'mlflow models serve -m models:/skipcast@champion --env-manager local -p 5001 -h 127.0.0.1 -w 2'
+    >>> shlex.join(serve_command("model", Serve(host="127.0.0.1", port=5001, workers=2)))
+    'mlflow models serve -m model --env-manager local -p 5001 -h 127.0.0.1 -w 2'
     """
-    what = ["mlflow", "models", "serve", "-m", champion_uri(model)]
+    what = ["mlflow", "models", "serve", "-m", str(model)]
     where = ["-p", str(params.port), "-h", params.host, "-w", str(params.workers)]
     return [*what, "--env-manager", "local", *where]

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import tempfile
 from array import array
 from bisect import bisect_right
 from collections import deque
@@ -245,10 +246,13 @@ def score(
 
     first = 0  # number of plays before a block
     with ExitStack() as stack, ThreadPoolExecutor(count) as pool:
+        copies = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="skipcast.")))
         waiting: deque[Future[tuple[pa.RecordBatch, Summary | None]]] = deque()
         for number, block in enumerate(once(blocks(tables))):
             if number < count:  # a small file needs one process, a damaged one none
-                process = ModelProcess(model, "score", history=history, summary=summary)
+                process = ModelProcess(
+                    model, "score", history=history, summary=summary, copies=copies
+                )
                 idle.put(stack.enter_context(process))
             waiting.append(pool.submit(score_one, block, first))
             first += block.num_rows

@@ -11,8 +11,10 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 import pyarrow as pa
 
+from skipcast.clients.scorer import CHANGED
 from skipcast.clients.summaries import Summary
 from skipcast.errors import SkipcastError
+from skipcast.mlflow_store.place import BRING_BACK
 from skipcast.processes import LIMIT, ProcessKilledError, killed
 from skipcast.reading.columns import ARROW_TYPES
 from skipcast.schema import ANSWER
@@ -25,6 +27,10 @@ ARROW_ANSWER = pa.schema([(column.name, ARROW_TYPES[column.type]) for column in 
 """The columns of an answer as Arrow has them."""
 
 
+class ChangedFilesError(SkipcastError):
+    """The model that was to answer is not the one that was registered."""
+
+
 class ModelProcess:
     """A process that has loaded a model; a context manager, which ends the process.
 
@@ -33,6 +39,7 @@ class ModelProcess:
         task: what it does: only `score` or only `explain` may be called.
         history: whether `score` answers plays that have ended, too.
         summary: whether `score` returns summaries.
+        copies: folder for a copy of the model, for several processes of one model.
     """
 
     def __init__(
@@ -42,11 +49,14 @@ class ModelProcess:
         *,
         history: bool = False,
         summary: bool = False,
+        copies: Path | None = None,
     ) -> None:
         self._model, self._task = model, task
+        self._own = tempfile.TemporaryDirectory(prefix="skipcast.")
         options = {
             "model": model,
             "task": task,
+            "copies": str(copies or self._own.name),
             "history": history,
             "summary": summary,
             "answer": {field.name: str(field.type) for field in ARROW_ANSWER},
@@ -75,6 +85,7 @@ class ModelProcess:
         for file in (self._stdin, self._stdout, self._errors):
             with suppress(BrokenPipeError):  # what it has not read is of no more use
                 file.close()
+        self._own.cleanup()
 
     def score(self, plays: pa.RecordBatch) -> tuple[pa.RecordBatch, Summary | None]:
         """Score plays of whole sessions; the columns must be the same at each call.
@@ -96,6 +107,7 @@ class ModelProcess:
             answer, metadata = self._reader.read_next_batch_with_custom_metadata()
         except (OSError, pa.ArrowInvalid, StopIteration) as error:
             raise self._failure() from error
+        _tell(metadata["note"])
         return answer, json.loads(metadata["summary"])
 
     def explain(self, plays: "pd.DataFrame") -> "pd.DataFrame":
@@ -128,7 +140,7 @@ class ModelProcess:
         """
         with self._lock:
             if not self._is_loaded:
-                self._read_line()
+                _tell(self._read_line()["note"])
                 self._is_loaded = True
 
     def _read_line(self) -> dict[str, Any]:
@@ -142,13 +154,20 @@ class ModelProcess:
         """Return the error of a process that has ended: its last line of errors is the reason."""
         with suppress(OSError):  # a process that has not ended does when there is nothing to read
             self._stdin.close()
-        if reason := killed(self._process.wait()):
+        code = self._process.wait()
+        if reason := killed(code):
             return ProcessKilledError(
                 f"{self._model} must {self._task} the plays but its process {reason}. Run the "
                 f"command again; {LIMIT}=1 before it lets fewer processes compute at once."
             )
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return SkipcastError(
-            f"{self._model} must {self._task} the plays but does not: {lines[-1] if lines else ''}"
-        )
+        last = lines[-1] if lines else ""
+        if code == CHANGED:
+            return ChangedFilesError(f"{last} {BRING_BACK}.")
+        return SkipcastError(f"{self._model} must {self._task} the plays but does not: {last}")
+
+
+def _tell(note: object) -> None:
+    if note:
+        sys.stderr.write(f"Warning: {note}\n")

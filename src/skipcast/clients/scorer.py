@@ -7,14 +7,19 @@ of this package is imported here.
 `scorer.py OPTIONS` takes a JSON object:
 
 - `model`: MLflow's name of the model.
+- `copies`: a folder for a copy of it, the same for all processes of a command.
 - `task`: `score`: a stream of Arrow batches of plays in, a stream of Arrow batches of answers out;
   or `explain`: a line of JSON (`columns`, `data`) in, a line of the same or a `message` out, after
-  an empty object once the model is loaded.
+  one with the `note` once the model is loaded.
 - of `score`: `answer`, the Arrow types of the answer's columns by name; `history`, whether plays
-  that have ended are scored; `summary`, whether the batches' metadata hold their summaries.
+  that have ended are scored; `summary`, whether the batches' metadata hold their summaries. The
+  first batch's hold the `note`, too: what to tell the user of the model.
+
+It exits with `CHANGED` where the model's files are not those that were registered.
 """
 
 import gc
+import importlib.util
 import json
 import os
 import re
@@ -25,6 +30,8 @@ from typing import IO, Any
 import pyarrow as pa
 
 Options = dict[str, Any]
+CHANGED = 3
+TRUST = Path(__file__).parents[1] / "mlflow_store/trust.py"
 
 
 def main(options: Options) -> None:
@@ -34,28 +41,41 @@ def main(options: Options) -> None:
     gc.disable()  # nothing that is imported becomes garbage
     from mlflow.exceptions import MlflowException  # only now: it is half of what is imported
 
+    trust = load_file(TRUST)
     try:
-        model = load(options["model"])
+        folder, note = trust.fetch(options["model"], Path(options["copies"]))
+        model = load(folder)
         gc.freeze()
         gc.enable()
-        (score if options["task"] == "score" else explain)(model, options, out)
+        (score if options["task"] == "score" else explain)(model, options | {"note": note}, out)
+    except trust.ChangedError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(CHANGED)
     except MlflowException as error:
         sys.exit(error.message)
 
 
-def load(uri: str) -> Any:
+def load_file(path: Path) -> Any:
+    """Import a module of ours that imports nothing of ours, without the package that it is in."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def load(folder: Path) -> Any:
     """Load a model as fast as its requirements allow."""
-    from mlflow.artifacts import download_artifacts
     from mlflow.pyfunc import load_model
 
-    folder = download_artifacts(artifact_uri=uri)
     requirements = Path(folder, "requirements.txt").read_text(encoding="utf-8")
     if not re.search(r"^scikit-learn\b", requirements, re.MULTILINE):
         # LightGBM and XGBoost import scikit-learn where there is one, for classes that a model
         # without this requirement does not use. It would take a third of the time.
         sys.modules["sklearn"] = None  # type: ignore[assignment]  # Python's way to say: not there
     # A difference between versions, which takes long to find, would be told to nobody.
-    return load_model(folder, suppress_warnings=True, model_config={"max_plays": sys.maxsize})
+    return load_model(str(folder), suppress_warnings=True, model_config={"max_plays": sys.maxsize})
 
 
 def score(model: Any, options: Options, out: IO[bytes]) -> None:
@@ -74,16 +94,17 @@ def score(model: Any, options: Options, out: IO[bytes]) -> None:
             unwrapped = model.unwrap_python_model()
             summary = unwrapped.summarise(plays, answer) if options["summary"] else None
             table = pa.RecordBatch.from_pandas(answer, schema, preserve_index=False)
-            writer.write_batch(table, custom_metadata={"summary": json.dumps(summary)})
+            metadata = {"summary": json.dumps(summary), "note": options.pop("note", None) or ""}
+            writer.write_batch(table, custom_metadata=metadata)
             out.flush()
 
 
-def explain(model: Any, _: Options, out: IO[bytes]) -> None:
+def explain(model: Any, options: Options, out: IO[bytes]) -> None:
     """Answer each line of plays with one of contributions; a request may be refused."""
     import pandas as pd
     from mlflow.exceptions import MlflowException
 
-    out.write(b"{}\n")  # the model is loaded
+    out.write(json.dumps({"note": options["note"]}).encode() + b"\n")
     out.flush()
     for line in sys.stdin.buffer:
         try:

@@ -21,6 +21,10 @@ SQLITE = "sqlite:///"
 ARTIFACTS = "mlruns"
 # What makes search and promotion again, although DVC finds both up to date.
 MAKE_AGAIN = "`dvc repro --force --downstream search`"
+BRING_BACK = (
+    "Bring them back from a backup, go back to an earlier champion by `skipcast rollback`, or make "
+    f"another one: {MAKE_AGAIN}"
+)
 EXPERIMENTS_OF_DVC = (".dvc", "tmp", "exps")  # where `dvc exp run --temp` and `--queue` work
 # MLflow's own choice of a place: the folder mlruns of where it ran, then the experiment's id.
 ABSOLUTE = re.compile(rf"(?P<root>/(?:.*/)?){ARTIFACTS}/(?P<rest>\d+)")

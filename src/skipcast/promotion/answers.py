@@ -20,6 +20,7 @@ from mlflow import MlflowClient
 from skipcast.arrays import Floats, Matrix
 from skipcast.artifacts import SearchResult
 from skipcast.clients import batch
+from skipcast.clients.model_process import ChangedFilesError
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.baselines import Learned
 from skipcast.evaluation.explain import Explained, explain
@@ -160,7 +161,7 @@ class Rival:
     def _try(self, ask: Callable[[], T]) -> T | None:
         try:
             return ask()
-        except ProcessKilledError:
+        except (ProcessKilledError, ChangedFilesError):
             raise  # it might have answered
         except SkipcastError as error:
             self.unfit = str(error)

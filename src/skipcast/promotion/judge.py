@@ -67,7 +67,7 @@ def judge(
         result: of the search, `data/search.json`.
         params: all of them.
         registry: of the model; only read.
-        with_champion: compare with the champion; False for one whose files are gone.
+        with_champion: compare with the champion; False for one whose files are gone or changed.
 
     Raises:
         SkipcastError: the registry does not answer, the candidate cannot be scored, or files of a
@@ -82,7 +82,7 @@ def judge(
     rival = None if to_ask is None else _rival(registry, to_ask, is_asked=with_champion)
     answers = ask(sources, result, params, rival)
     if to_ask is not None and not with_champion:
-        answers = replace(answers, unfit="its files are gone")
+        answers = replace(answers, unfit="its files are gone or were changed")
     scores_of = _scores(answers, result)
     comparison = None if answers.unfit or answers.test.pair is None else compare(answers.test)
     yardstick = _yardstick(answers, scores_of, result.best)
@@ -122,10 +122,10 @@ def _rival(registry: Registry, champion: int, *, is_asked: bool) -> str | None:
     if is_asked:
         registry.check_comparable(champion)
         return f"models:/{registry.name}/{champion}"
-    if registry.missing_file(champion) is None:
+    if registry.files.fault(champion) is None:
         raise SkipcastError(
-            "--without-champion must be for a champion whose files are gone but those of version "
-            f"{champion} are there. Leave it out."
+            "--without-champion must be for a champion whose files are gone or were changed but "
+            f"those of version {champion} are as they were. Leave it out."
         )
     return None
 

@@ -18,15 +18,13 @@ from skipcast.features.table import with_label
 from skipcast.files import write_parquet
 from skipcast.mlflow_store.client import store_errors
 from skipcast.mlflow_store.place import MAKE_AGAIN
+from skipcast.mlflow_store.trust import CARD, VERSION, VERSIONS
 from skipcast.promotion.ledger import Entry
 from skipcast.promotion.listener_table import newer, plays_of, until
 from skipcast.promotion.registry import Registry
 from skipcast.serving.listeners import LISTENERS
 
 FILES = Path("artifacts")
-CARD = "model_card.md"
-# What MLflow notes of the version that a model was registered or loaded as: a tag, and a file.
-VERSIONS, VERSION = "mlflow.modelVersions", "registered_model_meta"
 
 
 def refresh(registry: Registry, plays: pd.DataFrame, *, data: str | None = None) -> Entry | None:
@@ -46,9 +44,8 @@ def refresh(registry: Registry, plays: pd.DataFrame, *, data: str | None = None)
         SkipcastError: there is no champion, or it has no listener table; the plays are not of its
             listeners, or older than its table; or the registry does not answer.
     """
-    version = registry.require_champion()
     with tempfile.TemporaryDirectory(prefix="skipcast.") as name:
-        folder = registry.download(version, Path(name))
+        version, folder, _ = registry.take_champion(Path(name))
         before = _table(folder, version)
         about = json.loads((folder / FILES / "model.json").read_text(encoding="utf-8"))
         table = newer(before, count_listeners(with_label(plays, about["skip"]))[1])

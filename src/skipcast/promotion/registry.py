@@ -4,6 +4,7 @@ A decision is in the ledger (`ledger.py`) and on the version that it is about, a
 """
 
 import re
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,13 @@ from mlflow.exceptions import MlflowException
 from skipcast.artifacts import SearchResult
 from skipcast.commits import git_commit
 from skipcast.errors import SkipcastError, hide_credentials
-from skipcast.mlflow_store.client import check_in_reach, open_client, store_errors
-from skipcast.mlflow_store.files import missing_of_logged_model, missing_of_model
-from skipcast.mlflow_store.place import MAKE_AGAIN, VARIABLE
+from skipcast.mlflow_store.client import open_client, store_errors
+from skipcast.mlflow_store.files import missing_of_logged_model
+from skipcast.mlflow_store.place import BRING_BACK, MAKE_AGAIN, VARIABLE
+from skipcast.mlflow_store.trust import ChangedError
 from skipcast.promotion.alias import ALIAS, champion_uri
 from skipcast.promotion.ledger import Entry, Ledger, ModelScores
+from skipcast.promotion.version_files import VersionFiles
 
 MOVES = ("promoted", "rolled back", "refreshed")  # decisions that move the alias
 ORIGIN = "refreshed_from"  # the tag of a version that is another one with a newer listener table
@@ -36,6 +39,7 @@ class Registry:
         """
         self.name = name
         self.client = open_client()
+        self.files = VersionFiles(name, self.client)
         self._ledger = Ledger(name, self.client)
 
     def champion(self) -> int | None:
@@ -58,8 +62,12 @@ class Registry:
         """Return the version that has the alias.
 
         Raises:
-            SkipcastError: none has it, its files are gone, or the registry does not answer.
+            SkipcastError: as `take_champion`.
         """
+        with tempfile.TemporaryDirectory(prefix="skipcast.") as folder:
+            return self.take_champion(Path(folder))[0]
+
+    def _champion(self) -> int:
         version = self.champion()
         if version is None:
             decided = "; `skipcast promote --history` tells why" if self.history() else ""
@@ -69,47 +77,56 @@ class Registry:
                 "it. If DVC finds all up to date, this is not the store in which it did so, or "
                 f"that was emptied: correct {VARIABLE}, or type {MAKE_AGAIN}."
             )
-        gone = self.missing_file(version)
-        if gone is not None:
-            raise SkipcastError(
-                f"{self._files_of(version)} must be there but {gone} is gone. Bring them back from "
-                "a backup, go back to an earlier champion by `skipcast rollback`, or make another "
-                f"one: {MAKE_AGAIN}."
-            )
         return version
 
-    def missing_file(self, version: int) -> str | None:
-        """Return the first file that the model of a version needs and does not have, or None."""
-        with store_errors(f"list the files of version {version} of {self.name}"):
-            place = self.client.get_model_version_download_uri(self.name, str(version))
-        check_in_reach(f"version {version} of {self.name}", place)
-        with store_errors(f"list the files of version {version} of {self.name}"):
-            return missing_of_model(place)
+    def take_champion(self, folder: Path) -> tuple[int, Path, str | None]:
+        """Copy the champion's files into `folder`, which is of this user alone.
 
-    def _files_of(self, version: int) -> str:
-        return f"The files of version {version} of {self.name} in {_store()}"
+        Returns:
+            The champion's version, where the copy is, and what to tell the user of it.
+
+        Raises:
+            SkipcastError: there is no champion, its files are gone or others than they were, or
+                the registry does not answer.
+        """
+        version = self._champion()
+        return version, *self.take(version, folder)
+
+    def take(self, version: int, folder: Path) -> tuple[Path, str | None]:
+        """Copy the files of a version into `folder`, which is of this user alone.
+
+        Returns:
+            Where the copy is, and what to tell the user of it.
+
+        Raises:
+            SkipcastError: its files are gone or others than they were, or the registry does not
+                answer.
+        """
+        try:
+            return self.files.take(version, folder)
+        except ChangedError as error:
+            raise SkipcastError(f"{self.files.of(version)} {error.fault}. {BRING_BACK}.") from error
 
     def check_comparable(self, version: int) -> None:
         """Refuse to judge a candidate against a champion of which only the name is left.
 
         Raises:
-            SkipcastError: files of the version are gone.
+            SkipcastError: files of the version are gone or others than they were.
         """
-        gone = self.missing_file(version)
-        if gone is not None:
+        if fault := self.files.fault(version):
             raise SkipcastError(
-                f"{self._files_of(version)}, the champion, must be there to compare with but "
-                f"{gone} is gone. Bring them back from a backup; or go back to an earlier champion "
-                "by `skipcast rollback`; or type `skipcast promote --without-champion` to judge "
-                "the candidate as if it were the first."
+                f"{self.files.of(version)}, the champion, {fault}. Bring them back "
+                "from a backup; or go back to an earlier champion by `skipcast rollback`; or type "
+                "`skipcast promote --without-champion` to judge the candidate as if it were the "
+                "first."
             )
 
     def check_candidate(self, result: SearchResult) -> None:
         """Find out before the work that models or the ledger are not there.
 
         Raises:
-            SkipcastError: a model of the search is not in this store, or not whole; the ledger was
-                deleted; or the registry does not answer.
+            SkipcastError: a model of the search is not in this store, not whole, or was changed
+                since it was registered; the ledger was deleted; or the registry does not answer.
         """
         self._ledger.check()
         for family, best in result.families.items():
@@ -121,6 +138,12 @@ class Registry:
                     f"{gone} is not there. Correct {VARIABLE} if it is in another store, or make "
                     f"it again: {MAKE_AGAIN}."
                 )
+        version = self.find(result.candidate.model_uri)
+        if version is not None and (fault := self.files.fault(version)):
+            raise SkipcastError(
+                f"{self.files.of(version)}, the best model of data/search.json, {fault}. Bring "
+                f"them back from a backup, or make another one: {MAKE_AGAIN}."
+            )
 
     def find(self, model_uri: str) -> int | None:
         """Return the version that holds a logged model, or None."""
@@ -147,21 +170,16 @@ class Registry:
 
     def origin(self, version: int) -> int:
         """Return the version that `version` was made of by refreshing, itself where it was not."""
-        with store_errors(f"tell about version {version} of {self.name}"):
-            tags = self.client.get_model_version(self.name, str(version)).tags
+        tags = self._tags(version)
         return self.origin(int(tags[ORIGIN])) if ORIGIN in tags else version
-
-    def download(self, version: int, folder: Path) -> Path:
-        """Copy the files of a version into `folder`; return where they are."""
-        with store_errors(f"give the files of version {version} of {self.name}"):
-            place = self.client.get_model_version_download_uri(self.name, str(version))
-            return Path(mlflow.artifacts.download_artifacts(place, dst_path=str(folder)))
 
     def family(self, version: int) -> str:
         """Return the family of a version, as `register` noted it."""
+        return self._tags(version).get("family", "unknown")
+
+    def _tags(self, version: int) -> dict[str, str]:
         with store_errors(f"tell about version {version} of {self.name}"):
-            tags = self.client.get_model_version(self.name, str(version)).tags
-        return tags.get("family", "unknown")
+            return dict(self.client.get_model_version(self.name, str(version)).tags)
 
     def logged_model(self, version: int) -> str | None:
         """Return the id of the logged model that a version holds; None if it holds other files."""
@@ -193,14 +211,24 @@ class Registry:
         Raises:
             SkipcastError: the registry does not answer, or another has changed the champion since.
         """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = replace(entry, when=now, commit=git_commit())
+        entry = _dated(entry)
         what = f"record a decision on version {entry.version} of {self.name}"
         with store_errors(what), self._ledger.write(entry, files, scores) as run_id:
             self._tag(entry, run_id)
+            self.files.record(entry.version, run_id)
             if entry.decision in MOVES:
                 self._move(entry)
         return entry
+
+    def note(self, entry: Entry) -> None:
+        """Write to the ledger what happened to a version, which stays as it is.
+
+        Raises:
+            SkipcastError: the registry does not answer.
+        """
+        what = f"note what happened to version {entry.version} of {self.name}"
+        with store_errors(what), self._ledger.write(_dated(entry)):
+            pass
 
     def _tag(self, entry: Entry, run_id: str) -> None:
         tags = {
@@ -237,7 +265,7 @@ class Registry:
 
         Raises:
             SkipcastError: there is no such earlier champion, the message lists those that there
-                are; or its files are gone.
+                are; or its files are gone or others than they were.
         """
         present = self.champion()
         moves = [
@@ -256,15 +284,19 @@ class Registry:
                 f"{to or 'none before the present one'}. Earlier champions: {listed}. "
                 "`skipcast promote --history` lists all decisions."
             )
-        gone = self.missing_file(to)
-        if gone is not None:
+        if fault := self.files.fault(to):
             others = ", ".join(map(str, sorted(earlier - {to}))) or "there is none"
             raise SkipcastError(
-                f"{self._files_of(to)} must be there to go back to it but {gone} is gone. Name "
-                f"another earlier champion by --to: {others}."
+                f"{self.files.of(to)}, to go back to, {fault}. Name another earlier "
+                f"champion by --to: {others}."
             )
         entry = Entry("rolled back", to, present, f"from version {present}, by hand")
         return self.carry_out(entry)
+
+
+def _dated(entry: Entry) -> Entry:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return replace(entry, when=now, commit=git_commit())
 
 
 def _store() -> str:

@@ -1,0 +1,82 @@
+"""The files of registered versions: whether they are there, and still what they were."""
+
+import tempfile
+from pathlib import Path
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Param
+
+from skipcast.errors import SkipcastError, hide_credentials
+from skipcast.mlflow_store.client import check_in_reach, store_errors
+from skipcast.mlflow_store.files import missing_of_model
+from skipcast.mlflow_store.trust import TAG, ChangedError, difference, fetch, hashes, recorded
+
+BATCH = 100  # params that MLflow takes at once
+
+
+class VersionFiles:
+    """The files of the versions of one registered model."""
+
+    def __init__(self, model: str, client: MlflowClient) -> None:
+        """Tell of the versions of `model`."""
+        self._model = model
+        self._client = client
+
+    def of(self, version: int) -> str:
+        """Return what messages call the files of a version."""
+        store = hide_credentials(mlflow.get_registry_uri() or "")
+        return f"The files of version {version} of {self._model} in the MLflow store {store}"
+
+    def take(self, version: int, folder: Path) -> tuple[Path, str | None]:
+        """Copy the files of a version into `folder`, which is of this user alone; verify the copy.
+
+        Returns:
+            Where the copy is, and what to tell the user of it.
+
+        Raises:
+            ChangedError: files are gone, or others than they were.
+            SkipcastError: the store does not answer, or keeps its files out of reach.
+        """
+        what = f"give the files of version {version} of {self._model}"
+        with store_errors(what):
+            place = self._client.get_model_version_download_uri(self._model, str(version))
+        check_in_reach(f"version {version} of {self._model}", place)
+        with store_errors(what):
+            if gone := missing_of_model(place):
+                raise ChangedError(f"must be there but {gone} is gone", str(version), self._model)
+            return fetch(f"models:/{self._model}/{version}", folder)
+
+    def fault(self, version: int) -> str | None:
+        """Return what the files of a version must be and are not; None if nothing is wrong.
+
+        Raises:
+            SkipcastError: as `take`.
+        """
+        with tempfile.TemporaryDirectory(prefix="skipcast.") as folder:
+            try:
+                self.take(version, Path(folder))
+            except ChangedError as error:
+                return error.fault
+        return None
+
+    def record(self, version: int, run_id: str) -> None:
+        """Write what the files of a version are into a run of the ledger.
+
+        Raises:
+            SkipcastError: they have changed since they were registered.
+        """
+        with tempfile.TemporaryDirectory(prefix="skipcast.") as folder:
+            place = self._client.get_model_version_download_uri(self._model, str(version))
+            copy = Path(mlflow.artifacts.download_artifacts(place, dst_path=folder))
+            found = hashes(copy)
+        before = recorded(self._client, self._model, str(version))
+        if before is not None and (fault := difference(before, found)):
+            raise SkipcastError(
+                f"{self.of(version)} must be as the ledger has them but {fault} meanwhile. Bring "
+                "them back from a backup, then type the command again."
+            )
+        params = [Param(name, digest) for name, digest in found.items()]
+        for i in range(0, len(params), BATCH):
+            self._client.log_batch(run_id, params=params[i : i + BATCH])
+        self._client.set_model_version_tag(self._model, str(version), TAG, run_id)
