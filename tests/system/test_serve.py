@@ -1,14 +1,11 @@
 """`skipcast serve` and the switch to a new champion behind nginx: all the real programs."""
 
-import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
-import threading
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,14 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 from harness.clients import Endpoint
+from harness.load import REQUEST, Clients
 from harness.servers import ROOT, SKIPCAST, champion_server, ends, free_port, running
 
 from skipcast.errors import SkipcastError
 from skipcast.promotion.registry import Registry
-from skipcast.serving.packaging import example
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
-REQUEST = {"dataframe_split": json.loads(example().to_json(orient="split", index=False))}
 
 
 @pytest.fixture(autouse=True)
@@ -35,15 +31,20 @@ def test_becomes_the_command_that_it_prints_and_a_signal_ends_all_of_it(tmp_path
     with champion_server(tmp_path, "--workers", "2") as (server, url):
         port = url.rpartition(":")[2]
         printed = (tmp_path / f"{port}.log").read_text()
-        assert printed.startswith(
-            "mlflow models serve -m models:/skipcast@champion --env-manager local "
-            f"-p {port} -h 127.0.0.1 -w 2\n"
+        found = re.match(
+            r"Version 1 of skipcast was registered before .*\nmlflow models serve -m (/.*/model) "
+            rf"--env-manager local -p {port} -h 127\.0\.0\.1 -w 2\n",
+            printed,
         )
+        assert found is not None
+        assert "model_version: '1'" in Path(found[1], "registered_model_meta").read_text()
         status, answer = Endpoint(f"{url}/invocations").post(REQUEST)
         assert status == 200
         assert len(answer["predictions"]) == 3
         server.send_signal(signal.SIGTERM)
         assert ends(server)
+    assert server.returncode == -signal.SIGTERM
+    assert not Path(found[1]).parent.exists()
 
 
 def test_ctrl_c_ends_all_of_it(tmp_path):
@@ -80,45 +81,6 @@ def test_no_champion_is_told():
         Registry("nobody").require_champion()
 
 
-class Clients:
-    """Threads that ask without pause and keep what each answer was."""
-
-    count = 4
-
-    def __init__(self, url: str) -> None:
-        self.answers: list[object] = []
-        self._url, self._over = url, threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(self.count)]
-
-    def _ask(self) -> None:
-        body, kind = json.dumps(REQUEST).encode(), {"Content-Type": "application/json"}
-        while not self._over.is_set():
-            request = urllib.request.Request(self._url, body, kind)
-            try:
-                with urllib.request.urlopen(request, timeout=30) as answer:
-                    self.answers.append(json.load(answer)["predictions"][-1]["skip_probability"])
-            except (OSError, ValueError) as error:  # refused, cut off, or a status that is not 200
-                self.answers.append(repr(error))
-
-    def __enter__(self) -> "Clients":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def ask_again(self, times: int = 50) -> None:
-        """Wait for so many more answers."""
-        before = len(self.answers)
-        deadline = time.monotonic() + 60
-        while len(self.answers) < before + times and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert len(self.answers) >= before + times
-
-
 @pytest.fixture
 def proxy(tmp_path):
     """Run nginx as deploy/ has it; yield its folder and where it answers."""
@@ -127,9 +89,9 @@ def proxy(tmp_path):
     nginx = NGINX
     folder, port = tmp_path / "deploy", free_port()
     shutil.copytree(ROOT / "deploy", folder)
-    conf = (folder / "nginx.conf").read_text()
-    assert "127.0.0.1:8080" in conf
-    (folder / "nginx.conf").write_text(conf.replace("127.0.0.1:8080", f"127.0.0.1:{port}"))
+    listen = (folder / "listen.conf").read_text()
+    assert "127.0.0.1:8080" in listen
+    (folder / "listen.conf").write_text(listen.replace("127.0.0.1:8080", f"127.0.0.1:{port}"))
 
     @contextmanager
     def run(upstream: str) -> Iterator[tuple[Path, str]]:

@@ -107,7 +107,7 @@ class ModelProcess:
             answer, metadata = self._reader.read_next_batch_with_custom_metadata()
         except (OSError, pa.ArrowInvalid, StopIteration) as error:
             raise self._failure() from error
-        _tell(metadata["note"])
+        _tell(metadata["note"].decode())
         return answer, json.loads(metadata["summary"])
 
     def explain(self, plays: "pd.DataFrame") -> "pd.DataFrame":
@@ -168,6 +168,6 @@ class ModelProcess:
         return SkipcastError(f"{self._model} must {self._task} the plays but does not: {last}")
 
 
-def _tell(note: object) -> None:
+def _tell(note: str | None) -> None:
     if note:
         sys.stderr.write(f"Warning: {note}\n")

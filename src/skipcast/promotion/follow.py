@@ -18,7 +18,7 @@ from skipcast.errors import SkipcastError
 from skipcast.promotion.ledger import Entry
 from skipcast.promotion.registry import Registry
 
-LOOK_SECONDS = 2.0  # between looks at the alias
+LOOK_SECONDS = 1.0  # between looks at the alias
 
 Command = Callable[[Path, int], list[str]]
 """Returns what serves a folder at a port."""
