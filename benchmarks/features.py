@@ -38,15 +38,18 @@ from rounds import SECONDS, Figures, Rounds, run_in_turn, timed
 from twin_inputs import DEFAULTS, QUICK_SESSIONS, with_counts
 
 from skipcast.archive.sample import read_subset
-from skipcast.artifacts import LoadReceipt
+from skipcast.artifacts import PLAYS, LoadReceipt
 from skipcast.cli.data import fetch, load
 from skipcast.cli.features import features
 from skipcast.database.embedded import running
-from skipcast.database.server import connect, open_connection
-from skipcast.database.tables import check_receipt, load_tables, read_plays
+from skipcast.database.loading import load_tables
+from skipcast.database.plays import check_loaded, open_plays
+from skipcast.database.server import open_connection
 from skipcast.features.build import GROUPS, feature_set
 from skipcast.features.feature import FeatureGroup
 from skipcast.features.feature_set import FeatureSet
+from skipcast.params import read_params
+from skipcast.parts import Parts, write_parts
 from skipcast.schema import HORIZONS, Group
 from skipcast.twin.write import write_twin
 
@@ -131,10 +134,9 @@ def _stage(sessions: int, rounds: int) -> None:
 
 def _read() -> pd.DataFrame:
     """Check and read the plays in Postgres, as the stage does."""
-    receipt = LoadReceipt.read()
-    with connect() as connection:
-        check_receipt(connection, receipt)
-        return read_plays(connection, schema=receipt.schema_)
+    receipt, files = LoadReceipt.read(), Parts.read(PLAYS, made_by="fetch")
+    with check_loaded(receipt, read_params().load, files), open_plays(receipt, files) as loaded:
+        return pd.concat([loaded.part(n) for n in range(len(files))], ignore_index=True)
 
 
 def _twin(sessions: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -197,8 +199,8 @@ def _postgres(
         closing(open_connection(url)) as connection,
         connection.cursor() as cursor,
     ):
-        load_tables(connection, plays, tracks, schema="bench")
-        cursor.execute("ANALYZE bench.training_set, bench.track_features")
+        files = write_parts(Path(folder, "plays"), [plays], made_by="fetch")
+        load_tables([connection], files, [tracks], schema="bench")
         query = oracle_query(columns, "bench")
 
         def run() -> None:  # into a table: nothing is counted for bringing rows to Python

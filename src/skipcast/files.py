@@ -156,8 +156,35 @@ def read_parquet(path: Path, *, made_by: str) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    try:
+    with _damage_told(path, made_by):
         return pd.read_parquet(existing(path, made_by=made_by))
+
+
+def read_batches(path: Path, rows: int, *, made_by: str) -> "Iterator[pd.DataFrame]":
+    """Read `path` as tables of `rows` rows, one after the other.
+
+    Raises:
+        SkipcastError: as of `read_parquet`.
+    """
+    with _damage_told(path, made_by), pq.ParquetFile(existing(path, made_by=made_by)) as file:
+        for batch in file.iter_batches(rows):
+            yield batch.to_pandas()
+
+
+def count_rows(path: Path, *, made_by: str) -> int:
+    """Return the number of rows of `path`.
+
+    Raises:
+        SkipcastError: as of `read_parquet`.
+    """
+    with _damage_told(path, made_by):
+        return int(pq.read_metadata(existing(path, made_by=made_by)).num_rows)
+
+
+@contextmanager
+def _damage_told(path: Path, made_by: str) -> Iterator[None]:
+    try:
+        yield
     except pa.ArrowException as error:
         raise SkipcastError(
             f"{path} must be whole Parquet but is damaged: {error}. "

@@ -4,12 +4,11 @@ from contextlib import closing
 
 import psycopg2
 import pytest
+from harness.tables import load_frames
 
 from skipcast.database import waits
 from skipcast.database.cluster import wait_until
 from skipcast.database.locks import Locks, open_locks
-from skipcast.database.server import connect
-from skipcast.database.tables import load_tables
 from skipcast.errors import SkipcastError
 
 
@@ -187,8 +186,7 @@ def test_a_load_says_who_holds_its_tables(postgres, plays_and_tracks, capfd):
     plays, tracks = plays_and_tracks
 
     def load():
-        with connect() as connection:
-            load_tables(connection, plays, tracks, schema="waited")
+        load_frames([plays], tracks, schema="waited")
 
     load()
     with closing(psycopg2.connect(postgres, application_name="reader")) as reader:

@@ -1,22 +1,13 @@
-import pandas as pd
 import pytest
+from harness.tables import load_frames
 
 from skipcast.artifacts import LoadReceipt
 from skipcast.database.server import connect
-from skipcast.database.tables import check_receipt, fingerprint, load_tables, read_plays
+from skipcast.database.tables import check_receipt, fingerprint
 from skipcast.errors import SkipcastError
-from skipcast.schema import ALWAYS, LOG, TRACK, names
+from skipcast.schema import LOG, TRACK, names
 
 SCHEMA = "skipcast"
-
-EMPTY = LoadReceipt(
-    into="postgres",
-    database="embedded",
-    schema="skipcast",
-    synthetic=True,
-    listeners=False,
-    tables={},
-)
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +34,7 @@ def tracks(joined):
 
 
 def load(plays, tracks):
-    with connect() as connection:
-        tables = load_tables(connection, plays, tracks, schema=SCHEMA)
+    tables = load_frames([plays], tracks, schema=SCHEMA)
     return LoadReceipt(
         into="postgres",
         database="embedded",
@@ -69,34 +59,6 @@ def query(statement):
 @pytest.fixture
 def receipt(plays, tracks):
     return load(plays, tracks)
-
-
-@pytest.mark.usefixtures("receipt")
-def test_reads_back_what_was_loaded(joined):
-    with connect() as connection:
-        read = read_plays(connection, schema=SCHEMA)
-    pd.testing.assert_frame_equal(read, joined)
-
-
-@pytest.mark.usefixtures("receipt")
-def test_values_that_a_history_lacks_are_null(plays, tracks):
-    always = [*ALWAYS, "track_id"]
-    lacking = plays.astype(object)
-    lacking.loc[1, [name for name in plays if name not in always]] = None
-    load(lacking, tracks.astype(object).assign(**dict.fromkeys(names(TRACK[1:]))))
-    with connect() as connection:
-        read = read_plays(connection, schema=SCHEMA)
-    assert read.drop(columns=[*ALWAYS]).iloc[1].isna().all()
-    assert read["skip_2"].tolist() == [True, None, True]
-    assert read["started_at"].tolist()[::2] == [1_700_000_000] * 2
-
-
-def test_plays_come_in_order_of_session_and_position(plays, tracks):
-    load(pd.concat([plays.assign(session_id="B"), plays])[::-1], tracks)
-    with connect() as connection:
-        read = read_plays(connection, schema=SCHEMA)
-    assert read["session_id"].tolist() == ["B"] * 3 + ["s"] * 3
-    assert read["session_position"].tolist() == [1, 2, 3] * 2
 
 
 @pytest.mark.usefixtures("receipt")

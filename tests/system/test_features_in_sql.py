@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from harness.tables import load_frames
 from oracle import oracle_query
 
 from skipcast.archive.sample import read_subset
 from skipcast.database.server import connect
-from skipcast.database.tables import load_tables
 from skipcast.features.build import build_features, feature_set
 from skipcast.features.table import join_tracks
 from skipcast.schema import Group
@@ -25,8 +25,8 @@ def tables(postgres, tmp_path_factory):
     plays, tracks = read_subset(folder, None, rows=10**6, seed=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", postgres)
+        load_frames([plays], tracks, schema="oracle")
         with connect() as connection, connection.cursor() as cursor:
-            load_tables(connection, plays, tracks, schema="oracle")
             cursor.execute(oracle_query(NAMES, "oracle"))
             rows = cursor.fetchall()
     ours = build_features(join_tracks(plays, tracks), "started", GROUPS)

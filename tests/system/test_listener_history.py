@@ -9,10 +9,10 @@ from harness.listener_models import listener_model, track_table
 from harness.listening import listening
 from harness.searches import make_small_job
 from harness.servers import model_server
+from harness.tables import load_frames
 
 from skipcast.clients import batch
 from skipcast.database.server import connect
-from skipcast.database.tables import load_tables
 from skipcast.features.listener_counts import count_listeners
 from skipcast.features.table import feature_table
 from skipcast.files import write_parquet
@@ -170,8 +170,8 @@ def oracle(postgres):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", postgres)
+        load_frames([plays], tracks, schema="oracle_listeners")
         with connect() as connection, connection.cursor() as cursor:
-            load_tables(connection, plays, tracks, schema="oracle_listeners")
             cursor.execute(query)
             rows = cursor.fetchall()
     return count_listeners(plays)[0], pd.DataFrame(rows, columns=columns, dtype=np.float64)

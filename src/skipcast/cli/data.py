@@ -6,14 +6,17 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from skipcast.artifacts import NAMES, PLAYS, TRACKS, LoadReceipt
+from skipcast.artifacts import NAMES, PLAYS, TRACKS, LoadReceipt, TableFingerprint
 from skipcast.errors import SkipcastError
-from skipcast.files import disk_errors, read_parquet, write_parquet
-from skipcast.params import USUAL_ROWS, Fetch, read_params
+from skipcast.files import disk_errors, read_batches, write_parquet
+from skipcast.params import USUAL_ROWS, Fetch, Load, read_params
 from skipcast.parts import Parts, write_parts
+from skipcast.processes import cpu_count
 from skipcast.schema import is_synthetic
 
 WORK = PLAYS.with_name(".fetch")  # what is not finished
+CONNECTIONS = 8  # at most: more take a server's room and no less time
+TRACK_ROWS = 100_000  # that are in memory at once
 console = Console(stderr=True)
 
 
@@ -80,26 +83,58 @@ def _twin(params: Fetch, folder: Path) -> Path:
 
 
 def load() -> None:
-    """Load plays and tracks into Postgres; write a receipt of what is there."""
-    from skipcast.database.server import connect, place
-    from skipcast.database.tables import load_tables
-    from skipcast.sessions import has_listeners
+    """Load plays and tracks into Postgres, unless params want none; write a receipt."""
+    from skipcast.database.server import place
 
     params = read_params().load
-    parts, tracks = Parts.read(PLAYS, made_by="fetch"), read_parquet(TRACKS, made_by="fetch")
-    plays = parts.whole()
-    with console.status("Loading into Postgres"), connect() as connection:
-        tables = load_tables(connection, plays, tracks, schema=params.schema_)
+    plays = Parts.read(PLAYS, made_by="fetch")
+    tables = _leave_in_files(plays) if params.into == "none" else _load(params, plays)
+    database = None if params.into == "none" else place()
+    synthetic, listeners = _kinds(plays)
     LoadReceipt(
-        into="postgres",
-        database=place(),
+        into=params.into,
+        database=database,
         schema=params.schema_,
-        synthetic=is_synthetic(plays["session_id"]),
-        listeners=has_listeners(plays),
+        synthetic=synthetic,
+        listeners=listeners,
         tables=tables,
     ).write()
     rows = ", ".join(f"{name} {content.rows}" for name, content in tables.items())
-    _say(f"{place()}, schema {params.schema_}: {rows} rows")
+    where = f"{database}, schema {params.schema_}" if database else "no database, only files"
+    _say(f"{where}: {rows} rows")
+
+
+def _leave_in_files(plays: Parts) -> dict[str, TableFingerprint]:
+    from skipcast.database.tables import fingerprint_files
+
+    return fingerprint_files(plays, TRACKS)
+
+
+def _load(params: Load, plays: Parts) -> dict[str, TableFingerprint]:
+    from skipcast.database.loading import load_tables
+    from skipcast.database.server import connect_several, place
+
+    wanted = min(cpu_count(), CONNECTIONS, len(plays))
+    with console.status("Loading into Postgres"), connect_several(wanted) as connections:
+        if len(connections) < wanted:
+            _say(
+                f"{place()} has room for {len(connections)} of {wanted} connections beside one "
+                "that is left free: loading takes longer."
+            )
+        tracks = read_batches(TRACKS, TRACK_ROWS, made_by="fetch")
+        return load_tables(connections, plays, tracks, schema=params.schema_)
+
+
+def _kinds(plays: Parts) -> tuple[bool, bool]:
+    """Tell whether any plays are the twin's, and whether any are of listeners' own histories."""
+    from skipcast.sessions import has_listeners
+
+    synthetic = listeners = False
+    for number in range(len(plays)):
+        part = plays.part(number, ["session_id", "listener_id"])
+        synthetic = synthetic or is_synthetic(part["session_id"].unique())
+        listeners = listeners or has_listeners(part)
+    return synthetic, listeners
 
 
 def _say(text: str) -> None:

@@ -54,12 +54,13 @@ def features() -> None:
     params, receipt = read_params(), LoadReceipt.read()
     groups = params.features.groups_of(listeners=receipt.listeners)
     _check_groups(groups, params.split, listeners=receipt.listeners)
-    count = len(Parts.read(PLAYS, made_by="fetch"))
+    loaded = Parts.read(PLAYS, made_by="fetch")
+    count = len(loaded)
     draft = Draft.open(FEATURES, made_by="features", run=_run(params, receipt, groups))
     task = Task(params, groups, receipt, draft)
     with (
         console.status("Building the features"),
-        check_loaded(receipt),
+        check_loaded(receipt, params.load, loaded),
         workers(min(count, cpu_count())) as pool,
     ):
         task.gather(pool.run((partial(task.count, number) for number in range(count)), _ignore))

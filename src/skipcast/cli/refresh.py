@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from skipcast.artifacts import LoadReceipt
+from skipcast.artifacts import PLAYS, LoadReceipt
 from skipcast.cli.promote import one_at_a_time
 from skipcast.errors import SkipcastError
 from skipcast.params import read_params
+from skipcast.parts import Parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,9 @@ console = Console(stderr=True)
 def refresh(
     source: Annotated[
         str | None,
-        typer.Option(help="A newer export of the listeners' history; else the plays in Postgres."),
+        typer.Option(
+            help="A newer export of the listeners' history; else the plays that were loaded."
+        ),
     ] = None,
 ) -> None:
     """Let the champion know what its listeners have played since; nothing is trained."""
@@ -57,17 +60,23 @@ def _exported(source: str) -> "pd.DataFrame":
 
 
 def _loaded() -> tuple["pd.DataFrame", str]:
-    """Return the plays in Postgres and their fingerprint."""
-    from skipcast.database.server import connect
-    from skipcast.database.tables import check_receipt, read_plays
+    """Return the plays that were loaded, and their fingerprint."""
+    import pandas as pd
+
+    from skipcast.database.plays import check_loaded, open_plays
 
     receipt = LoadReceipt.read()
     if not receipt.listeners:
         raise SkipcastError(
-            "The plays in Postgres must be of listeners' own histories to refresh from but name no "
-            "listeners. Name an export by --source; or by fetch.source, then `dvc repro load`."
+            "The plays that were loaded must be of listeners' own histories to refresh from but "
+            "name no listeners. Name an export by --source; or by fetch.source, then `dvc repro "
+            "load`."
         )
-    with console.status("Reading from Postgres"), connect() as connection:
-        check_receipt(connection, receipt)
-        plays = read_plays(connection, schema=receipt.schema_)
+    files = Parts.read(PLAYS, made_by="fetch")
+    with (
+        console.status("Reading the plays"),
+        check_loaded(receipt, read_params().load, files),
+        open_plays(receipt, files) as loaded,
+    ):
+        plays = pd.concat([loaded.part(n) for n in range(len(files))], ignore_index=True)
     return plays, receipt.tables["training_set"].hash

@@ -9,7 +9,7 @@ import platform
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +45,55 @@ def connect() -> Iterator[Connection]:
         SkipcastError: `DATABASE_URL` cannot be read, its server does not answer or refuses, or the
             database fails in between.
     """
+    with connect_several(1) as (connection,):
+        yield connection
+
+
+@contextmanager
+def connect_several(count: int) -> Iterator[list[Connection]]:
+    """Yield `count` connections, or fewer where the server has no room for as many; one at least.
+
+    The first is as of `connect`. What the others have not committed at the end is rolled back.
+
+    Raises:
+        SkipcastError: as of `connect`.
+    """
     with (
         server() as url,
         closing(open_connection(url)) as connection,
         announced(url),
         readable_errors(url),
-        connection,
+        _transaction(connection),
+        ExitStack() as stack,
     ):
-        yield connection
+        yield [connection, *_open_more(url, count - 1, stack)]
+
+
+@contextmanager
+def _transaction(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(psycopg2.Error):  # what failed first is what to tell
+            connection.rollback()
+        raise
+    connection.commit()
+
+
+def _open_more(url: str, count: int, stack: ExitStack) -> list[Connection]:
+    """Return up to `count` connections, and leave room for one, which asks who holds a lock."""
+    opened: list[Connection] = []
+    for _ in range(count + bool(count)):
+        try:
+            another = stack.enter_context(closing(_open(url)))
+            with _hanging_up(another):
+                _process(another)
+        except psycopg2.OperationalError:
+            break
+        opened.append(another)
+    if opened:
+        opened.pop().close()
+    return opened
 
 
 def open_connection(url: str) -> Connection:
