@@ -150,6 +150,7 @@ def end_at(files, tracks, tmp_path):
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as child:
+            assert child.stdout
             assert child.stdout.readline() == "here\n"
             child.send_signal(number)
             child.wait(30)

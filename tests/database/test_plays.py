@@ -20,7 +20,7 @@ from skipcast.parts import write_parts
 from skipcast.schema import ALWAYS, LOG, TRACK, names
 
 SCHEMA = "reading"
-PARAMS = {into: Load(into=into, schema=SCHEMA) for into in ("postgres", "none")}
+PARAMS = {n: Load.model_validate({"into": n, "schema": SCHEMA}) for n in ("postgres", "none")}
 
 
 @pytest.fixture(autouse=True)

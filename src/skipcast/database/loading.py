@@ -197,7 +197,7 @@ def _add_keys(connection: Connection, schema: str, names: Mapping[str, str]) -> 
 def _swap(connection: Connection, schema: str, names: Mapping[str, str]) -> None:
     """Give the staging tables the place of the old ones, and the names that new ones would have."""
     with connection.cursor() as cursor:
-        _drop(cursor, schema, reversed(TABLES))
+        _drop(cursor, schema, TABLES)
         for table, name in names.items():
             renamed = SQL("ALTER TABLE {}").format(Identifier(schema, name))
             for constraint in _constraints(cursor, schema, name):
