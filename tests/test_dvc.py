@@ -15,6 +15,7 @@ COMMANDS = {
     "load": "skipcast.cli.data",
     "features": "skipcast.cli.features",
     "search": "skipcast.cli.search",
+    "refit": "skipcast.cli.refit",
     "promote": "skipcast.cli.promote",
 }
 # These take the names of families, and the ranges that params may narrow, from models: nothing of

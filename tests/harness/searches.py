@@ -1,7 +1,8 @@
-"""Small searches for tests, and a process that searches and may kill itself.
+"""Small searches for tests, and a process that searches or refits and may kill itself.
 
-`python -m harness.searches URL FILE` does the search that FILE holds pickled: a job, and a `Moment`
-or None. When the process comes to that moment, it kills itself as a power cut would.
+`python -m harness.searches URL FILE` does what FILE holds pickled: a job; a `Moment` or None; and
+what a search has found, to be fitted again, or None to search. When the process comes to that
+moment, it kills itself as a power cut would.
 """
 
 import os
@@ -26,6 +27,7 @@ from skipcast.models.families import Family
 from skipcast.params import Params, read_params
 from skipcast.parts import Parts
 from skipcast.schema import Group
+from skipcast.search.refit import refit
 from skipcast.search.spec import Job, make_job
 from skipcast.search.trials import search
 
@@ -167,10 +169,12 @@ def check_complete(job: Job, url: str, result: SearchResult, parents: int = 1) -
     }
 
 
-def start(url: str, job: Job, killed_at: Moment | None = None) -> Process:
-    """Start a process that searches; MLflow's current store is inherited."""
+def start(
+    url: str, job: Job, killed_at: Moment | None = None, found: SearchResult | None = None
+) -> Process:
+    """Start a process that searches, or refits what was found; it inherits MLflow's store."""
     path = Path(f"{job.params.search.experiment}.job")
-    path.write_bytes(pickle.dumps((job, killed_at)))
+    path.write_bytes(pickle.dumps((job, killed_at, found)))
     return subprocess.Popen(
         [sys.executable, "-m", "harness.searches", url, path],
         env=os.environ | {"PYTHONPATH": str(TESTS)},
@@ -206,11 +210,11 @@ def kill_at(moment: Moment) -> None:
 
 
 def main(url: str, path: str) -> None:
-    """Search, up to a moment."""
-    job, killed_at = pickle.loads(Path(path).read_bytes())
+    """Search or refit, up to a moment."""
+    job, killed_at, found = pickle.loads(Path(path).read_bytes())
     if killed_at is not None:
         kill_at(killed_at)
-    search(job, url)
+    search(job, url) if found is None else refit(job, url, found)
 
 
 if __name__ == "__main__":

@@ -503,7 +503,7 @@ def test_a_champion_whose_files_are_there_does_not_give_way_by_hand(judge_plays,
 def test_a_candidate_that_is_not_in_the_store_is_told(judge_plays, families):
     with (
         without(folder_of(families["logistic"]) / "MLmodel"),
-        pytest.raises(SkipcastError, match=r"best logistic model of data/search\.json must be in"),
+        pytest.raises(SkipcastError, match=r"best logistic model of data/refit\.json must be in"),
     ):
         judge_plays()
 

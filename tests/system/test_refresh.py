@@ -17,7 +17,7 @@ from skipcast.artifacts import Metrics, Promotion
 from skipcast.schema import LOG, OUTCOMES, REASON_END, names
 from skipcast.twin.export import write_exports
 
-STAGES = ("fetch", "load", "features", "search", "promote")
+STAGES = ("fetch", "load", "features", "search", "refit", "promote")
 # Kills its own process where it would do the step that its first argument names.
 KILLED = """
 import os, signal, sys

@@ -7,7 +7,6 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import optuna
-import pandas as pd
 import pytest
 from harness.searches import (
     TRIALS,
@@ -21,8 +20,8 @@ from harness.searches import (
 from mlflow import MlflowClient
 
 from skipcast.errors import SkipcastError
-from skipcast.files import write_parquet
 from skipcast.models.families import FAMILIES
+from skipcast.parts import Parts, write_parts
 from skipcast.schema import TARGET
 from skipcast.search.trials import search
 from skipcast.split import split_sessions
@@ -261,12 +260,12 @@ def test_a_narrowed_range_is_searched(make_job, postgres):
 
 
 def test_refuses_sessions_that_cannot_be_split(make_job, feature_files, postgres, tmp_path):
-    features = pd.read_parquet(feature_files[0])
+    features = Parts.read(feature_files[0], made_by="features").whole()
     one = features[features["session_id"] == features["session_id"].iloc[0]]
-    write_parquet(tmp_path / "one.parquet", one)
+    write_parts(tmp_path / "one", [one], made_by="features")
     match = r"sessions must have skipped plays and others .* fetch.rows"
     with pytest.raises(SkipcastError, match=match):
-        search(replace(make_job("small"), features=tmp_path / "one.parquet"), postgres)
+        search(replace(make_job("small"), features=tmp_path / "one"), postgres)
 
 
 def test_a_deleted_experiment_is_told_with_its_remedy(make_job, postgres):

@@ -95,7 +95,7 @@ def test_a_worker_that_was_killed_is_called_killed(make_job, postgres, caplog):
     check_complete(job, postgres, search(job, postgres))
     assert (
         "The others did the trials of a process that was killed by SIGKILL: most often, memory ran "
-        "out. If it happens again, lower search.workers or fetch.rows."
+        "out. If it happens again, lower search.workers or search.plays."
     ) in caplog.text
 
 

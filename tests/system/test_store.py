@@ -23,7 +23,7 @@ from harness.servers import (
 )
 from mlflow import MlflowClient
 
-from skipcast.artifacts import SearchResult
+from skipcast.artifacts import Refit
 from skipcast.schema import LOG, names
 
 NAME = "my projects & 100% [größe] #1"
@@ -156,9 +156,9 @@ def as_earlier_versions(clone: Clone) -> None:
 
 def choose_another(clone: Clone) -> None:
     """Let the other family's model be the candidate, as if another search had found it better."""
-    result = SearchResult.read(clone.folder / "data/search.json")
+    result = Refit.read(clone.folder / "data/refit.json")
     (other,) = set(result.families) - {result.best}
-    result.model_copy(update={"best": other}).write(clone.folder / "data/search.json")
+    result.model_copy(update={"best": other}).write(clone.folder / "data/refit.json")
 
 
 def test_a_copy_of_an_earlier_version_runs_its_own_code_and_leaves_the_original(copy, tmp_path):

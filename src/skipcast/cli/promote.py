@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from skipcast.artifacts import FEATURES, PLAYS, TRACKS, LoadReceipt, SearchResult
+from skipcast.artifacts import FEATURES, PLAYS, TRACKS, LoadReceipt, Refit
 from skipcast.commits import MISSING
 from skipcast.files import read_parquet
 from skipcast.mlflow_store.place import MAKE_AGAIN
@@ -43,7 +43,7 @@ def promote(
     if history:
         _print_history(registry.history())
         return
-    result, receipt = SearchResult.read(), LoadReceipt.read()
+    result, receipt = Refit.read(), LoadReceipt.read()
     tracks = read_parquet(TRACKS, made_by="fetch")
     plays, features = Parts.read(PLAYS, made_by="fetch"), Parts.read(FEATURES, made_by="features")
     sources = Sources(plays, features, tracks, params)

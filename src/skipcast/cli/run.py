@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from skipcast.cli import data, features, promote, search
+from skipcast.cli import data, features, promote, refit, search
 from skipcast.params import change, read_params
 
 
@@ -16,6 +16,7 @@ class Stage(StrEnum):
     LOAD = "load"
     FEATURES = "features"
     SEARCH = "search"
+    REFIT = "refit"
     PROMOTE = "promote"
 
 
@@ -24,6 +25,7 @@ COMMANDS = {
     Stage.LOAD: data.load,
     Stage.FEATURES: features.features,
     Stage.SEARCH: search.search,
+    Stage.REFIT: refit.refit,
     Stage.PROMOTE: promote.promote,
 }
 

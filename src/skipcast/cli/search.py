@@ -18,10 +18,11 @@ from skipcast.artifacts import (
     SearchResult,
 )
 from skipcast.files import existing
-from skipcast.params import read_params
+from skipcast.params import Params, read_params
 
 if TYPE_CHECKING:  # commands that do not search start faster without
     from skipcast.models.families import Family
+    from skipcast.search.spec import Job
     from skipcast.search.studies import Progress
 
 REFRESH_SECONDS = 1.0
@@ -32,12 +33,27 @@ def search() -> None:
     """Search each family for its most accurate model; log every trial to MLflow."""
     from skipcast.database.server import server
     from skipcast.mlflow_store.client import check_experiment, open_client, promotions_of
-    from skipcast.search import spec, trials
+    from skipcast.search import trials
 
     params = read_params()
     # A promotion that could not be recorded is found out before the search, not after.
     check_experiment(open_client(), promotions_of(params.promote.model))
-    job = spec.make_job(
+    job = read_job(params)
+    with server() as url:
+        result = trials.search(job, url, live if console.is_terminal else _quiet)
+    result.write()
+    print_result(result)
+
+
+def read_job(params: Params) -> "Job":
+    """Put together what search and refit work on; check that it fits together.
+
+    Raises:
+        SkipcastError: what earlier stages left is not there, or not of the params.
+    """
+    from skipcast.search.spec import make_job
+
+    return make_job(
         params,
         FEATURES,
         existing(TRACK_TABLE, made_by="features"),
@@ -45,9 +61,10 @@ def search() -> None:
         receipt=LoadReceipt.read(),
         features_receipt=FeaturesReceipt.read(),
     )
-    with server() as url:
-        result = trials.search(job, url, live if console.is_terminal else _quiet)
-    result.write()
+
+
+def print_result(result: SearchResult) -> None:
+    """Print the scores of the best of each family."""
     if console.is_terminal:
         console.print(_results(result))
     else:

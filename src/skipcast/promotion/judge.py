@@ -64,7 +64,7 @@ def judge(
 
     Args:
         sources: plays and features.
-        result: of the search, `data/search.json`.
+        result: the best of each family, `data/refit.json`.
         params: all of them.
         registry: of the model; only read.
         with_champion: compare with the champion; False for one whose files are gone or changed.

@@ -12,7 +12,7 @@ from pathlib import Path
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from skipcast.artifacts import SearchResult
+from skipcast.artifacts import REFIT, SearchResult
 from skipcast.commits import git_commit
 from skipcast.errors import SkipcastError, hide_credentials
 from skipcast.mlflow_store.client import open_client, store_errors
@@ -134,7 +134,7 @@ class Registry:
                 gone = missing_of_logged_model(self.client, best.model_uri)
             if gone is not None:
                 raise SkipcastError(
-                    f"The best {family} model of data/search.json must be in {_store()} but "
+                    f"The best {family} model of {REFIT} must be in {_store()} but "
                     f"{gone} is not there. Correct {VARIABLE} if it is in another store, or make "
                     f"it again: {MAKE_AGAIN}."
                 )

@@ -109,11 +109,8 @@ def open_runs(
     experiment_id = make_experiment(client, experiment)
     mlflow.set_experiment(experiment_id=experiment_id)
     describe(client, experiment_id, model)
-    origin = {
-        "mlflow.source.name": "skipcast search",
-        "mlflow.source.git.commit": git_commit() or MISSING,
-    }
-    return Runs(client, experiment_id, {**tags, **origin, **stage_hashes()}, data)
+    commit = {"mlflow.source.git.commit": git_commit() or MISSING}
+    return Runs(client, experiment_id, {**tags, **commit, **stage_hashes()}, data)
 
 
 def stage_hashes(path: Path = LOCK_FILE) -> dict[str, str]:

@@ -7,19 +7,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from skipcast.artifacts import FeaturesReceipt, LoadReceipt
 from skipcast.errors import SkipcastError
-from skipcast.features.table import PART, feature_columns
 from skipcast.files import hash_code, hash_file
 from skipcast.models.families import FAMILIES
-from skipcast.models.family import Dataset
-from skipcast.params import Params, Search
+from skipcast.params import Params
 from skipcast.parts import Parts
 from skipcast.schema import Group
-from skipcast.sessions import hash_sessions
 
 # The code that decides what a search finds and leaves: how trials are fitted, scored and chosen,
 # and what their models carry (features and serving), as a model that is kept must hold today's
@@ -54,15 +48,6 @@ class Job:
     data: str  # fingerprint of the plays
     tags: Mapping[str, str]  # of every run
     fingerprint: str
-
-
-@dataclass(frozen=True)
-class Plays:
-    """The plays that train and those that validate."""
-
-    columns: list[str]  # names of the features
-    train: Dataset
-    validation: Dataset
 
 
 def make_job(
@@ -139,47 +124,3 @@ def _fingerprint(params: Params, *inputs: str) -> str:
         "libraries": {name: version(name) for name in LIBRARIES},
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-
-
-def read_plays(job: Job) -> Plays:
-    """Read the features of a sample, and split them by sessions; what tests stays out.
-
-    Raises:
-        SkipcastError: a part has no skipped plays or no others.
-    """
-    features = _sample(Parts.read(job.features, made_by="features"), job.params.search)
-    columns = feature_columns(features)
-    parts = features[PART]
-    train, validation = (features[parts == part] for part in ("train", "validation"))
-    return Plays(
-        columns,
-        _dataset(train, columns, "train"),
-        _dataset(validation, columns, "validation"),
-    )
-
-
-def _sample(parts: Parts, params: Search) -> pd.DataFrame:
-    """Return about `search.plays` of the plays that train or validate: whole sessions, by hash."""
-    share = params.plays / max(parts.rows, 1)
-    frames = []
-    for part in parts:
-        rows = part[PART] != "test"
-        if share < 1:
-            place = hash_sessions(part["session_id"], purpose="search", seed=params.seed)
-            rows &= place / 2.0**64 < share
-        frames.append(part[rows])
-    return pd.concat(frames, ignore_index=True)
-
-
-def _dataset(plays: pd.DataFrame, columns: list[str], name: str) -> Dataset:
-    if plays["skipped"].nunique() < 2:
-        raise SkipcastError(
-            f"The {name} sessions must have skipped plays and others but {len(plays)} plays have "
-            "not both. Raise fetch.rows, or change the shares in split."
-        )
-    return Dataset.of(
-        plays[columns].to_numpy(np.float32),
-        plays["skipped"].to_numpy(dtype=bool),
-        pd.factorize(plays["session_id"])[0],
-        plays["session_position"].to_numpy(np.intp),
-    )

@@ -7,46 +7,29 @@ they are those of `search.workers`, `skipcast search` on a second machine, or on
 import logging
 import multiprocessing
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import (
-    AbstractContextManager,
-    ExitStack,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from skipcast.artifacts import SearchResult
-from skipcast.database.locks import open_locks
-from skipcast.database.server import open_in_schema, readable_errors
+from skipcast.database.server import open_in_schema
 from skipcast.errors import SkipcastError
-from skipcast.evaluation.metrics import accuracy, evaluate
-from skipcast.files import disk_errors
-from skipcast.mlflow_store.client import store_errors
-from skipcast.mlflow_store.datasets import Part, as_input, dataset
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import OnRound
 from skipcast.processes import cpu_count, killed
 from skipcast.search.claims import Claim, Claims, join
-from skipcast.search.mlflow_runs import (
-    MODEL_FILE,
-    PROBABILITY_FILE,
-    TRIAL_FOLDER,
-    Runs,
-    open_runs,
-)
-from skipcast.search.spec import Job, Plays, read_plays
+from skipcast.search.fits import Fitted, log_fitted
+from skipcast.search.mlflow_runs import Runs
+from skipcast.search.plays import Plays, read_sample
+from skipcast.search.servers import opened
+from skipcast.search.spec import Job
 from skipcast.search.studies import Progress, Studies, directions, open_storage
 from skipcast.search.winners import SCORES, finish
 from skipcast.workers import end_with_parent
@@ -81,7 +64,7 @@ def search(job: Job, url: str, watch: Watch = lambda _: nullcontext()) -> Search
         SkipcastError: a part has no session, or database or tracking server fail; what is
             finished is kept.
     """
-    plays = read_plays(job)
+    plays = read_sample(job, job.params.search.plays)
     with _joined(job, url) as joined:
         with watch(joined.studies.progress), _workers(job, url):
             _work(joined, job, plays)
@@ -93,7 +76,7 @@ def assist(job: Job, url: str) -> None:
     """Take part in a search that another process of this machine leads, and end with it."""
     end_with_parent()
     try:
-        plays = read_plays(job)
+        plays = read_sample(job, job.params.search.plays)
         with _joined(job, url) as joined:
             _work(joined, job, plays)
     except SkipcastError as error:
@@ -117,7 +100,7 @@ def _workers(job: Job, url: str) -> Iterator[None]:
             if reason := killed(process.exitcode or 0):
                 _logger.warning(
                     "The others did the trials of a process that %s. If it happens again, lower "
-                    "search.workers or fetch.rows.",
+                    "search.workers or search.plays.",
                     reason,
                 )
     finally:
@@ -129,38 +112,35 @@ def _workers(job: Job, url: str) -> Iterator[None]:
 def _joined(job: Job, url: str) -> Iterator[_Joined]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     schema = f"{job.params.load.schema_}_optuna"
-    with ExitStack() as stack:
-        for readable in (disk_errors(), readable_errors(url), store_errors("log the search")):
-            stack.enter_context(readable)
-        locks = stack.enter_context(open_locks(url))
-        params = job.params.search
-        model = job.params.promote.model
-        parts: tuple[Part, ...] = ("train", "validation")
-        data = [as_input(dataset(part, job.data, job.params.split)) for part in parts]
-        runs = open_runs(params.experiment, job.tags, data=data, model=model)
+    with opened(job, url, "search") as (runs, locks):
         with locks.exclusive(TABLES):
             storage = open_storage(partial(open_in_schema, url, schema), schema)
-        studies = Studies(storage, job.fingerprint, params)
+        studies = Studies(storage, job.fingerprint, job.params.search)
         with join(studies, locks, runs) as claims:
             yield _Joined(studies, runs, claims)
 
 
 def _work(joined: _Joined, job: Job, plays: Plays) -> None:
     """Do trials until there is none left, here or with anybody else."""
-    prepared = cache(
-        lambda family: FAMILIES[family].prepare(train=plays.train, validation=plays.validation)
-    )
     for wait in (False, True):
         for family in job.params.search.families:
-            for claim in joined.claims.each(family, wait=wait):
-                try:
-                    _run(joined, claim, prepared(family), plays, job)
-                except UpdateFinishedTrialError:  # our locks were lost, and another does it
-                    joined.claims.end(claim, TrialState.FAIL)
-                except BaseException:
-                    with suppress(Exception):  # the servers may be what failed
-                        joined.claims.end(claim, TrialState.FAIL)
-                    raise
+            _work_on(joined, family, job, plays, wait=wait)
+
+
+def _work_on(joined: _Joined, family: Family, job: Job, plays: Plays, *, wait: bool) -> None:
+    """Do trials of a family; what they share is in memory no longer than that."""
+    prepared = None
+    for claim in joined.claims.each(family, wait=wait):
+        try:
+            if prepared is None:
+                prepared = FAMILIES[family].prepare(train=plays.train, validation=plays.validation)
+            _run(joined, claim, prepared, plays, job)
+        except UpdateFinishedTrialError:  # our locks were lost, and another does it
+            joined.claims.end(claim, TrialState.FAIL)
+        except BaseException:
+            with suppress(Exception):  # the servers may be what failed
+                joined.claims.end(claim, TrialState.FAIL)
+            raise
 
 
 def _run(joined: _Joined, claim: Claim, prepared: Any, plays: Plays, job: Job) -> None:
@@ -176,22 +156,13 @@ def _run(joined: _Joined, claim: Claim, prepared: Any, plays: Plays, job: Job) -
         )
     except optuna.TrialPruned:
         model = None
-    scores = {"fit_seconds": time.perf_counter() - started}
+    seconds = time.perf_counter() - started
     if model is None:
-        joined.runs.log(claim.run_id, scores, losses, claim.params)
+        joined.runs.log(claim.run_id, {"fit_seconds": seconds}, losses, claim.params)
         joined.claims.end(claim, TrialState.PRUNED)
         return
-    probability = family.predict_parts(model, plays.validation)
-    scores |= evaluate(plays.validation.skipped, probability)
-    fitted = family.predict_parts(model, plays.train)
-    scores["train_accuracy"] = accuracy(plays.train.skipped, fitted)
-    if losses:
-        scores["rounds"] = float(np.argmin(losses) + 1)
-    joined.runs.log(claim.run_id, scores, losses, claim.params)
-    with tempfile.TemporaryDirectory() as folder:
-        family.save(model, Path(folder, MODEL_FILE))
-        np.save(Path(folder, PROBABILITY_FILE), probability)
-        joined.runs.log_folder(claim.run_id, folder, TRIAL_FOLDER)
+    fitted = Fitted(claim.params, model, seconds, losses)
+    scores = log_fitted(joined.runs, claim.run_id, claim.family, fitted, plays)
     for score in SCORES:
         claim.trial.set_user_attr(score, scores[score])
     joined.claims.end(claim, TrialState.COMPLETE, scores[params.objective])

@@ -1,6 +1,7 @@
 """The end of a search: the best trial of each family becomes a model with its figures."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import numpy as np
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
-from optuna.trial import FrozenTrial
 
 from skipcast.arrays import Floats
 from skipcast.artifacts import BestOfFamily, SearchResult
@@ -33,7 +33,8 @@ from skipcast.search.mlflow_runs import (
     TRIALS,
     Runs,
 )
-from skipcast.search.spec import Job, Plays
+from skipcast.search.plays import Plays
+from skipcast.search.spec import Job
 from skipcast.search.studies import RUN, Studies
 from skipcast.serving.packaging import log_model
 
@@ -57,7 +58,7 @@ def finish(studies: Studies, runs: Runs, parent: str, job: Job, plays: Plays) ->
     bests, winner = _choose(studies, job, plays)
     result = SearchResult(
         run_id=parent,
-        families={family: _log_best(runs, family, s, job, plays) for family, s in bests.items()},
+        families={family: log_best(runs, family, s, job, plays) for family, s in bests.items()},
         best=winner,
         ranked_by=job.params.rank_by,
     )
@@ -100,18 +101,32 @@ def _choose(studies: Studies, job: Job, plays: Plays) -> tuple[dict[Family, Scor
     seed = job.params.search.seed
     bests: dict[Family, Scored] = {}
     for family in job.params.search.families:
-        scored = [_scored(trial, plays, job.params.rank_by) for trial in studies.complete(family)]
-        bests[family] = best(scored, plays.validation.sessions, seed=seed)
+        models = [
+            scored(trial.user_attrs[RUN], trial.user_attrs, plays, job.params.rank_by)
+            for trial in studies.complete(family)
+        ]
+        bests[family] = best(models, plays.validation.sessions, seed=seed)
+    return bests, best_family(bests, plays, seed=seed)
+
+
+def best_family(bests: Mapping[Family, Scored], plays: Plays, *, seed: int) -> Family:
+    """Return the family with the best model, by the rule that chooses within a family, too."""
     winner = best(list(bests.values()), plays.validation.sessions, seed=seed)
-    return bests, next(family for family, scored in bests.items() if scored is winner)
+    return next(family for family, model in bests.items() if model is winner)
 
 
-def _scored(trial: FrozenTrial, plays: Plays, rank_by: RankBy) -> Scored:
-    run_id = trial.user_attrs[RUN]
-    data = plays.validation
-    scores = {score: trial.user_attrs[score] for score in SCORES}
+def scored(run_id: str, scores: Mapping[str, Any], plays: Plays, rank_by: RankBy) -> Scored:
+    """Return the scores of the model that a run has fitted.
+
+    Args:
+        run_id: of the run, whose files are there.
+        scores: by name, among others.
+        plays: those that validated it.
+        rank_by: what models are ranked by.
+    """
+    data, ranking = plays.validation, {score: scores[score] for score in SCORES}
     probability = _probability(run_id)
-    return Scored.of(run_id, data.skipped, probability, data.sessions, rank_by=rank_by, **scores)
+    return Scored.of(run_id, data.skipped, probability, data.sessions, rank_by=rank_by, **ranking)
 
 
 def _probability(run_id: str) -> Floats:
@@ -128,11 +143,23 @@ def _download(run_id: str, name: str, folder: str) -> Path:
     return Path(path)
 
 
-def _log_best(runs: Runs, family: Family, best: Scored, job: Job, plays: Plays) -> BestOfFamily:
-    """Log the model and the figures of a family's best trial to its run, unless they are there."""
+def log_best(
+    runs: Runs, family: Family, best: Scored, job: Job, plays: Plays, *, sample: Plays | None = None
+) -> BestOfFamily:
+    """Log the model and the figures of a family's best to its run, unless they are there.
+
+    Args:
+        runs: of the search.
+        family: of the model.
+        best: its scores, named by its run.
+        job: of the search.
+        plays: those that trained and validated it.
+        sample: those in memory, from which the model keeps histograms, and whose features are
+            explained; None takes `plays`.
+    """
     model_uri = _whole_model(runs, best.name)
     if model_uri is None:
-        model_uri = _log_model(runs, family, best.name, job, plays)
+        model_uri = _log_model(runs, family, best.name, job, plays, sample or plays)
     return BestOfFamily(
         run_id=best.name,
         accuracy=best.accuracy,
@@ -159,7 +186,9 @@ def _whole_model(runs: Runs, run_id: str) -> str | None:
     return uri
 
 
-def _log_model(runs: Runs, family: Family, run_id: str, job: Job, plays: Plays) -> str:
+def _log_model(
+    runs: Runs, family: Family, run_id: str, job: Job, plays: Plays, sample: Plays
+) -> str:
     client = runs.client
     with tempfile.TemporaryDirectory() as folder:
         file = _download(run_id, MODEL_FILE, folder)
@@ -174,10 +203,12 @@ def _log_model(runs: Runs, family: Family, run_id: str, job: Job, plays: Plays) 
             skip=job.params.features.skip,
             groups=job.groups,
             listeners=pd.read_parquet(job.listeners),
-            train=plays.train,
+            train=sample.train,
         )
     client.set_terminated(run_id, end_time=ended)  # the trial took no longer for being the best
-    figures = _model_figures(model, family, run_id, plays, synthetic=_is_synthetic(job))
+    synthetic = _is_synthetic(job)
+    answers = Grid.of(plays.validation.skipped, _probability(run_id))
+    figures = _model_figures(model, family, answers, sample, synthetic=synthetic)
     for name, figure in figures.items():
         client.log_figure(run_id, figure, f"figures/{name}.png")
     client.set_logged_model_tags(str(info.model_id), {WHOLE: "true"})
@@ -185,18 +216,18 @@ def _log_model(runs: Runs, family: Family, run_id: str, job: Job, plays: Plays) 
 
 
 def _model_figures(
-    model: Any, family: Family, run_id: str, plays: Plays, *, synthetic: bool
+    model: Any, family: Family, answers: Grid, sample: Plays, *, synthetic: bool
 ) -> dict[str, Figure]:
     label = FAMILIES[family].label
-    curves: plots.Curves = {label: Grid.of(plays.validation.skipped, _probability(run_id))}
-    features = np.concatenate(plays.validation.features)
+    curves: plots.Curves = {label: answers}
+    features = np.concatenate(sample.validation.features)
     contributions = FAMILIES[family].contributions(model, features)
     weights = np.abs(contributions[:, :-1]).mean(axis=0)
     return {
         "roc": plots.roc(curves, synthetic=synthetic),
         "precision_recall": plots.precision_recall(curves, synthetic=synthetic),
         "calibration": plots.reliability(curves, synthetic=synthetic),
-        "importance": plots.importance(plays.columns, weights, family=label, synthetic=synthetic),
+        "importance": plots.importance(sample.columns, weights, family=label, synthetic=synthetic),
     }
 
 
