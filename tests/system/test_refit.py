@@ -183,7 +183,7 @@ def test_refitting_again_fits_nothing_and_returns_the_same(
     job, found, refitted, postgres, monkeypatch
 ):
     before = len(runs("refit"))
-    monkeypatch.setattr(stage, "_fit", None)
+    monkeypatch.setattr(stage, "fit", None)
     assert refit(job, postgres, found) == refitted
     assert len(runs("refit")) == before
 
@@ -220,7 +220,7 @@ def test_a_search_leaves_a_refit_alone_that_another_process_makes(files, postgre
     job = make_small_job("refit beside", files, plays=PLAYS, families={"logistic": 2})
     found = search(job, postgres)
     states = []
-    original = stage._fit
+    original = stage.fit
 
     def fit(*args):
         search(job, postgres)
@@ -228,7 +228,7 @@ def test_a_search_leaves_a_refit_alone_that_another_process_makes(files, postgre
         return original(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "_fit", fit)
+        patch.setattr(stage, "fit", fit)
         refit(job, postgres, found)
     assert states == [("refit logistic", "RUNNING")]
 
@@ -271,7 +271,7 @@ def test_a_refit_that_fails_ends_its_run_and_is_made_again(files, postgres, monk
         raise FloatingPointError("no number")
 
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "_fit", fail)
+        patch.setattr(stage, "fit", fail)
         with pytest.raises(FloatingPointError, match="no number"):
             refit(job, postgres, found)
     assert refits("refit fails") == {("refit logistic", "FAILED"): 1}

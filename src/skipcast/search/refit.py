@@ -143,7 +143,7 @@ def _refit(refits: _Refits, family: Family, trial_id: str) -> Scored:
     if run_id is None:
         run_id = _start(refits, family, trial, key)
         try:
-            log_fitted(runs, run_id, family, _fit(refits, family, params), refits.plays)
+            log_fitted(runs, run_id, family, fit(refits, family, params), refits.plays)
             runs.end(run_id, "complete")
         except BaseException:
             with suppress(Exception):  # the servers may be what failed
@@ -194,7 +194,7 @@ def _start(refits: _Refits, family: Family, trial: Run, key: str) -> str:
     return run_id
 
 
-def _fit(refits: _Refits, family: Family, params: Params) -> Fitted:
+def fit(refits: _Refits, family: Family, params: Params) -> Fitted:
     """Fit a model as its trial did, but on all plays; no other family's data are in memory."""
     plays, losses = refits.plays, list[float]()
     prepared = FAMILIES[family].prepare(train=plays.train, validation=plays.validation)
