@@ -1,6 +1,7 @@
 """The best of a search on a sample, fitted again on all plays of many parts."""
 
 import shutil
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -183,7 +184,7 @@ def test_refitting_again_fits_nothing_and_returns_the_same(
     job, found, refitted, postgres, monkeypatch
 ):
     before = len(runs("refit"))
-    monkeypatch.setattr(stage, "fit", None)
+    monkeypatch.setattr(stage, "_fit", None)
     assert refit(job, postgres, found) == refitted
     assert len(runs("refit")) == before
 
@@ -193,6 +194,22 @@ def test_searching_again_after_a_refit_finds_the_same(job, found, refitted, post
     assert refitted
     assert search(job, postgres) == found
     assert len(runs("refit")) == before
+
+
+@pytest.fixture(scope="module")
+def again(files, postgres):
+    """A second search, which finds the same, and its job."""
+    job = make_small_job("refit again", files, plays=PLAYS)
+    return job, search(job, postgres)
+
+
+@pytest.fixture
+def fresh(again):
+    """The second search without any refit."""
+    for run in runs("refit again"):
+        if "refit" in run.data.tags:
+            MlflowClient().delete_run(run.info.run_id)
+    return again
 
 
 MOMENTS = {
@@ -206,89 +223,89 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("when", MOMENTS)
-def test_a_refit_that_was_killed_is_completed(files, refitted, postgres, when):
+def test_a_refit_that_was_killed_is_completed(fresh, refitted, postgres, when):
     killed_at, left = MOMENTS[when]
-    job = make_small_job(f"refit when {when}", files, plays=PLAYS)
-    found = search(job, postgres)
+    job, found = fresh
     check_exit(start(postgres, job, killed_at, found), KILLED)
-    assert "RUNNING" in {run.info.status for run in runs(job.params.search.experiment)}
+    assert "RUNNING" in {run.info.status for run in runs("refit again")}
     assert scores(refit(job, postgres, found)) == scores(refitted)
-    assert refits(job.params.search.experiment) == done(*TRIALS) + Counter(left)
+    assert refits("refit again") == done(*TRIALS) + Counter(left)
 
 
-def test_a_search_leaves_a_refit_alone_that_another_process_makes(files, postgres, monkeypatch):
-    job = make_small_job("refit beside", files, plays=PLAYS, families={"logistic": 2})
-    found = search(job, postgres)
-    states = []
+def test_a_search_leaves_a_refit_alone_that_another_process_makes(fresh, postgres, monkeypatch):
+    job, found = fresh
+    states = set()
     original = stage.fit
 
     def fit(*args):
         search(job, postgres)
-        states.extend(refits("refit beside"))
+        states.update(refits("refit again"))
         return original(*args)
 
     with monkeypatch.context() as patch:
         patch.setattr(stage, "fit", fit)
         refit(job, postgres, found)
-    assert states == [("refit logistic", "RUNNING")]
+    assert ("refit logistic", "RUNNING") in states
+    assert not [status for _, status in states if status in ("FAILED", "KILLED")]
 
 
-def test_of_two_refits_the_second_waits_and_fits_nothing(files, postgres, refitted):
-    job = make_small_job("refit twice", files, plays=PLAYS)
-    found = search(job, postgres)
-    for process in [start(postgres, job, None, found) for _ in range(2)]:
-        check_exit(process)
-    assert refits("refit twice") == done(*TRIALS)
-    assert scores(refit(job, postgres, found)) == scores(refitted)
+def test_a_search_ends_a_refit_that_a_dead_process_has_left(fresh, postgres):
+    job, found = fresh
+    check_exit(start(postgres, job, moment("before", Runs, "log", 1), found), KILLED)
+    search(job, postgres)
+    assert refits("refit again") == {("refit logistic", "KILLED"): 1}
+
+
+def test_of_two_refits_the_second_waits_and_fits_nothing(fresh, postgres, refitted):
+    job, found = fresh
+    with start(postgres, job, None, found) as other:
+        while not refits("refit again"):
+            assert other.poll() is None
+            time.sleep(0.05)
+        assert scores(refit(job, postgres, found)) == scores(refitted)
+        check_exit(other)
+    assert refits("refit again") == done(*TRIALS)
 
 
 GONE = {
-    "its own files": ("{run}/artifacts/trial", 2),
-    "its model": ("models", 1),  # of the trial's, too
+    "its own files": ("{run}/artifacts/trial", {"lightgbm": 2, "logistic": 1}),
+    "its model": ("models", {"lightgbm": 1, "logistic": 1}),
 }
 
 
 @pytest.mark.parametrize("gone", GONE)
-def test_a_refit_whose_artifacts_are_gone_is_made_again(files, postgres, gone):
+def test_a_refit_whose_artifacts_are_gone_is_made_again(fresh, postgres, gone):
     path, fits = GONE[gone]
-    job = make_small_job(f"refit without {gone}", files, plays=PLAYS, families={"logistic": 1})
-    found = search(job, postgres)
+    job, found = fresh
     first = refit(job, postgres, found)
-    run = MlflowClient().get_run(first.candidate.run_id)
+    run = MlflowClient().get_run(first.families["lightgbm"].run_id)
     shutil.rmtree(Path("mlruns", run.info.experiment_id, path.format(run=run.info.run_id)))
     second = refit(job, postgres, found)
     assert scores(second) == scores(first)
-    assert mlflow.pyfunc.load_model(second.candidate.model_uri).metadata.run_id
-    assert refits(job.params.search.experiment).total() == fits
+    for best in second.families.values():
+        assert mlflow.pyfunc.load_model(best.model_uri).metadata.run_id == best.run_id
+    names = [name.removeprefix("refit ") for name, _ in refits("refit again").elements()]
+    assert Counter(names) == fits
     assert refit(job, postgres, found) == second
 
 
-def test_a_refit_that_fails_ends_its_run_and_is_made_again(files, postgres, monkeypatch):
-    job = make_small_job("refit fails", files, plays=PLAYS, families={"logistic": 1})
-    found = search(job, postgres)
+def test_a_refit_that_fails_ends_its_run_and_is_made_again(fresh, postgres, monkeypatch):
+    job, found = fresh
+    original = stage.fit
 
-    def fail(*_):
-        raise FloatingPointError("no number")
+    def fail(refits, family, params):
+        if family == "lightgbm":
+            raise FloatingPointError("no number")
+        return original(refits, family, params)
 
     with monkeypatch.context() as patch:
         patch.setattr(stage, "fit", fail)
         with pytest.raises(FloatingPointError, match="no number"):
             refit(job, postgres, found)
-    assert refits("refit fails") == {("refit logistic", "FAILED"): 1}
+    failed = Counter([("refit lightgbm", "FAILED")])
+    assert refits("refit again") == done("logistic") + failed
     refit(job, postgres, found)
-    assert refits("refit fails") == done("logistic") + Counter([("refit logistic", "FAILED")])
-
-
-def test_more_trials_with_the_same_best_need_no_new_refit(files, postgres):
-    few, more = (
-        make_small_job("refit more", files, plays=PLAYS, families={"logistic": count})
-        for count in (1, 2)
-    )
-    first = refit(few, postgres, search(few, postgres))
-    found = search(more, postgres)
-    second = refit(more, postgres, found)
-    slots = {MlflowClient().get_run(r.candidate.run_id).data.tags["trial"] for r in (first, second)}
-    assert refits("refit more").total() == len(slots)
+    assert refits("refit again") == done(*TRIALS) + failed
 
 
 def test_the_search_of_another_sample_is_refused(files, found, postgres):
