@@ -184,7 +184,7 @@ def test_refitting_again_fits_nothing_and_returns_the_same(
     job, found, refitted, postgres, monkeypatch
 ):
     before = len(runs("refit"))
-    monkeypatch.setattr(stage, "_fit", None)
+    monkeypatch.setattr(stage, "fit", None)
     assert refit(job, postgres, found) == refitted
     assert len(runs("refit")) == before
 
