@@ -164,7 +164,8 @@ def check_parts_give_what_the_whole_gives(family: ModelFamily, data: Data, folde
     for count in (2, 7):
         parts = [in_parts(part, count) for part in data]
         model = fit(family, (parts[0], parts[1]))
-        np.testing.assert_array_equal(family.predict_parts(model, parts[1]), expected)
+        probability = family.predict_parts(model, parts[1])
+        np.testing.assert_allclose(probability, expected, rtol=0, atol=1e-9)  # sums may be rounded
         for plays in parts:
             assert isinstance(plays.features, Parts)
             assert plays.features.most <= 2  # the one before, until the next has been read
