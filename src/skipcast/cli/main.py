@@ -78,19 +78,27 @@ def main() -> None:
             app()
     except SkipcastError as error:
         _fail(str(error))
-    except MemoryError as error:
-        _fail(
+    except Exception as error:
+        message = _message(error)
+        if message is None:
+            raise
+        _fail(message)
+
+
+def _message(error: Exception) -> str | None:
+    """Return what to say of an error that the machine made, None if it is a fault of the code."""
+    if isinstance(error, MemoryError) or "bad_alloc" in str(error):  # as boosters' own errors say
+        return (
             "Memory must suffice for what is computed but ran out: "
-            f"{error or 'no more was given'}. Lower search.plays or fetch.rows in params.yaml; "
+            f"{str(error) or 'no more was given'}. Lower search.plays or fetch.rows in params.yaml; "
             "docs/scale.md says how much which number needs. What is finished is kept."
         )
-    except (ImportError, OSError) as error:
-        if not re.search(MISSING_LIBRARY, str(error)):
-            raise
-        _fail(
-            f"The libraries that skipcast needs must be on this machine but one is not: {error}\n"
-            "`python tools/libraries.py` names the package to install."
+    if isinstance(error, ImportError | OSError) and re.search(MISSING_LIBRARY, str(error)):
+        return (
+            "The libraries that skipcast needs must be on this machine but one is not: "
+            f"{error}\n`python tools/libraries.py` names the package to install."
         )
+    return None
 
 
 def _fail(message: str) -> NoReturn:
