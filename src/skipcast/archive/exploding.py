@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from skipcast.archive.csv_files import intact
 from skipcast.archive.cutting import LogCutter, cut_tracks
 from skipcast.archive.pieces import Kind, Pieces
 from skipcast.archive.source import LeftOut, Reading, Source
@@ -53,7 +54,8 @@ class Wanted:
     @property
     def key(self) -> str:
         """Return the name of the folder of its pieces; if the file changes, it is another."""
-        text = repr([*stamp(self.path), *self.kinds])
+        with intact(str(self.path)):
+            text = repr([*stamp(self.path), *self.kinds])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -91,23 +91,24 @@ def join(plan: Plan, number: int, draft: Draft, on_step: OnStep) -> int:
     return number
 
 
-def check_once(logs: Sequence[Pieces], threshold: int) -> None:
-    """Check that no session comes twice, in the same file or in two.
+def check_once(logs: Sequence[Pieces], plan: Plan) -> None:
+    """Check that no session of a plan comes twice, in the same file or in two.
 
     Raises:
         SkipcastError: one does; the message names it and the files.
     """
-    hashes = np.concatenate(
-        [low for _, _, hashes, _ in _sessions(logs) if len(low := hashes[hashes <= threshold])]
-        or [np.empty(0, np.uint64)]
-    )
+    hashes = np.empty(plan.sessions, np.uint64)  # the one array of all sessions
+    end = 0
+    for _, _, of_piece, _ in _sessions(logs):
+        low = of_piece[of_piece <= plan.threshold]
+        hashes[end : (end := end + len(low))] = low
     hashes.sort()
     twice = hashes[1:][hashes[1:] == hashes[:-1]]
     if not twice.size:
         return
     seen: dict[str, str] = {}
-    for pieces, number, hashes, plays in _sessions(logs):
-        for session in np.flatnonzero(np.isin(hashes, twice)):
+    for pieces, number, of_piece, plays in _sessions(logs):
+        for session in np.flatnonzero(np.isin(of_piece, twice)):
             row = int(plays[:session].sum())
             id_ = pieces.rows(number, ["session_id"])["session_id"][row].as_py()
             if id_ in seen:

@@ -8,6 +8,8 @@ there.
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,6 +21,7 @@ import pyarrow.parquet as pq
 
 from skipcast.archive.threshold import Hashes
 from skipcast.arrays import Counts
+from skipcast.errors import SkipcastError
 from skipcast.records import Record
 
 Kind = Literal["log", "track table"]
@@ -98,21 +101,37 @@ class Pieces:
 
     def state(self, number: int) -> State:
         """Read how far the file was read."""
-        return State.model_validate_json((self._place(number) / STATE).read_bytes())
+        with self._whole():
+            return State.model_validate_json((self._place(number) / STATE).read_bytes())
 
     def sessions(self, number: int) -> npt.NDArray[np.void]:
         """Read hash and number of plays, `SESSION`, of each session of a piece."""
-        sessions: npt.NDArray[np.void] = np.load(self._place(number) / SESSIONS)
+        with self._whole():
+            sessions: npt.NDArray[np.void] = np.load(self._place(number) / SESSIONS)
         return sessions
 
     def rows(self, number: int, columns: list[str] | None = None) -> pa.Table:
         """Read the rows of a piece."""
-        return pq.read_table(self._place(number) / ROWS, columns=columns)
+        with self._whole():
+            return pq.read_table(self._place(number) / ROWS, columns=columns)
 
     def carry(self, number: int) -> pa.Table | None:
         """Read the rows of sessions that were not whole yet."""
         path = self._place(number) / CARRY
-        return pq.read_table(path) if path.is_file() else None
+        with self._whole():
+            return pq.read_table(path) if path.is_file() else None
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Raise the errors of what the disk damaged as one that a user can mend."""
+        try:
+            yield
+        except (pa.ArrowException, OSError, ValueError, EOFError) as error:
+            place = self.folder.parent  # of all that is known of the file of the source
+            raise SkipcastError(
+                f"{self.folder} must be as an earlier attempt wrote it but is damaged: {error}. "
+                f"Delete what is known of the file, `rm -r {place}`, and run it again."
+            ) from error
 
     def _place(self, number: int) -> Path:
         return self.folder / f"{number:05}"

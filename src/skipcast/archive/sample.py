@@ -117,10 +117,10 @@ def fetch_sample(
     with workers(processes) as pool, Progress(**progress()) as bar:
         reading = bar.add_task("Reading", total=size)
         exploded = explode(wanted, sample, work, pool, partial(bar.advance, reading))
-        check_once(exploded.logs, exploded.threshold)
         planned = plan(exploded.logs, exploded.threshold, check=sample.rows is not None)
         if not planned.parts:
             raise _no_plays(logs)
+        check_once(exploded.logs, planned)
         writing = bar.add_task("Writing", total=len(planned.parts))
         tasks = (partial(join, planned, number, draft) for number in range(len(planned.parts)))
         for _ in pool.run(tasks, partial(bar.advance, writing)):

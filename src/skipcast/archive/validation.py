@@ -94,4 +94,4 @@ def _check(column: Column) -> pandera.Check | None:
 
 def _allowed(column: Column, texts: pd.Series) -> pd.Series:
     """Tell of each text whether the column may hold it."""
-    return texts.isin([text for text in texts.unique() if column.allows(text)])
+    return ~texts.isin([text for text in texts.unique() if not column.allows(text)])

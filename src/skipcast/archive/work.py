@@ -78,7 +78,7 @@ def begin(folder: Path, run: str) -> None:
     """Make the folder of a run; what is there of another run is deleted."""
     mark = folder / MARK
     if not mark.is_file() or mark.read_text(encoding="utf-8") != run:
-        shutil.rmtree(folder, ignore_errors=True)
+        discard(folder)
         folder.mkdir(parents=True)
         mark.write_text(run, encoding="utf-8")
 
@@ -87,4 +87,13 @@ def keep_only(folder: Path, names: set[str]) -> None:
     """Delete what is in the folder of a run but not among `names`."""
     for path in folder.iterdir():
         if path.name not in names | {MARK}:
-            shutil.rmtree(path, ignore_errors=True)
+            discard(path)
+
+
+def discard(folder: Path) -> None:
+    """Delete a folder, if there is one; after a kill, nothing of it seems to be finished."""
+    trash = folder.with_name(f".{folder.name}.trash")
+    shutil.rmtree(trash, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, trash)  # noqa: PTH105 (Path.replace returns a path nobody needs)
+        shutil.rmtree(trash, ignore_errors=True)

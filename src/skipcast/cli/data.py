@@ -1,6 +1,5 @@
 """The commands of the stages that take data in: `fetch` and `load`."""
 
-import shutil
 from pathlib import Path
 
 import typer
@@ -23,13 +22,13 @@ console = Console(stderr=True)
 def fetch() -> None:
     """Take plays of whole sessions from the twin, official files or listeners' own histories."""
     from skipcast.archive.history_files import is_history
-    from skipcast.archive.work import alone_in
+    from skipcast.archive.work import alone_in, discard
 
     params = read_params().fetch
     is_of_listeners = params.source != "twin" and is_history(params.source)
     with alone_in(PLAYS.parent), disk_errors():
         said = _history(params) if is_of_listeners else _sample(params)
-        shutil.rmtree(WORK, ignore_errors=True)
+        discard(WORK)
     for sentence in said:
         _say(sentence)
 
