@@ -65,9 +65,13 @@ def test_moves_files_and_folders_over_those_of_the_same_name(tmp_path):
     assert [path.name for path in (target / "figures").iterdir()] == ["new.png"]
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_an_error_that_names_the_file_and_the_remedy(number):
-    match = r"disk must have room for a\.txt but is full\. Make room"
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [(errno.ENOSPC, "is full"), (errno.EDQUOT, "is full"),
+     (errno.EFBIG, "`ulimit -f` allows no file so large")],
+)  # fmt: skip
+def test_a_full_disk_is_an_error_that_names_the_file_and_the_remedy(number, why):
+    match = rf"disk must have room for a\.txt but {why}\. Make room"
     with pytest.raises(SkipcastError, match=match), disk_errors():
         raise OSError(number, "full", "a.txt")
 

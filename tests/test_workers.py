@@ -37,6 +37,21 @@ def test_workers_share_the_tasks_and_tell_their_steps():
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
+def test_a_task_may_depend_on_the_results_until_then():
+    results, known = [], []
+
+    def tasks():
+        for value in range(6):
+            known.append(len(results))
+            yield partial(number, value)
+
+    with workers(2) as pool:
+        for result in pool.run(tasks(), ignore):
+            results.append(result)  # noqa: PERF402 (while the tasks see it grow)
+    assert known[:2] == [0, 0]
+    assert known[-1] >= 3
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_what_a_task_raises_is_raised_here(count):
     with workers(count) as pool, pytest.raises(ValueError, match="wrong"):

@@ -63,10 +63,12 @@ def disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
+        too_large = error.errno == errno.EFBIG
+        why = "`ulimit -f` allows no file so large" if too_large else "is full"
         raise SkipcastError(
-            f"The disk must have room for {error.filename or 'what is written'} but is full. "
+            f"The disk must have room for {error.filename or 'what is written'} but {why}. "
             "Make room, then `dvc repro`: what is finished is kept."
         ) from error
 

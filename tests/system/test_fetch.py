@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+
+from skipcast.parts import Parts
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -24,9 +27,9 @@ def project(tmp_path, twin):
     return tmp_path / "project"
 
 
-def set_source(project, source, tracks=None):
+def set_source(project, source, tracks=None, rows=10**6, **others):
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["fetch"] |= {"source": source, "tracks": tracks, "rows": 10**6}
+    params["fetch"] |= {"source": source, "tracks": tracks, "rows": rows, **others}
     (project / "params.yaml").write_text(yaml.safe_dump(params))
 
 
@@ -112,3 +115,90 @@ def test_memory_that_runs_out_is_told_and_nothing_is_half_written(project):
     assert code == 1
     assert "Error: Memory must suffice for what is computed but ran out: Unable to alloc" in said
     assert not (project / "data/plays").exists()
+
+
+PROGRAM = """
+import os, signal, sys
+from skipcast import parts
+parts.PART_ROWS = 500
+from skipcast.reading import csv_text
+csv_text.BLOCK_BYTES = 60_000
+from skipcast.cli.main import main
+
+moves, replace = int(sys.argv.pop(1)), os.replace
+
+def move(*paths):
+    global moves
+    moves -= 1
+    if moves == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(*paths)
+
+os.replace = move
+main()
+"""
+"""`skipcast`, but with parts of 500 plays, and killed before the move that the first word counts.
+
+What is written is moved to its place when it is whole: so half of something is there at the kill.
+"""
+
+
+def fetch_until(project, move):
+    """Fetch until a kill before a move, or to the end; return the exit code and what is said."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(move), "fetch"], cwd=project, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+def finished(project):
+    """Return when each finished piece and part was made, by its path."""
+    data = project / "data"
+    pieces, parts = data.glob(".fetch/pieces/*/*/0*"), data.glob(".plays/part-*")
+    return {path: path.stat().st_mtime_ns for path in [*pieces, *parts]}
+
+
+@pytest.mark.parametrize("source", ["folder", "twin"])
+def test_after_kills_at_any_moment_what_is_finished_is_kept(project, twin, source):
+    fetch = {"source": "twin" if source == "twin" else str(twin), "twin_sessions": 300}
+    other = project.parent / "other"
+    other.mkdir()
+    for folder in (project, other):
+        set_source(folder, rows="all", **fetch)
+    assert fetch_until(other, 0)[0] == 0
+    before, kills = {}, 0
+    for move in (1, 3, *[11] * 9):
+        code, said = fetch_until(project, move)
+        if code == 0:
+            break
+        assert (code, said) == (-signal.SIGKILL, "")
+        kills += 1
+        now = finished(project)
+        assert now.items() >= before.items()
+        before = now
+    assert kills >= 4
+    assert len([path for path in before if path.name.startswith("part-")]) >= 5
+    for path, made in before.items():  # in their place now
+        if path.name.startswith("part-"):
+            assert (project / "data/plays" / path.name).stat().st_mtime_ns == made
+    assert "plays of 300 sessions in 1 file." in said
+    left = sorted(path.name for path in (project / "data").iterdir())
+    assert left == ["names.parquet", "plays", "tracks.parquet"]
+    first, second = (Parts.read(f / "data/plays", made_by="fetch") for f in (other, project))
+    assert first.hash == second.hash
+
+
+def test_a_full_disk_is_one_message_and_what_is_finished_is_kept(project, twin):
+    """The disk has room for each piece of the log but not for the tracks."""
+    set_source(project, str(twin / "training_set"), str(twin / "track_features"), rows="all")
+    program = f"ulimit -f 100; {sys.executable} -c '{PROGRAM}' 0 fetch"
+    code, said = run(project, program)
+    assert code == 1
+    assert re.fullmatch(r"Error: The disk must have room for .*\n", said), said
+    kept = finished(project)
+    assert len(kept) >= 5
+    assert not (project / "data/plays").exists()
+    code, said = fetch_until(project, 3)  # killed after the tracks
+    assert finished(project).items() > kept.items()
+    assert fetch_until(project, 0)[0] == 0

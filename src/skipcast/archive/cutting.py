@@ -76,7 +76,7 @@ class LogCutter:
             sessions=self._state.sessions + (pc.sum(pc.equal(position, 1)).as_py() or 0),
             tail=(position[-1].as_py(), length[-1].as_py()),
         )
-        ids = _ids(batch).dictionary_encode()
+        ids = batch["session_id"].combine_chunks().dictionary_encode()
         distinct = hash_sessions(ids.dictionary.to_pandas(), purpose="sample", seed=self._seed)
         hashes = pa.array(distinct).take(ids.indices)
         batch = batch.append_column(HASH, hashes)
@@ -168,11 +168,6 @@ def _no_sessions(rows: pa.Table | None = None) -> Content:
     return Content(rows, np.empty(0, np.uint64), np.empty(0, np.int64))
 
 
-def _ids(rows: pa.Table) -> pa.Array:
-    """Return the ids of sessions; one that is missing, which `check_plays` refuses, is empty."""
-    return pc.fill_null(rows["session_id"], "").combine_chunks()
-
-
 def _count(rows: pa.Table) -> tuple[Hashes, Counts]:
     """Return the hashes of the sessions of some rows, and how many of these each has."""
     counts = pc.value_counts(rows[HASH])
@@ -187,7 +182,7 @@ def _split(rows: pa.Table, *, is_last: bool) -> tuple[Content, pa.Table | None]:
         rows: columns `schema.MSSD_LOG` and `HASH`, one or more, in the order of the file.
         is_last: whether no rows come after; then all sessions count as whole.
     """
-    codes = _ids(rows).dictionary_encode().indices.to_numpy()
+    codes = rows["session_id"].combine_chunks().dictionary_encode().indices.to_numpy()
     plays = np.bincount(codes)
     first = _first(codes, len(plays))
     whole = np.ones(len(plays), bool)
