@@ -154,6 +154,18 @@ def test_an_empty_folder_will_do(tmp_path):
     assert (tmp_path / "twin" / "oracle.parquet").is_file()
 
 
+def test_the_same_plays_in_more_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "CHUNK", 20)
+    for name, file_sessions in (("one", None), ("three", 40)):
+        write_twin(tmp_path / name, sessions=100, seed=0, file_sessions=file_sessions)
+    logs = sorted((tmp_path / "three/training_set").iterdir())
+    assert [path.name for path in logs] == [f"log_mini_000{n}.csv" for n in range(3)]
+    one, *three = (path.read_text().splitlines() for path in (tmp_path / "one" / LOG_CSV, *logs))
+    assert one == [one[0], *(line for lines in three for line in lines[1:])]
+    for name in (TRACK_CSV, "oracle.parquet"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "three" / name).read_bytes()
+
+
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -13,6 +13,7 @@ from skipcast.parts import Parts, write_parts
 from skipcast.processes import cpu_count
 from skipcast.schema import is_synthetic
 
+FILE_SESSIONS = 50_000  # of a file of a large twin; several processes read it
 WORK = PLAYS.with_name(".fetch")  # what is not finished
 CONNECTIONS = 8  # at most: more take a server's room and no less time
 TRACK_ROWS = 100_000  # that are in memory at once
@@ -69,15 +70,16 @@ def _sample(params: Fetch) -> list[str]:
 
 def _twin(params: Fetch, folder: Path) -> Path:
     """Return where the files of the twin are; make them unless an earlier attempt did."""
-    from skipcast.archive.work import begin, fingerprint
+    from skipcast.archive.work import begin, fingerprint, keep_only
     from skipcast.twin.write import write_twin
 
     sessions, seed = params.twin_sessions, params.seed
     begin(folder, fingerprint(sessions, seed))
     files = folder / "mssd"
+    keep_only(folder, {files.name})
     if not files.exists():
         with console.status(f"Making {sessions:,} synthetic sessions"):
-            write_twin(files, sessions=sessions, seed=seed)
+            write_twin(files, sessions=sessions, seed=seed, file_sessions=FILE_SESSIONS)
     return files
 
 

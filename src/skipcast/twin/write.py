@@ -44,7 +44,14 @@ PART_DAYS, PARTS_A_DAY = 3, 10  # of files with `parts`; the full set has 66 day
 ORACLE = "oracle.parquet"
 
 
-def write_twin(folder: Path, *, sessions: int, seed: int, parts: bool = False) -> None:
+def write_twin(
+    folder: Path,
+    *,
+    sessions: int,
+    seed: int,
+    parts: bool = False,
+    file_sessions: int | None = None,
+) -> None:
     """Write synthetic sessions and their tracks to `folder` in the official layout.
 
     Beside them, `oracle.parquet` holds what no data set has: the probability of `skip_2` of each
@@ -56,6 +63,8 @@ def write_twin(folder: Path, *, sessions: int, seed: int, parts: bool = False) -
         sessions: how many to write, 1 or more; memory does not grow with them.
         seed: any whole number from 0 on.
         parts: name the files as the full set's, over several days, and not as the mini set's.
+        file_sessions: most sessions of a file of the mini set's day, a multiple of `CHUNK`: the
+            same plays in more files, for several processes to read. None: one file.
 
     Raises:
         SkipcastError: `sessions` is not positive, `folder` is not empty, or writing failed, as on a
@@ -72,7 +81,8 @@ def write_twin(folder: Path, *, sessions: int, seed: int, parts: bool = False) -
         )
     try:
         with replacing(folder) as temporary:
-            _write_all(temporary, sessions=sessions, seed=seed, parts=parts)
+            logs = _files(sessions, parts=parts, file_sessions=file_sessions or sessions)
+            _write_all(temporary, logs, seed=seed, parts=parts)
     except OSError as error:
         raise SkipcastError(
             f"The twin must be written whole but got `{error}` for {folder}, so nothing was kept. "
@@ -80,13 +90,17 @@ def write_twin(folder: Path, *, sessions: int, seed: int, parts: bool = False) -
         ) from error
 
 
-def _write_all(folder: Path, *, sessions: int, seed: int, parts: bool) -> None:
+Log = tuple[str, datetime.date, range]
+"""The name, the day and the session numbers of a log."""
+
+
+def _write_all(folder: Path, logs: Iterator[Log], *, seed: int, parts: bool) -> None:
     for_catalogue, for_tracks, for_sessions = np.random.SeedSequence(seed).spawn(3)
     catalogue = make_catalogue(np.random.default_rng(for_catalogue))
     world = World(catalogue, read_habits(), np.zeros(CATALOGUE, dtype=bool))
     (folder / "training_set").mkdir(parents=True)
     with parquet.ParquetWriter(folder / ORACLE, ORACLE_SCHEMA) as oracle:
-        for name, day, numbers in _files(sessions, parts=parts):
+        for name, day, numbers in logs:
             with csv_writer(folder / "training_set" / name, log_schema()) as writer:
                 for first in range(numbers.start, numbers.stop, CHUNK):
                     n = min(CHUNK, numbers.stop - first)
@@ -99,10 +113,13 @@ def _write_all(folder: Path, *, sessions: int, seed: int, parts: bool) -> None:
     _write_tracks(tracks, catalogue, for_tracks)
 
 
-def _files(sessions: int, *, parts: bool) -> Iterator[tuple[str, datetime.date, range]]:
-    """Yield the name, the day and the session numbers of each log file; no file is empty."""
+def _files(sessions: int, *, parts: bool, file_sessions: int) -> Iterator[Log]:
+    """Yield the log files; none is empty."""
     if not parts:
-        yield "log_mini.csv", FIRST_DAY, range(sessions)
+        for first in range(0, sessions, file_sessions):
+            number = f"_{first // file_sessions:04}" if sessions > file_sessions else ""
+            numbers = range(first, min(first + file_sessions, sessions))
+            yield f"log_mini{number}.csv", FIRST_DAY, numbers
         return
     n_files = PART_DAYS * PARTS_A_DAY
     bounds = [i * sessions // n_files for i in range(n_files + 1)]
