@@ -170,6 +170,8 @@ class Serve(Record):
     host: Annotated[str, Field(min_length=1)]
     port: Annotated[int, Field(gt=0, lt=2**16)]
     workers: Annotated[int, Field(gt=0)]
+    log: Annotated[str, Field(min_length=1)] | None = None  # a folder
+    log_mb: Annotated[int, Field(gt=0)] = 100  # megabytes that the log has at most
 
 
 class Demo(Record):
@@ -187,6 +189,16 @@ class Predict(Record):
     stability: Annotated[float, Field(ge=0)]  # population stability index of a feature
 
 
+class Monitor(Record):
+    """Which answers of the served model are judged, and over which figures `monitor` exits 3."""
+
+    days: Annotated[int, Field(gt=0)]  # up to now
+    sessions: Annotated[int, Field(ge=30)]  # with outcomes; fewer are not judged
+    unknown_tracks: Unit  # as `Predict` has these
+    mean_probability: Unit
+    stability: Annotated[float, Field(ge=0)]
+
+
 class Params(Record):
     """All of `params.yaml`."""
 
@@ -199,6 +211,7 @@ class Params(Record):
     serve: Serve
     demo: Demo
     predict: Predict
+    monitor: Monitor
 
     @property
     def rank_by(self) -> RankBy:
