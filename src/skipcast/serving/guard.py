@@ -30,9 +30,14 @@ Answer = Callable[[bytes, str | None, Any, Any], Any]
 _logger = logging.getLogger(__name__)
 
 
+def is_server() -> bool:
+    """Tell whether this process is the scoring server; it loads its model before it answers."""
+    return f"{SERVER}.app" in sys.modules
+
+
 def prepare_server() -> None:
-    """Prepare the scoring server, if this process is one; it loads its model before it answers."""
-    if f"{SERVER}.app" in sys.modules:
+    """Prepare the scoring server, if this process is one."""
+    if is_server():
         keep_texts_in_python()
         server: Any = sys.modules[SERVER]
         answer = one_at_a_time(server.invocations)

@@ -13,6 +13,7 @@ from skipcast.serving.log_files import PATTERN
 from skipcast.serving.request_log import WIDTH
 
 KEY = ["session", "position", "check"]
+ANSWER = ("at", *KEY, "probability", "known", "bins")
 OUTCOMES = {"0": 0.0, "1": 1.0}
 
 
@@ -100,15 +101,12 @@ class _Lines:
         """Return the answers and the outcomes, both in order of time."""
         answers = pd.DataFrame(self.answers, columns=["version", *ANSWER])
         outcomes = pd.DataFrame(self.outcomes, columns=["at", *KEY, "skipped"])
-        return tuple(
-            table.astype({"at": "int64", "position": "int64"}).sort_values(
-                "at", kind="stable", ignore_index=True
-            )
-            for table in (answers, outcomes)
-        )
+        return _sorted(answers), _sorted(outcomes)
 
 
-ANSWER = ("at", *KEY, "probability", "known", "bins")
+def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.astype({"at": "int64", "position": "int64"})
+    return table.sort_values("at", kind="stable", ignore_index=True)
 
 
 def _outcomes(row: dict[str, Any]) -> Iterator[tuple[int, str, int, str, float]]:

@@ -1,35 +1,42 @@
 """The served model: raw plays in, a probability of being skipped for each out."""
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from skipcast.arrays import Array, Bools, Floats
+from skipcast.arrays import Array, Bools, Floats, Matrix
 from skipcast.errors import SkipcastError
 from skipcast.features.build import feature_set
 from skipcast.models.families import FAMILIES
 from skipcast.schema import ANSWER, CODES, THRESHOLD, TRACK_KNOWN, names
-from skipcast.serving.guard import prepare_server
+from skipcast.serving.guard import is_server, prepare_server
 from skipcast.serving.histogram import count, expected
 from skipcast.serving.listeners import LISTENERS, read_listeners
+from skipcast.serving.metrics import Metrics, watch
 from skipcast.serving.request import Plays
+from skipcast.serving.request_log import KEEPS, RequestLog
 from skipcast.serving.tracks import read_tracks
 
 SCORE_HISTORY = "score_history"  # a param of requests
-MAX_PLAYS, THREADS = "max_plays", "threads"
-CONFIG: dict[str, Any] = {MAX_PLAYS: 10_000, THREADS: 1}
+MAX_PLAYS, THREADS, LOG, LOG_MB = "max_plays", "threads", "log", "log_mb"
+CONFIG: dict[str, Any] = {MAX_PLAYS: 10_000, THREADS: 1, LOG: None, LOG_MB: 100}
 """What `mlflow models serve --model-config` may change.
 
 A request holds at most so many plays, each candidate counted with its history. One thread is the
-fastest for one request; a batch may take all.
+fastest for one request; a batch may take all. The log is a folder, with so many megabytes at most.
 """
+
+_logger = logging.getLogger(__name__)
 
 COLUMNS = pd.Index(names(ANSWER), dtype=object)
 
@@ -55,6 +62,30 @@ class SkipModel(PythonModel):
         self._tracks = read_tracks(files["tracks.parquet"])
         self._listeners = read_listeners(files[LISTENERS]) if LISTENERS in files else None
         self._trained = json.loads(files["trained.json"].read_text(encoding="utf-8"))
+        self._log: RequestLog | None = None
+        self._metrics: Metrics | None = None
+        if config[LOG] is not None or is_server():
+            version = version_of(files["model.json"].parents[1])
+            if config[LOG] is not None:
+                self._log = self._open_log(version, Path(config[LOG]), config[LOG_MB])
+            if is_server():
+                self._metrics = watch({"version": version, **_texts(about)}, self._log)
+
+    def _open_log(self, version: str, folder: Path, megabytes: int) -> RequestLog | None:
+        """Return the log of the answers and say what it keeps; None where it cannot be written."""
+        try:
+            log = RequestLog(
+                folder,
+                megabytes=megabytes,
+                version=version,
+                features=[*self._features.names],
+                edges=self._trained and self._trained["edges"],
+            )
+        except (OSError, ValueError) as error:
+            _logger.warning("The answers are not logged: %s", error)
+            return None
+        _logger.warning(KEEPS, folder, megabytes)
+        return log
 
     def predict(
         self,
@@ -80,7 +111,8 @@ class SkipModel(PythonModel):
         """
         plays = self._read(model_input)
         history = bool((params or {}).get(SCORE_HISTORY))
-        probability = self._probability(plays, history=history)
+        probability, features = self._probability(plays, history=history)
+        self._tell(plays, probability, features)
         is_scored = ~np.isnan(probability)
         columns = {
             "session_id": plays.columns["session_id"],
@@ -97,15 +129,33 @@ class SkipModel(PythonModel):
             table[:, place] = columns[name]
         return pd.DataFrame(table, columns=COLUMNS, dtype=object, copy=False)
 
-    def _probability(self, plays: Plays, *, history: bool) -> Floats:
-        """Return the probability of each play, NaN where it is not to be scored."""
+    def _probability(self, plays: Plays, *, history: bool) -> tuple[Floats, Matrix]:
+        """Return the probability of each play, NaN where it is not to be scored.
+
+        And the features of those that are open.
+        """
         is_asked = plays.predicted if history else plays.predicted & plays.open
         probability = np.full(len(is_asked), np.nan)
-        if is_asked.any():
-            features = plays.features(self._features)
-            rows = features if is_asked.all() else features[is_asked]
-            probability[is_asked] = self._family.predict(self._model, rows)
-        return probability
+        if not is_asked.any():
+            return probability, np.empty((0, len(self._features.names)), np.float32)
+        features = plays.features(self._features)
+        rows = features if is_asked.all() else features[is_asked]
+        probability[is_asked] = self._family.predict(self._model, rows)
+        return probability, rows[plays.open[is_asked]] if history else rows
+
+    def _tell(self, plays: Plays, probability: Floats, features: Matrix) -> None:
+        """Log and count what is answered, where that is asked for."""
+        known = plays.track_known | (not self._asks_of_tracks)
+        if self._log is not None:
+            self._log.write(
+                plays.columns,
+                probability=probability,
+                is_open=plays.open,
+                known=known,
+                features=features,
+            )
+        if self._metrics is not None:
+            self._metrics.count_plays(known, probability)
 
     def explain(self, plays: pd.DataFrame) -> pd.DataFrame:
         """Tell what each feature adds to the log-odds that a play is skipped.
@@ -176,6 +226,20 @@ class SkipModel(PythonModel):
             )
         except SkipcastError as error:
             raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from error
+
+
+def version_of(folder: Path) -> str:
+    """Return the version that a model has in the registry; else the id that it was logged by."""
+    registered = folder / "registered_model_meta"  # MLflow writes it where it downloads a version
+    if registered.exists():
+        version = yaml.safe_load(registered.read_text(encoding="utf-8")).get("model_version")
+        if version is not None:
+            return str(version)
+    return str(Model.load(str(folder)).model_id)
+
+
+def _texts(about: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in about.items() if isinstance(value, str)}
 
 
 def _or_none(values: Array, is_present: Bools) -> Array:

@@ -209,6 +209,6 @@ def bins_of(features: Matrix, edges: Matrix) -> npt.NDArray[np.uint8]:
     >>> bins_of(np.array([[1], [3], [np.nan]], np.float32), _padded([[2.0]])).tolist()
     [[0], [1], [10]]
     """
-    bins = (features[:, :, None] > edges).sum(axis=2, dtype=np.uint8)
+    bins: npt.NDArray[np.uint8] = (features[:, :, None] > edges).sum(axis=2, dtype=np.uint8)
     bins[np.isnan(features)] = BINS
     return bins
