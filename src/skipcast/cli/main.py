@@ -12,6 +12,7 @@ from skipcast.cli import (
     demo,
     features,
     listening,
+    monitor,
     predict,
     promote,
     refit,
@@ -44,6 +45,7 @@ COMMANDS = (
     submit.submit,
     twin.twin,
     serve.serve,
+    monitor.monitor,
     demo.demo,
 )
 # As the loaders of Linux and macOS say it.

@@ -1,5 +1,6 @@
 """The command `skipcast serve`: the champion behind `mlflow models serve`, as params.yaml says."""
 
+import json
 import os
 import re
 import shlex
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from skipcast.errors import SkipcastError
+from skipcast.mlflow_store.place import MAKE_AGAIN
 from skipcast.params import Serve, read_params
 from skipcast.processes import killed, terminable
 
 if TYPE_CHECKING:
     from skipcast.promotion.registry import Registry
 
+CONFIG = "MLFLOW_PYFUNC_INFERENCE_CONFIG"  # MLflow's variable for the configuration of a model
 LOCAL = "127.0.0.1"  # where servers behind nginx answer
 
 
@@ -46,6 +49,9 @@ def serve(
     scripts = Path(sys.executable).parent
     os.environ["PATH"] = f"{scripts}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     with terminable(), tempfile.TemporaryDirectory(prefix="skipcast.") as folder:
+        if settings.log is not None:
+            _prepare_log(log_folder(settings.log))
+        os.environ |= _variables(settings, Path(folder))
         if follow:
             _follow(registry, settings, proxy, Path(folder))
         else:
@@ -55,9 +61,74 @@ def serve(
 def _serve(registry: "Registry", settings: Serve, folder: Path) -> None:
     version, copy, note = registry.take_champion(folder)
     typer.echo(note or f"The champion is version {version}, as it was registered.", err=True)
+    if settings.log is not None:
+        _check_keeps_log(copy, version)
     command = serve_command(copy, settings)
-    typer.echo(shlex.join(command), err=True)
+    set_first = [f"{CONFIG}={shlex.quote(os.environ[CONFIG])}"] if settings.log is not None else []
+    typer.echo(" ".join([*set_first, shlex.join(command)]), err=True)
     _become(command)
+
+
+def _variables(settings: Serve, folder: Path) -> dict[str, str]:
+    """Return the variables of the server: what keeps a log, and where workers count together.
+
+    Args:
+        settings: of the server.
+        folder: for temporary files.
+    """
+    from skipcast.serving.metrics import FOLDER
+
+    variables = {} if settings.log is None else {CONFIG: configuration(settings.log, settings)}
+    if settings.workers > 1 and FOLDER not in os.environ:
+        variables[FOLDER] = tempfile.mkdtemp(prefix="metrics.", dir=folder)
+    return variables
+
+
+def configuration(log: str, settings: Serve) -> str:
+    """Return MLflow's configuration of a model that keeps a log.
+
+    >>> configuration("/srv/answers", Serve(host="127.0.0.1", port=5001, workers=2))
+    '{"log": "/srv/answers", "log_mb": 100}'
+    """
+    others = json.loads(os.environ.get(CONFIG, "{}"))
+    return json.dumps(others | {"log": str(log_folder(log)), "log_mb": settings.log_mb})
+
+
+def log_folder(text: str) -> Path:
+    """Return the folder that `serve.log` names, with `~` and variables replaced."""
+    return Path(os.path.expandvars(text)).expanduser().absolute()
+
+
+def _prepare_log(folder: Path) -> None:
+    """Find out before the server starts whether it can keep a log.
+
+    Raises:
+        SkipcastError: the folder cannot be written.
+    """
+    from skipcast.serving.log_files import prepare_folder
+
+    try:
+        prepare_folder(folder)
+    except (OSError, ValueError) as error:
+        raise SkipcastError(
+            f"serve.log must name a folder that can be written but {folder} is none: {error}. "
+            "Correct it in params.yaml, or set it to null to keep no log."
+        ) from error
+
+
+def _check_keeps_log(model: Path, version: int) -> None:
+    """Refuse a model whose code keeps no log, as nobody would notice before the log is read.
+
+    Raises:
+        SkipcastError: it is of an earlier skipcast.
+    """
+    from skipcast.promotion.contents import config_of
+
+    if "log" not in config_of(str(model)):
+        raise SkipcastError(
+            f"serve.log must be null for version {version}, which an earlier skipcast made and "
+            f"which keeps no log. Set it to null; or make a new champion: {MAKE_AGAIN}."
+        )
 
 
 def _follow(registry: "Registry", settings: Serve, proxy: Path | None, folder: Path) -> None:

@@ -13,7 +13,7 @@ from skipcast.arrays import Counts, Floats
 from skipcast.clients.summaries import Summary
 from skipcast.features.groups.listener_history import LISTENER_HISTORY
 from skipcast.features.groups.track_history import TRACK_HISTORY
-from skipcast.params import Predict
+from skipcast.params import Monitor, Predict
 
 FLOOR = 1e-4  # share taken for an empty bin, at least: its logarithm must be finite
 # Of n independent plays like those of training, n times the index is distributed as chi-squared
@@ -60,12 +60,12 @@ def stability(trained: Floats | Counts, seen: Counts, sessions: int) -> Floats:
     return index
 
 
-def summary(total: Summary, limits: Predict) -> Summary:
+def summary(total: Summary, limits: Predict | Monitor) -> Summary:
     """Return how far plays are from training's, and warn of figures that are over their limit.
 
     Args:
         total: what `SkipModel.summarise` returned for the plays, or a sum of such by `add`.
-        limits: the section `predict` of params.yaml.
+        limits: the section `predict` of params.yaml, or `monitor` of plays without categories.
 
     Returns:
         `plays` and `scored`; `unknown_tracks`, the share of plays whose track the model lacks;
@@ -115,7 +115,7 @@ def _sessions(total: Summary) -> int:
     return int(total["sessions" if "sessions" in total else "scored"])
 
 
-def _warnings(result: Summary, limits: Predict, total: Summary) -> list[str]:
+def _warnings(result: Summary, limits: Predict | Monitor, total: Summary) -> list[str]:
     """Say which figures are over their limit, and over what chance gives."""
     over = [("unknown_tracks", "share of unknown tracks", result["unknown_tracks"], 0.0)]
     over += [
@@ -131,8 +131,9 @@ def _warnings(result: Summary, limits: Predict, total: Summary) -> list[str]:
             ("stability", f"population stability index of {name}", index, CHANCE / sessions)
             for name, index in result["stability"].items()
         ]
+    section = type(limits).__name__.lower()
     return [
-        f"{text} must be at most {getattr(limits, limit)} (predict.{limit}) but is {value:.4f}"
+        f"{text} must be at most {getattr(limits, limit)} ({section}.{limit}) but is {value:.4f}"
         for limit, text, value, chance in over
         if value > max(getattr(limits, limit), chance)
     ]

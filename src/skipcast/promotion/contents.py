@@ -43,14 +43,37 @@ def horizon_of(model_uri: str) -> str:
     return str(_about(model_uri).get("horizon"))
 
 
+def config_of(model_uri: str) -> dict[str, Any]:
+    """Return what `mlflow models serve -C` may change of a model, with the values without it.
+
+    Raises:
+        SkipcastError: the store does not answer.
+    """
+    return _description(model_uri)["flavors"][FLAVOR].get("config") or {}
+
+
+def trained_of(model_uri: str) -> dict[str, Any] | None:
+    """Return the histograms of the plays that a model was trained on; None where it has none.
+
+    Raises:
+        SkipcastError: the store does not answer, or the model is damaged.
+    """
+    content: dict[str, Any] | None = _artifact(model_uri, "trained.json")
+    return content
+
+
 def _about(model_uri: str) -> dict[str, Any]:
-    path = _description(model_uri)["flavors"][FLAVOR]["artifacts"]["model.json"]["path"]
+    content: dict[str, Any] = _artifact(model_uri, "model.json")
+    return content
+
+
+def _artifact(model_uri: str, name: str) -> Any:
+    path = _description(model_uri)["flavors"][FLAVOR]["artifacts"][name]["path"]
     text = _text(model_uri, path)
     try:
-        content: dict[str, Any] = json.loads(text)
+        return json.loads(text)
     except ValueError as error:
         raise SkipcastError(f"{path} of {model_uri} must be JSON but is not: {error}") from error
-    return content
 
 
 def _description(model_uri: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from skipcast.mlflow_store.files import missing_of_logged_model
 from skipcast.mlflow_store.place import BRING_BACK, MAKE_AGAIN, VARIABLE
 from skipcast.mlflow_store.trust import ChangedError
 from skipcast.promotion.alias import ALIAS, champion_uri
-from skipcast.promotion.ledger import Entry, Ledger, ModelScores
+from skipcast.promotion.ledger import Entry, Ledger, ModelScores, Scores
 from skipcast.promotion.version_files import VersionFiles
 
 MOVES = ("promoted", "rolled back", "refreshed")  # decisions that move the alias
@@ -259,6 +259,12 @@ class Registry:
     def history(self) -> list[Entry]:
         """Return all decisions, the latest first."""
         return self._ledger.history()
+
+    def test_scores(self, version: int) -> Scores | None:
+        """Return the scores that a version, or what it was refreshed from, had when last judged."""
+        origin = self.origin(version)
+        judged = (e for e in self.history() if e.version == origin and e.status == "FINISHED")
+        return next((entry.scores for entry in judged if entry.scores), None)
 
     def roll_back(self, to: int | None = None) -> Entry:
         """Make an earlier champion champion again: version `to`, or the one before the present.

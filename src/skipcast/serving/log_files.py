@@ -175,6 +175,6 @@ def _make_salt(path: Path) -> None:
         with os.fdopen(file, "wb") as stream:
             stream.write(secrets.token_bytes(SALT_BYTES))
         with suppress(FileExistsError):
-            os.link(temporary, path)  # noqa: PTH200
+            os.link(temporary, path)
     finally:
         temporary.unlink()

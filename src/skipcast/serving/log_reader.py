@@ -14,6 +14,12 @@ from skipcast.serving.request_log import WIDTH
 
 KEY = ["session", "position", "check"]
 ANSWER = ("at", *KEY, "probability", "known", "bins")
+TYPES = {
+    **dict.fromkeys(("at", "position"), np.int64),
+    **dict.fromkeys(("version", "session", "check", "bins"), object),
+    **dict.fromkeys(("probability", "skipped"), np.float64),
+    "known": bool,
+}
 OUTCOMES = {"0": 0.0, "1": 1.0}
 
 
@@ -105,7 +111,7 @@ class _Lines:
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:
-    table = table.astype({"at": "int64", "position": "int64"})
+    table = table.astype({name: TYPES[name] for name in table})
     return table.sort_values("at", kind="stable", ignore_index=True)
 
 
@@ -128,5 +134,5 @@ def _join(answers: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     joined = pd.merge_asof(answers, told, on="at", by=KEY, direction="forward")
     is_last = ~joined.duplicated(["version", *KEY, "told"], keep="last")
     joined["skipped"] = joined["skipped"].where(is_last)
-    joined["at"] = pd.to_datetime(joined["at"], unit="ms", utc=True)
+    joined["at"] = pd.to_datetime(joined["at"], unit="us", utc=True)
     return joined.drop(columns=["check", "told"])

@@ -125,7 +125,7 @@ class Metrics:
         registry = self._own
         if FOLDER in os.environ:
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         elif multiprocessing.parent_process() is not None:
             return PlainTextResponse(
                 f"{FOLDER} must name an empty folder where there are several workers but is not "
@@ -139,7 +139,7 @@ class Metrics:
             if not sample.labels
         }
         now = CollectorRegistry()
-        now.register(_Now(partial(self._now, totals)))  # type: ignore[arg-type]
+        now.register(_Now(partial(self._now, totals)))
         text = generate_latest(registry) + generate_latest(now)
         return PlainTextResponse(text, media_type=CONTENT_TYPE_LATEST)
 
@@ -171,7 +171,7 @@ class Metrics:
         yield from (right, plays)
 
     def _recent(self, folder: Path) -> list[tuple[str, float, int]]:
-        """Return live accuracy and how many outcomes it is of, by version; computed now and then."""
+        """Return each version with its live accuracy and the outcomes that it is of."""
         with self._lock:
             if time.monotonic() > self._live[0] + FRESH:
                 answers = read_log(folder, most=RECENT_BYTES).answers.dropna(subset="skipped")

@@ -30,7 +30,7 @@ from skipcast.serving.tracks import read_tracks
 SCORE_HISTORY = "score_history"  # a param of requests
 MAX_PLAYS, THREADS, LOG, LOG_MB = "max_plays", "threads", "log", "log_mb"
 CONFIG: dict[str, Any] = {MAX_PLAYS: 10_000, THREADS: 1, LOG: None, LOG_MB: 100}
-"""What `mlflow models serve --model-config` may change.
+"""What the variable MLFLOW_PYFUNC_INFERENCE_CONFIG of `mlflow models serve` may change.
 
 A request holds at most so many plays, each candidate counted with its history. One thread is the
 fastest for one request; a batch may take all. The log is a folder, with so many megabytes at most.

@@ -4,7 +4,7 @@ Off unless `log` of the model's configuration names a folder (`serve.log` in par
 a JSON object:
 
 - the first of a file, about all of it: `version` of the model and names of its `features`;
-- an answer: `at`, milliseconds of the UTC clock; `session` and `check`, see below; `position`;
+- an answer: `at`, microseconds of the UTC clock; `session` and `check`, see below; `position`;
   `probability`; `known`, whether the model knows the track; `bins`, a letter for each feature: `a`
   for the first bin of `histogram.reference`, `k` for a missing value;
 - what happened: `at`, `session`, `last` position of some plays that have ended, and their
@@ -43,10 +43,10 @@ CHECK_BYTES = 2
 WIDTH = 2 * CHECK_BYTES + 1
 FIRST_BIN = ord("a")
 KEEPS = (
-    "This server keeps in %s, at most %s MB: of each answer the time, a salted hash of the session, "
-    "the position, the probability, the model's version, whether the track is known and the bins "
-    "of the features; of each play that has ended, whether it was skipped. It keeps no id of a "
-    "session, a track or a listener and no value of a play."
+    "This server keeps in %s, at most %s MB: of each answer the time, the position, the "
+    "probability, the model's version, whether the track is known, the bins of the features and a "
+    "salted hash of the session; of each play that has ended, whether it was skipped. It keeps no "
+    "id of a session, a track or a listener, and no value of a play."
 )
 
 _logger = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class RequestLog:
         rows = np.flatnonzero(is_open & ~np.isnan(probability))
         bins = dict(zip(rows.tolist(), self._letters(features), strict=True))
         plays = _Plays(columns, probability, known, bins, self._new)
-        now = time.time_ns() // 10**6
+        now = time.time_ns() // 1000
         lines = [*plays.lines(self._salt, is_open.tolist(), now)]
         if self._files.lost > self._told:
             lines.insert(0, json.dumps({"at": now, "lost": self._files.lost - self._told}).encode())

@@ -1,0 +1,266 @@
+"""The log and the metrics of a real server with two workers, asked session by session."""
+
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import yaml
+from harness.clients import Endpoint, records
+from harness.servers import ROOT, SKIPCAST, champion_server, free_port, running
+from mlflow.entities import Run
+from prometheus_client.parser import text_string_to_metric_families
+
+from skipcast.promotion.ledger import Entry
+from skipcast.promotion.registry import Registry
+from skipcast.schema import LOG, OUTCOMES, REASON_END, THRESHOLD, names
+from skipcast.serving.log_reader import read_log
+
+PROMETHEUS = shutil.which("prometheus")
+SESSIONS = 40
+MODEL = "live"
+
+
+@dataclass(frozen=True)
+class Live:
+    """A server that was asked about sessions play by play."""
+
+    folder: Path  # of the project
+    url: str
+    plays: pd.DataFrame  # that it was asked about
+    pid: int
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "answers"
+
+    def metrics(self) -> dict[str, float]:
+        """Return all that /metrics tells, by name and labels."""
+        text = urllib.request.urlopen(f"{self.url}/metrics").read().decode()
+        return {
+            " ".join([sample.name, *sample.labels.values()]): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+
+def as_known(plays: pd.DataFrame) -> pd.DataFrame:
+    """Return plays as a client knows them when they have ended."""
+    columns = [name for name in names(LOG) if name in plays and name != "session_length"]
+    return plays[columns].astype(dict.fromkeys(OUTCOMES, object))
+
+
+def ask_play_by_play(endpoint: Endpoint, session: pd.DataFrame) -> None:
+    """Ask about each play when it starts; then tell what happened to the last one."""
+    known = as_known(session)
+    for count in range(1, len(session) + 1):
+        request = known.head(count).copy()
+        request.loc[request.index[-1], [*OUTCOMES, REASON_END]] = None
+        status, _ = endpoint.post({"dataframe_records": records(request)})
+        assert status == 200
+    assert endpoint.post({"dataframe_records": records(known)})[0] == 200
+
+
+def make_project(folder: Path) -> None:
+    """Write params.yaml of a project whose server keeps a log."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["promote"] |= {"model": MODEL, "samples": 200}
+    params["serve"]["log"] = "answers"
+    params["monitor"]["sessions"] = 30
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+@pytest.fixture(scope="module")
+def live(logged_model, raw_plays, tmp_path_factory):
+    version = mlflow.register_model(logged_model(with_training=True).uri, MODEL).version
+    scores = {"accuracy": [0.8, 0.79, 0.81], "log_loss": [0.4, 0.39, 0.41]}
+    entry = Entry("promoted", int(version), None, "the first", scores=scores)
+    Registry(MODEL).carry_out(entry)
+    folder = tmp_path_factory.mktemp("live")
+    make_project(folder)
+    ids = raw_plays["session_id"].unique()[:SESSIONS]
+    plays = raw_plays[raw_plays["session_id"].isin(ids)]
+    with champion_server(folder, "--workers", "2") as (server, url):
+        endpoint = Endpoint(f"{url}/invocations")
+        with ThreadPoolExecutor(4) as pool:
+            sessions = [session for _, session in plays.groupby("session_id")]
+            list(pool.map(lambda session: ask_play_by_play(endpoint, session), sessions))
+        yield Live(folder, url, plays, server.pid)
+
+
+def test_live_accuracy_is_that_of_a_batch_of_the_same_plays(live):
+    answers = read_log(live.log).answers
+    assert len(answers) == len(live.plays)
+    assert answers["skipped"].notna().all()
+    rows = records(as_known(live.plays))
+    body = {"dataframe_records": rows, "params": {"score_history": True}}
+    _, batch = Endpoint(f"{live.url}/invocations").post(body)
+    probability = np.array([row["skip_probability"] for row in batch["predictions"]])
+    skipped = live.plays["skip_2"].to_numpy(bool)
+    in_log = (answers["probability"] >= THRESHOLD) == (answers["skipped"] == 1)
+    assert in_log.mean() == ((probability >= THRESHOLD) == skipped).mean()
+    assert sorted(answers["probability"]) == sorted(probability)
+
+
+def test_the_log_names_nobody_and_nothing(live):
+    text = "".join(path.read_text() for path in live.log.glob("*.jsonl"))
+    for name in ("session_id", "track_id_clean"):
+        assert not [value for value in live.plays[name].unique() if value in text]
+
+
+def test_says_what_it_keeps_when_it_starts(live):
+    port = live.url.rpartition(":")[2]
+    printed = (live.folder / f"{port}.log").read_text()
+    assert f"This server keeps in {live.log}, at most 100 MB: of each answer the time" in printed
+    assert printed.startswith('MLFLOW_PYFUNC_INFERENCE_CONFIG=\'{"log": ')
+
+
+def test_metrics_add_up_over_the_workers(live):
+    before = live.metrics()
+    endpoint = Endpoint(f"{live.url}/invocations")
+    session = as_known(live.plays[live.plays["session_id"] == live.plays["session_id"].iloc[0]])
+    for _ in range(20):  # each over a connection of its own: both workers get some
+        assert endpoint.post({"dataframe_records": records(session.head(5))})[0] == 200
+    for body in (b"[]", b"{", b"{}"):
+        assert endpoint.send(body)[0] == 400
+    after = live.metrics()
+    gain = {name: value - before.get(name, 0) for name, value in after.items()}
+    assert gain["skipcast_requests_total 200"] == 20
+    assert gain["skipcast_requests_total 400"] == 3
+    assert gain["skipcast_request_seconds_count"] == 23
+    assert gain["skipcast_request_seconds_bucket +Inf"] == 23
+    assert gain["skipcast_plays_total"] == 100
+    assert after["skipcast_plays_total"] > len(live.plays)
+
+
+def test_metrics_tell_the_model_and_how_it_does(live):
+    told = live.metrics()
+    answers = read_log(live.log).answers.dropna(subset="skipped")
+    right = ((answers["probability"] >= THRESHOLD) == (answers["skipped"] == 1)).mean()
+    assert told["skipcast_live_accuracy 1"] == pytest.approx(right)
+    assert told["skipcast_live_outcomes 1"] == len(answers)
+    assert told["skipcast_mean_probability"] == pytest.approx(answers["probability"].mean())
+    assert told["skipcast_unknown_track_share"] == 0.0
+    assert told["skipcast_log_lost_total"] == 0.0
+    assert [name for name in told if name.startswith("skipcast_model_info")] == [
+        "skipcast_model_info lightgbm started brief 1"
+    ]
+
+
+def monitor(live: Live, *options: str, **changes: object) -> subprocess.CompletedProcess[str]:
+    params = yaml.safe_load((live.folder / "params.yaml").read_text())
+    params["monitor"] |= changes
+    folder = live.folder / "monitor"
+    folder.mkdir(exist_ok=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    return subprocess.run(
+        [SKIPCAST, "monitor", "--log", live.log, *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def crown(*accuracy: float) -> None:
+    """Let the ledger say what the test sessions said of version 1."""
+    scores = {"accuracy": [*accuracy], "log_loss": [0.4, 0.39, 0.41]}
+    Registry(MODEL).carry_out(Entry("kept", 1, 1, "it is the champion already", scores=scores))
+
+
+def days_in_mlflow() -> list[Run]:
+    return mlflow.search_runs(experiment_names=[f"{MODEL}-live"], output_format="list")
+
+
+def test_monitor_finds_all_well_and_logs_a_run_a_day_once(live):
+    crown(0.6, 0.55, 0.65)
+    answers = read_log(live.log).answers
+    known = answers.dropna(subset="skipped")
+    for _ in range(2):
+        done = monitor(live)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Version 1, last 7 days: all is well." in done.stdout
+    assert (live.folder / "monitor/reports/monitor.png").stat().st_size > 10_000
+    runs = days_in_mlflow()
+    assert sorted(run.info.run_name for run in runs) == sorted(
+        answers["at"].dt.strftime("%Y-%m-%d").unique()
+    )
+    metrics = runs[0].data.metrics
+    right = ((known["probability"] >= THRESHOLD) == (known["skipped"] == 1)).mean()
+    if len(runs) == 1:  # the test did not run at midnight
+        assert metrics["accuracy"] == pytest.approx(right)
+        assert metrics["version_1/outcomes"] == len(known)
+        assert {"accuracy_low", "log_loss_high", "calibration_error", "stability"} <= set(metrics)
+
+
+def test_monitor_exits_3_below_the_test_interval_or_over_a_limit(live):
+    crown(0.999, 0.998, 1.0)
+    done = monitor(live)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "live accuracy must reach that of the test sessions, 0.9990 (0.9980..1.0000)" in (
+        done.stdout
+    )
+
+
+def test_monitor_says_where_there_is_too_little_to_tell(live):
+    done = monitor(live, sessions=1000)
+    assert done.returncode == 0
+    assert "too few outcomes to tell accuracy and calibration: 40 sessions have any, of 1000" in (
+        done.stdout
+    )
+    assert "all is well" not in done.stdout
+
+
+@pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus: `apt-get install prometheus`")
+def test_a_real_prometheus_scrapes_it(live, tmp_path):
+    port, target = free_port(), live.url.removeprefix("http://")
+    (tmp_path / "prometheus.yml").write_text(
+        "scrape_configs:\n- job_name: skipcast\n  scrape_interval: 1s\n"
+        f"  static_configs: [{{targets: ['{target}']}}]\n"
+    )
+    command = [
+        str(PROMETHEUS),
+        f"--config.file={tmp_path}/prometheus.yml",
+        f"--storage.tsdb.path={tmp_path}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, f"{url}/-/ready", tmp_path / "prometheus.log"):
+        query = f"{url}/api/v1/query?query=skipcast_plays_total"
+        for _ in range(100):
+            found = json.load(urllib.request.urlopen(query))["data"]["result"]
+            if found:
+                break
+            time.sleep(0.2)
+    assert float(found[0]["value"][1]) == live.metrics()["skipcast_plays_total"]
+
+
+def test_a_worker_that_is_killed_loses_nothing_that_was_answered(live):
+    """The last test: it leaves another worker than the one that the others asked."""
+    answered = len(read_log(live.log).answers)
+    (uvicorn,) = psutil.Process(live.pid).children()
+    workers = [p for p in uvicorn.children() if "spawn_main" in " ".join(p.cmdline())]
+    workers[0].kill()
+    endpoint = Endpoint(f"{live.url}/invocations")
+    session = as_known(live.plays[live.plays["session_id"] == live.plays["session_id"].iloc[0]])
+    session.loc[session.index[-1], [*OUTCOMES, REASON_END]] = None
+    count = 0
+    while count < 5:
+        with suppress(OSError, HTTPException):  # the connection that the killed one had
+            assert endpoint.post({"dataframe_records": records(session)})[0] == 200
+            count += 1
+    log = read_log(live.log)
+    assert len(log.answers) == answered + count
+    assert log.broken == 0
+    assert live.metrics()["skipcast_plays_total"] > len(live.plays)
