@@ -12,6 +12,7 @@ from skipcast.clients.monitor import Version, by_day, judge, latest
 from skipcast.clients.monitor_figure import draw
 from skipcast.clients.monitor_runs import live_of, log_days
 from skipcast.evaluation.bootstrap import Interval
+from skipcast.models.family import Dataset
 from skipcast.params import read_params
 from skipcast.serving.histogram import BINS, reference
 from skipcast.serving.log_reader import Log
@@ -44,13 +45,10 @@ def answers(sessions=200, *, share=0.75, version="1", days_ago=0, seed=0, letter
 
 def trained():
     """Return histograms of training plays like those of `answers`."""
-    rng = np.random.default_rng(1)
-    values = rng.random((20_000, 1)).astype(np.float32)
-    return reference_of(values, np.tile(np.arange(1, PLAYS + 1), 2000))
-
-
-def reference_of(values, positions):
-    return reference([values], np.full(len(values), 0.5), positions)
+    values = np.random.default_rng(1).random((20_000, 1)).astype(np.float32)
+    positions = np.tile(np.arange(1, PLAYS + 1), 2000)
+    train = Dataset.of(values, values[:, 0] > 0.5, positions, positions)
+    return reference(train, np.full(len(values), 0.5))
 
 
 def log_of(*tables) -> Log:

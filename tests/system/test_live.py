@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,9 @@ from harness.servers import ROOT, SKIPCAST, champion_server, free_port, running
 from mlflow.entities import Run
 from prometheus_client.parser import text_string_to_metric_families
 
+from skipcast.cli.monitor import _retrain
+from skipcast.cli.serve import _check_log
+from skipcast.errors import SkipcastError
 from skipcast.promotion.ledger import Entry
 from skipcast.promotion.registry import Registry
 from skipcast.schema import LOG, OUTCOMES, REASON_END, THRESHOLD, names
@@ -83,7 +87,7 @@ def make_project(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def live(logged_model, raw_plays, tmp_path_factory):
-    version = mlflow.register_model(logged_model(with_training=True).uri, MODEL).version
+    version = mlflow.register_model(logged_model("logistic", with_training=True).uri, MODEL).version
     scores = {"accuracy": [0.8, 0.79, 0.81], "log_loss": [0.4, 0.39, 0.41]}
     entry = Entry("promoted", int(version), None, "the first", scores=scores)
     Registry(MODEL).carry_out(entry)
@@ -108,6 +112,7 @@ def test_live_accuracy_is_that_of_a_batch_of_the_same_plays(live):
     _, batch = Endpoint(f"{live.url}/invocations").post(body)
     probability = np.array([row["skip_probability"] for row in batch["predictions"]])
     skipped = live.plays["skip_2"].to_numpy(bool)
+    assert 0.5 < ((probability >= THRESHOLD) == skipped).mean() < 1.0  # else equal says little
     in_log = (answers["probability"] >= THRESHOLD) == (answers["skipped"] == 1)
     assert in_log.mean() == ((probability >= THRESHOLD) == skipped).mean()
     assert sorted(answers["probability"]) == sorted(probability)
@@ -154,8 +159,23 @@ def test_metrics_tell_the_model_and_how_it_does(live):
     assert told["skipcast_unknown_track_share"] == 0.0
     assert told["skipcast_log_lost_total"] == 0.0
     assert [name for name in told if name.startswith("skipcast_model_info")] == [
-        "skipcast_model_info lightgbm started brief 1"
+        "skipcast_model_info logistic started brief 1"
     ]
+
+
+def test_a_log_that_cannot_be_kept_is_told_before_the_server_starts(live, monkeypatch):
+    with pytest.raises(SkipcastError, match=r"/proc/none is none: .* or set it to null to keep no"):
+        _check_log(MODEL, 1, Path("/proc/none"))
+    monkeypatch.setattr("skipcast.promotion.contents.config_of", lambda uri: {"threads": 1})
+    with pytest.raises(
+        SkipcastError, match=r"serve\.log must be null for version 1 of live, which"
+    ):
+        _check_log(MODEL, 1, live.log)
+
+
+def test_nothing_is_trained_while_a_newer_champion_waits(live, capsys):
+    _retrain(Registry(MODEL), "0")
+    assert "The champion is version 1 already, so nothing is trained" in capsys.readouterr().out
 
 
 def monitor(live: Live, *options: str, **changes: object) -> subprocess.CompletedProcess[str]:
@@ -183,43 +203,57 @@ def days_in_mlflow() -> list[Run]:
     return mlflow.search_runs(experiment_names=[f"{MODEL}-live"], output_format="list")
 
 
-def test_monitor_finds_all_well_and_logs_a_run_a_day_once(live):
-    crown(0.6, 0.55, 0.65)
-    answers = read_log(live.log).answers
-    known = answers.dropna(subset="skipped")
-    for _ in range(2):
-        done = monitor(live)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "Version 1, last 7 days: all is well." in done.stdout
+def test_monitor_finds_all_well_and_logs_a_run_a_day(live):
+    crown(0.6, 0.5, 0.65)
+    done = monitor(live)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Version 1, last 7 days: all is well." in done.stdout
     assert (live.folder / "monitor/reports/monitor.png").stat().st_size > 10_000
+    answers = read_log(live.log).answers
+    days = answers.groupby(answers["at"].dt.strftime("%Y-%m-%d"))
     runs = days_in_mlflow()
-    assert sorted(run.info.run_name for run in runs) == sorted(
-        answers["at"].dt.strftime("%Y-%m-%d").unique()
-    )
-    metrics = runs[0].data.metrics
-    right = ((known["probability"] >= THRESHOLD) == (known["skipped"] == 1)).mean()
-    if len(runs) == 1:  # the test did not run at midnight
-        assert metrics["accuracy"] == pytest.approx(right)
+    assert sorted(run.info.run_name for run in runs) == sorted(days.groups)
+    for run in runs:
+        metrics, known = run.data.metrics, days.get_group(run.info.run_name).dropna()
+        right = (known["probability"] >= THRESHOLD) == (known["skipped"] == 1)
+        assert metrics["accuracy"] == pytest.approx(right.mean())
         assert metrics["version_1/outcomes"] == len(known)
         assert {"accuracy_low", "log_loss_high", "calibration_error", "stability"} <= set(metrics)
 
 
-def test_monitor_exits_3_below_the_test_interval_or_over_a_limit(live):
-    crown(0.999, 0.998, 1.0)
-    done = monitor(live)
-    assert done.returncode == 3, done.stdout + done.stderr
-    assert "live accuracy must reach that of the test sessions, 0.9990 (0.9980..1.0000)" in (
-        done.stdout
-    )
-
-
-def test_monitor_says_where_there_is_too_little_to_tell(live):
+def test_monitor_says_where_there_is_too_little_to_tell_and_makes_no_second_run(live):
+    before = len(days_in_mlflow())
     done = monitor(live, sessions=1000)
     assert done.returncode == 0
     assert "too few outcomes to tell accuracy and calibration: 40 sessions have any, of 1000" in (
         done.stdout
     )
     assert "all is well" not in done.stdout
+    assert len(days_in_mlflow()) == before
+
+
+def test_monitor_exits_3_below_the_test_interval_after_the_gate_has_decided(live):
+    """The stage that DVC runs stands for those of the pipeline, which take minutes."""
+    crown(0.999, 0.998, 1.0)
+    folder = live.folder / "monitor"
+    folder.mkdir(exist_ok=True)
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run([*dvc, "init", "--no-scm", "--quiet"], cwd=folder, check=True)
+    decision = {
+        "candidate": {"family": "logistic", "version": 2},
+        "skip": "brief",
+        "decision": "refused",
+        "champion": {"family": "logistic", "version": 1},
+    }
+    (folder / "decision.json").write_text(json.dumps(decision))
+    command = "mkdir -p reports && cp decision.json reports/promotion.json"
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"promote": {"cmd": command}}}))
+    done = monitor(live, "--retrain")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "live accuracy must reach that of the test sessions, 0.9990 (0.9980..1.0000), but" in (
+        done.stdout
+    )
+    assert "The gate: version 2 is refused; the champion is version 1." in done.stdout
 
 
 @pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus: `apt-get install prometheus`")

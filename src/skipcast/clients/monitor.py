@@ -10,13 +10,16 @@ import pandas as pd
 
 from skipcast.arrays import Counts
 from skipcast.clients import drift
-from skipcast.evaluation.bootstrap import Interval, Resamples
-from skipcast.evaluation.metrics import METRICS
+from skipcast.evaluation.bootstrap import Interval, session_keys
+from skipcast.evaluation.held_out import JudgedPlays, tally
+from skipcast.evaluation.scores import scores
+from skipcast.evaluation.slices import ALL, Coded
 from skipcast.params import Monitor, Params
 from skipcast.serving.histogram import BINS, expected
 from skipcast.serving.log_reader import Log
 from skipcast.serving.request_log import FIRST_BIN
 
+SERVED = "served"
 SCORES = ("accuracy", "log_loss", "calibration_error")
 Tested = Mapping[str, Interval]  # scores of a version on the test sessions
 
@@ -131,10 +134,17 @@ def _scores(known: pd.DataFrame, params: Params) -> dict[str, Interval]:
         return {}
     # In an order that does not depend on which process answered when.
     known = known.sort_values(["session", "position", "at"])
-    sessions = pd.factorize(known["session"])[0]
-    resamples = Resamples(sessions, seed=params.promote.seed, samples=params.promote.samples)
-    skipped, probability = known["skipped"].to_numpy(bool), known["probability"].to_numpy()
-    return {name: METRICS[name].estimate(resamples, skipped, probability) for name in SCORES}
+    sessions, ids = pd.factorize(known["session"])
+    plays = JudgedPlays(
+        skipped=known["skipped"].to_numpy(bool),
+        sessions=sessions.astype(np.intp),
+        keys=session_keys(pd.Series(ids), seed=params.promote.seed),
+        slices={ALL[0]: Coded(ALL[1:], np.zeros(len(known), np.intp))},
+        challenge=False,
+    )
+    sums = tally(plays, {SERVED: known["probability"].to_numpy()}, samples=params.promote.samples)
+    of_all = scores(sums, SERVED)
+    return {name: of_all[name] for name in SCORES}
 
 
 def _drift(
@@ -145,7 +155,7 @@ def _drift(
     counts = _counts(rows["bins"])
     if counts.shape != (len(features), BINS + 1):  # the model was logged without training plays
         trained = None
-    block = {
+    total = {
         "plays": len(rows),
         "scored": len(rows),
         "unknown_tracks": int((~rows["known"].to_numpy(bool)).sum()),
@@ -157,7 +167,7 @@ def _drift(
         "features": features,
         "expected": trained and expected(trained, positions),
     }
-    return drift.summary([block], limits)
+    return drift.summary(total, limits)
 
 
 def _counts(bins: "pd.Series[str]") -> Counts:

@@ -1,6 +1,7 @@
 """Reads the log of a served model: its answers, each with what happened then if that is known."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,26 +73,35 @@ class _Lines:
     def read(self, path: Path, most: float) -> int:
         """Read a file, its newest bytes at most; return how many it has."""
         try:
-            content = path.read_bytes()
+            file = path.open("rb")
         except FileNotFoundError:  # the server has removed it meanwhile
             return 0
-        header, _, rest = content.partition(b"\n")
-        size = len(rest)
-        if size > most:
-            rest = rest[int(size - most) :].partition(b"\n")[2]
+        with file:
+            version = self._version(file.readline())
+            start = file.tell()
+            size = file.seek(0, os.SEEK_END) - start
+            file.seek(start + max(0, size - int(min(most, size))))
+            if size > most:
+                file.readline()  # a part of a line
+            for line in file:
+                if line != b"\n":
+                    self._add(version, line)
+        return size
+
+    def _version(self, header: bytes) -> str | None:
         try:
             about = json.loads(header)
             version = str(about["version"])
             self.features[version] = about["features"]
         except (ValueError, KeyError, TypeError):
-            self.broken += 1 + sum(map(bool, rest.split(b"\n")))
-            return size
-        for line in rest.split(b"\n"):
-            if line:
-                self._add(version, line)
-        return size
+            self.broken += 1
+            return None
+        return version
 
-    def _add(self, version: str, line: bytes) -> None:
+    def _add(self, version: str | None, line: bytes) -> None:
+        if version is None:
+            self.broken += 1
+            return
         try:
             row = json.loads(line)
             if "position" in row:
@@ -111,7 +121,7 @@ class _Lines:
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:
-    table = table.astype({name: TYPES[name] for name in table})
+    table = table.astype({str(name): TYPES[str(name)] for name in table})
     return table.sort_values("at", kind="stable", ignore_index=True)
 
 

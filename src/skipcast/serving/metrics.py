@@ -30,10 +30,10 @@ from skipcast.serving.request_log import RequestLog
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 PATH = "/invocations"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
-RECENT_BYTES = 2_000_000  # of the log, from which live accuracy is computed
+RECENT_BYTES = 1_000_000  # of the log, from which live accuracy is computed
 FRESH = 10.0  # seconds for which it is not computed anew
 FILE_BYTES = 1 << 16  # of a file of prometheus_client; ours never need more
-KINDS = ("counter", "histogram", "summary")  # whose values have a file each
+KINDS = ("counter", "histogram")  # whose values have a file each
 STATUSES = ("200", "400", "413", "415", "500", "504")  # told as 0 until they come
 
 Event = MutableMapping[str, Any]
@@ -54,7 +54,7 @@ class Metrics:
             about: the model, such as its `version`.
             log: of its answers, None where there is none.
         """
-        from prometheus_client import CollectorRegistry, Counter, Histogram, Summary
+        from prometheus_client import CollectorRegistry, Counter, Histogram
 
         self._about, self._log = dict(about), log
         self._own = own = CollectorRegistry()
@@ -71,8 +71,9 @@ class Metrics:
         self._unknown = Counter(
             "skipcast_unknown_tracks", "Plays whose track the model does not know.", registry=own
         )
-        self._probability = Summary(
-            "skipcast_probability", "Skip probabilities of the plays scored.", registry=own
+        self._scored = Counter("skipcast_scored_plays", "Plays that were scored.", registry=own)
+        self._probability = Counter(
+            "skipcast_probability", "Sum of the skip probabilities of plays.", registry=own
         )
         self._lost = Counter(
             "skipcast_log_lost", "Lines of serve.log that could not be written.", registry=own
@@ -87,8 +88,9 @@ class Metrics:
         """Count the plays of a request: whether each track is known, and the probabilities."""
         self._plays.inc(len(known))
         self._unknown.inc(len(known) - int(known.sum()))
-        for value in probability[~np.isnan(probability)].tolist():
-            self._probability.observe(value)
+        scored = probability[~np.isnan(probability)]
+        self._scored.inc(len(scored))
+        self._probability.inc(float(scored.sum()))
         if self._log is not None:
             self._lost.inc(self._log.lost - self._lost_before)
             self._lost_before = self._log.lost
@@ -150,7 +152,7 @@ class Metrics:
         yield InfoMetricFamily("skipcast_model", "The model that answers.", self._about)
         for name, text, part, whole in (
             ("unknown_track_share", "Share of plays of unknown tracks", "unknown_tracks", "plays"),
-            ("mean_probability", "Mean skip probability", "probability_sum", "probability_count"),
+            ("mean_probability", "Mean skip probability", "probability", "scored_plays"),
         ):
             if totals.get(f"skipcast_{whole}"):
                 share = totals[f"skipcast_{part}"] / totals[f"skipcast_{whole}"]
