@@ -29,7 +29,7 @@ from rounds import Figures, Spread, run_in_turn
 from serving import drive, wrk_script
 from twin_inputs import QUICK_SESSIONS, make_model, make_twin
 
-from skipcast.cli.serve import configuration
+from skipcast.cli.serve import CONFIG, configuration
 from skipcast.params import Serve
 
 LOG, NONE = "log", "no log"
@@ -78,11 +78,12 @@ def main() -> None:
         os.chdir(folder)
         plays, tracks = make_twin(folder, sessions=QUICK_SESSIONS if options.quick else 10_000)
         uri = make_model(options.family, plays, tracks)
-        logged = Serve(host="127.0.0.1", port=5001, workers=1, log=str(folder / "log"))
+        settings = Serve(host="127.0.0.1", port=5001, workers=1)
+        config = configuration(str(folder / "log"), settings)
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         env = os.environ | {"PATH": path}
         with (
-            model_server(uri, folder / "with.log", env=env | configuration(logged)) as one,
+            model_server(uri, folder / "with.log", env=env | {CONFIG: config}) as one,
             model_server(uri, folder / "without.log", env=env) as other,
         ):
             ratios = {}

@@ -24,7 +24,7 @@ from mlflow.entities import Run
 from prometheus_client.parser import text_string_to_metric_families
 
 from skipcast.cli.monitor import _retrain
-from skipcast.cli.serve import _check_log
+from skipcast.cli.serve import CONFIG, _check_keeps_log, _prepare_log
 from skipcast.errors import SkipcastError
 from skipcast.promotion.ledger import Entry
 from skipcast.promotion.registry import Registry
@@ -128,7 +128,7 @@ def test_says_what_it_keeps_when_it_starts(live):
     port = live.url.rpartition(":")[2]
     printed = (live.folder / f"{port}.log").read_text()
     assert f"This server keeps in {live.log}, at most 100 MB: of each answer the time" in printed
-    assert printed.startswith('MLFLOW_PYFUNC_INFERENCE_CONFIG=\'{"log": ')
+    assert f'\n{CONFIG}=\'{{"log": "{live.log}", "log_mb": 100}}\' mlflow models serve' in printed
 
 
 def test_metrics_add_up_over_the_workers(live):
@@ -163,14 +163,13 @@ def test_metrics_tell_the_model_and_how_it_does(live):
     ]
 
 
-def test_a_log_that_cannot_be_kept_is_told_before_the_server_starts(live, monkeypatch):
+def test_a_log_that_cannot_be_kept_is_told_before_the_server_starts(tmp_path):
     with pytest.raises(SkipcastError, match=r"/proc/none is none: .* or set it to null to keep no"):
-        _check_log(MODEL, 1, Path("/proc/none"))
-    monkeypatch.setattr("skipcast.promotion.contents.config_of", lambda uri: {"threads": 1})
-    with pytest.raises(
-        SkipcastError, match=r"serve\.log must be null for version 1 of live, which"
-    ):
-        _check_log(MODEL, 1, live.log)
+        _prepare_log(Path("/proc/none"))
+    model = {"flavors": {"python_function": {"config": {"threads": 1}}}}
+    (tmp_path / "MLmodel").write_text(yaml.safe_dump(model))
+    with pytest.raises(SkipcastError, match=r"serve\.log must be null for version 1, which an"):
+        _check_keeps_log(tmp_path, 1)
 
 
 def test_nothing_is_trained_while_a_newer_champion_waits(live, capsys):
