@@ -45,5 +45,5 @@ clean:
 
 # Pins anew what pyproject.toml asks for, by the oldest Python: what it can install, the later ones can.
 requirements: setup
-	python tools/uv.py pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --extra dev \
+	python tools/uv.py pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --extra dev --extra cluster \
 		--python-version 3.11 pyproject.toml --output-file requirements.txt

@@ -199,6 +199,13 @@ class Monitor(Record):
     stability: Annotated[float, Field(ge=0)]
 
 
+class Cluster(Record):
+    """Who does the work on parts: without a scheduler, processes of this machine."""
+
+    scheduler: Annotated[str, Field(pattern=r"^(local|(tcp|tls)://[^\s/]+:\d+)$")] | None = None
+    workers: Annotated[int, Field(gt=0)] | None = None  # at least so many; null: 1, or all cores
+
+
 class Params(Record):
     """All of `params.yaml`."""
 
@@ -212,6 +219,7 @@ class Params(Record):
     demo: Demo
     predict: Predict
     monitor: Monitor
+    cluster: Cluster = Cluster()
 
     @property
     def rank_by(self) -> RankBy:

@@ -24,6 +24,13 @@ class Task(Protocol[Result]):
         """Do it; return its result."""
 
 
+class Pool(Protocol):
+    """Who does tasks side by side."""
+
+    def run(self, tasks: Iterable[Task[Result]], on_step: OnStep) -> Iterator[Result]:
+        """Yield the results of tasks as they come; ask for each when there is somebody free."""
+
+
 class Workers:
     """Processes that wait for tasks, of which none is left behind."""
 

@@ -15,7 +15,7 @@ from skipcast.archive.work import stamp
 from skipcast.errors import SkipcastError
 from skipcast.files import disk_errors, write_json
 from skipcast.records import Record
-from skipcast.workers import OnStep, Workers
+from skipcast.workers import OnStep, Pool
 
 DONE = "done.json"
 
@@ -75,7 +75,7 @@ class Exploded:
 
 
 def explode(
-    wanted: list[Wanted], sample: Sample, place: Path, workers: Workers, on_step: OnStep
+    wanted: list[Wanted], sample: Sample, place: Path, workers: Pool, on_step: OnStep
 ) -> Exploded:
     """Cut files into pieces, without those that are cut already.
 

@@ -7,7 +7,8 @@ what is finished. The header of a CSV file says what it holds: `session_id` make
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,8 +29,10 @@ from skipcast.parts import Draft, Parts
 from skipcast.processes import cpu_count
 from skipcast.reading.categories import CATEGORIES, NewTexts, count_new, tell_new
 from skipcast.schema import SYNTHETIC_NOTE, is_synthetic
-from skipcast.workers import workers
+from skipcast.workers import Pool, workers
 
+Open = Callable[[int], AbstractContextManager[Pool]]
+"""Starts who does tasks; gets how many processes of this machine are worth it."""
 PROCESS_BYTES = 64 << 20  # of files, for each process more: to start one takes a second
 
 
@@ -92,7 +95,13 @@ def read_subset(
 
 
 def fetch_sample(
-    source: Path | str, tracks: Path | str | None, sample: Sample, folder: Path, work: Path
+    source: Path | str,
+    tracks: Path | str | None,
+    sample: Sample,
+    folder: Path,
+    work: Path,
+    *,
+    open_workers: Open = workers,
 ) -> Fetched:
     """Make parts of whole sessions with `sample.rows` plays or more, and find their tracks.
 
@@ -105,6 +114,7 @@ def fetch_sample(
         sample: how many plays, of which sessions.
         folder: of the parts.
         work: folder for what is not finished; an attempt after a kill goes on with what is there.
+        open_workers: who reads and writes.
 
     Raises:
         SkipcastError: a file is missing, cut short or damaged, lacks a column, or holds a value of
@@ -114,7 +124,7 @@ def fetch_sample(
     draft = _begin(wanted, sample, folder, work)
     size = sum(one.path.stat().st_size for one in wanted)
     processes = min(cpu_count(), 1 + size // PROCESS_BYTES)
-    with workers(processes) as pool, Progress(**progress()) as bar:
+    with open_workers(processes) as pool, Progress(**progress()) as bar:
         reading = bar.add_task("Reading", total=size)
         exploded = explode(wanted, sample, work, pool, partial(bar.advance, reading))
         planned = plan(exploded.logs, exploded.threshold, check=sample.rows is not None)

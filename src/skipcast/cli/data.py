@@ -1,14 +1,16 @@
 """The commands of the stages that take data in: `fetch` and `load`."""
 
+from functools import partial
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
 from skipcast.artifacts import NAMES, PLAYS, TRACKS, LoadReceipt, TableFingerprint
+from skipcast.cli.pool import open_workers
 from skipcast.errors import SkipcastError
 from skipcast.files import disk_errors, read_batches, write_parquet
-from skipcast.params import USUAL_ROWS, Fetch, Load, read_params
+from skipcast.params import USUAL_ROWS, Fetch, Load, Params, read_params
 from skipcast.parts import Parts, write_parts
 from skipcast.processes import cpu_count
 from skipcast.schema import is_synthetic
@@ -25,10 +27,11 @@ def fetch() -> None:
     from skipcast.archive.history_files import is_history
     from skipcast.archive.work import alone_in, discard
 
-    params = read_params().fetch
+    all_params = read_params()
+    params = all_params.fetch
     is_of_listeners = params.source != "twin" and is_history(params.source)
     with alone_in(PLAYS.parent), disk_errors():
-        said = _history(params) if is_of_listeners else _sample(params)
+        said = _history(params) if is_of_listeners else _sample(all_params)
         discard(WORK)
     for sentence in said:
         _say(sentence)
@@ -52,16 +55,23 @@ def _history(params: Fetch) -> list[str]:
     return describe(history)
 
 
-def _sample(params: Fetch) -> list[str]:
+def _sample(all_params: Params) -> list[str]:
     """Fetch official files, or the twin's; return what to say of them."""
     from skipcast.archive.exploding import Sample
     from skipcast.archive.sample import describe, fetch_sample
     from skipcast.archive.streaming_history import no_names
 
-    twin = WORK / "twin"
+    params, twin = all_params.fetch, WORK / "twin"
     rows = None if params.rows == "all" else params.rows or USUAL_ROWS
     source = _twin(params, twin) if params.source == "twin" else params.source
-    fetched = fetch_sample(source, params.tracks, Sample(rows, params.seed), PLAYS, WORK / "pieces")
+    fetched = fetch_sample(
+        source,
+        params.tracks,
+        Sample(rows, params.seed),
+        PLAYS,
+        WORK / "pieces",
+        open_workers=partial(open_workers, all_params.cluster),
+    )
     write_parquet(TRACKS, fetched.tracks)
     write_parquet(NAMES, no_names())
     fetched.publish()

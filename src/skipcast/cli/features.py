@@ -20,6 +20,7 @@ from skipcast.artifacts import (
     FeaturesReceipt,
     LoadReceipt,
 )
+from skipcast.cli.pool import open_workers
 from skipcast.errors import SkipcastError
 from skipcast.files import (
     hash_bytes,
@@ -33,7 +34,7 @@ from skipcast.params import Params, Split, read_params
 from skipcast.parts import Draft, Parts
 from skipcast.processes import cpu_count
 from skipcast.schema import Group
-from skipcast.workers import OnStep, workers
+from skipcast.workers import OnStep
 
 if TYPE_CHECKING:  # commands start faster without
     import pandas as pd
@@ -61,7 +62,11 @@ def features() -> None:
     with (
         console.status("Building the features"),
         check_loaded(receipt, params.load, loaded),
-        workers(min(count, cpu_count())) as pool,
+        open_workers(
+            params.cluster,
+            min(count, cpu_count()),
+            reads_database=receipt.into != "none",
+        ) as pool,
     ):
         task.gather(pool.run((partial(task.count, number) for number in range(count)), _ignore))
         missing = (number for number in range(count) if not draft.has(number))

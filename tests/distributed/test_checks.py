@@ -1,0 +1,98 @@
+"""Workers that may not do the work are refused before it, by name."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from harness.clusters import own_cluster
+
+import skipcast
+from skipcast.cli.pool import open_workers
+from skipcast.distributed.checks import PACKAGES, _check_versions
+from skipcast.errors import SkipcastError
+from skipcast.params import Cluster
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "cluster").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    with own_cluster(tmp_path / "cluster") as cluster:
+        yield cluster
+
+
+def refused(own, *, match, database=False):
+    with (
+        pytest.raises(SkipcastError, match=match),
+        open_workers(Cluster(scheduler=own.address), 1, reads_database=database),
+    ):
+        pass
+    assert not any(Path.cwd().iterdir())
+
+
+def dist_info(folder, name, version):
+    place = folder / f"{name}-{version}.dist-info"
+    place.mkdir(parents=True)
+    (place / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+
+@pytest.mark.parametrize("name", ["numpy", "xgboost", "skipcast"])
+def test_another_version(own, tmp_path, name):
+    dist_info(tmp_path / "other", name, "0.0.1")
+    own.add(environment={"PYTHONPATH": str(tmp_path / "other")})
+    refused(own, match=rf"The worker tcp://.* must have {name} \d.* but has 0\.0\.1\. Install")
+
+
+def test_other_code_of_the_same_version(own, tmp_path):
+    other = tmp_path / "other/skipcast"
+    shutil.copytree(Path(skipcast.__file__).parent, other)
+    with (other / "features/columns.py").open("a") as file:
+        file.write("# another commit\n")
+    own.add(environment={"PYTHONPATH": str(tmp_path / "other")})
+    refused(own, match=r"The worker tcp://.* must have the code of skipcast .*, \w{12}, but has \w")
+
+
+def test_code_that_a_worker_has_read_before_its_files_were_changed(own, tmp_path):
+    other = tmp_path / "other/skipcast"
+    shutil.copytree(Path(skipcast.__file__).parent, other)
+    own.add(environment={"PYTHONPATH": str(tmp_path / "other")})
+    with open_workers(Cluster(scheduler=own.address), 1):
+        pass
+    with (other / "features/columns.py").open("a") as file:
+        file.write("# another commit\n")
+    with open_workers(Cluster(scheduler=own.address), 1):  # it goes on with what it has read
+        pass
+
+
+def test_another_folder_at_the_same_path(own):
+    hidden = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    mount = f"mount -t tmpfs none '{Path.cwd()}'"
+    if subprocess.run([*hidden, mount], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount")
+    own.add(before=[*hidden, f'{mount} && exec "$@"', "sh"])
+    refused(own, match=r"The worker tcp://.* must read and write in .*project, .*No such file")
+
+
+def test_another_database(own, monkeypatch):
+    own.add()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:secret@db/plays")
+    refused(own, match=r"must have the DATABASE_URL that is set here but has none\.", database=True)
+    with open_workers(Cluster(scheduler=own.address), 1, reads_database=False):
+        pass
+
+
+def test_the_database_of_this_machine_alone(own, monkeypatch):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    refused(own, match=r"must have a database that its workers reach.* load\.into", database=True)
+
+
+def test_a_package_that_a_worker_lacks():
+    ours = dict.fromkeys(("python", *PACKAGES), "1")
+    answer = {
+        "client": {"packages": ours},
+        "workers": {"tcp://one:1": {"packages": ours | {"skipcast": None}}},
+    }
+    with pytest.raises(SkipcastError, match=r"tcp://one:1 must have skipcast 1, .* not have it"):
+        _check_versions(answer)
