@@ -16,8 +16,9 @@ from skipcast.archive.pieces import Pieces
 from skipcast.archive.sample import _wanted, describe, fetch_sample
 from skipcast.archive.work import alone_in
 from skipcast.errors import SkipcastError
+from skipcast.parts import PART_ROWS
 from skipcast.reading import csv_text
-from skipcast.workers import Workers
+from skipcast.workers import Workers, workers
 
 LOG_CSV = "training_set/log_mini.csv"
 KEYS = ["session_id", "session_position"]
@@ -38,9 +39,10 @@ def place(tmp_path):
     return tmp_path / "data"
 
 
-def fetch(place: Path, source: Path, tracks: Path | None = None, rows: int | None = None):
+def fetch(place, source, tracks=None, rows=None, *, seed=0, processes=1):
     folders = (place / "plays", place / ".fetch")
-    return fetch_sample(source, tracks, Sample(rows, 0), *folders)
+    sample = Sample(rows, seed)
+    return fetch_sample(source, tracks, sample, *folders, open_workers=lambda _: workers(processes))
 
 
 def sessions_of(twin):
@@ -98,6 +100,17 @@ def test_parts_together_are_the_sample_at_once(three_files, twin, place, plays_a
         tracks = tracks[tracks["track_id"].isin(plays["track_id_clean"])]
     pd.testing.assert_frame_equal(plays, expected.reset_index(drop=True))
     pd.testing.assert_frame_equal(fetched.tracks, tracks.reset_index(drop=True))
+
+
+@pytest.mark.parametrize("rows", [None, 1300])
+def test_two_processes_make_the_same_as_one(three_files, twin, tmp_path, monkeypatch, rows):
+    for module in (cutting, joining):  # the other processes know nothing of smaller parts
+        monkeypatch.setattr(module, "PART_ROWS", PART_ROWS)
+    hashes = [
+        fetch(tmp_path / str(count), three_files, twin, rows, processes=count).publish().hash
+        for count in (1, 2)
+    ]
+    assert hashes[0] == hashes[1]
 
 
 def test_what_was_left_out_is_counted(three_files, twin, place, plays_and_tracks):
@@ -212,7 +225,7 @@ def test_of_another_run_nothing_is_kept(three_files, twin, place, written, monke
     if change == "code":
         monkeypatch.setattr(work, "version", lambda _: "other")
     rows, seed = (1301 if change == "rows" else 1300), int(change == "seed")
-    fetch_sample(three_files, twin, Sample(rows, seed), place / "plays", place / ".fetch")
+    fetch(place, three_files, twin, rows, seed=seed)
     assert {name for name, _ in log} == {name for name, _ in first}
 
 

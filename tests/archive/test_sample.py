@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from skipcast.archive import sample
 from skipcast.archive.sample import read_subset
 from skipcast.errors import SkipcastError
 from skipcast.schema import LISTENER_LOG, LOG, MSSD_LOG, TRACK, names
@@ -342,12 +341,3 @@ def test_both_sources_are_checked_before_one_is_read(twin, tmp_path):
     refuses("track_features.tar.gz must be CSV, .* but is a web page", folder, page)
     refuses("nothing.zip is neither", folder, tmp_path / "nothing.zip")
     refuses("must be a whole number", folder, twin)
-
-
-@pytest.mark.parametrize("rows", [1000, 10**6])
-def test_two_processes_read_the_same_as_one(twin, monkeypatch, rows):
-    expected = read(twin, rows=rows)
-    monkeypatch.setattr(sample, "PROCESS_BYTES", 1)
-    monkeypatch.setattr(sample, "cpu_count", lambda: 2)
-    for got, one in zip(read(twin, rows=rows), expected, strict=True):
-        pd.testing.assert_frame_equal(got, one)

@@ -87,8 +87,10 @@ def read_subset(
         SkipcastError: as there.
     """
     with tempfile.TemporaryDirectory() as place:
+        folders = Path(place, "plays"), Path(place, "work")
         sample = Sample(rows, seed)
-        fetched = fetch_sample(source, tracks, sample, Path(place, "plays"), Path(place, "work"))
+        # Others would import the main module again, which not every script allows.
+        fetched = fetch_sample(source, tracks, sample, *folders, open_workers=lambda _: workers(1))
         plays = fetched.publish().whole()
     plays = plays.sort_values(["session_id", "session_position"], ignore_index=True)
     return plays, fetched.tracks
