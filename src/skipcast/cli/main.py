@@ -92,8 +92,8 @@ def _message(error: Exception) -> str | None:
     if isinstance(error, MemoryError) or "bad_alloc" in str(error):  # as boosters' own errors say
         return (
             "Memory must suffice for what is computed but ran out: "
-            f"{str(error) or 'no more was given'}. Lower search.plays or fetch.rows in params.yaml; "
-            "docs/scale.md says how much which number needs. What is finished is kept."
+            f"{str(error) or 'no more was given'}. Lower search.plays or fetch.rows in "
+            "params.yaml; docs/scale.md says how much which number needs. What is finished is kept."
         )
     if isinstance(error, ImportError | OSError) and re.search(MISSING_LIBRARY, str(error)):
         return (
