@@ -6,7 +6,17 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from harness.clients import Endpoint, records, requests
 from harness.models import log
+from harness.replay import batch, replay
 from harness.servers import model_server
 from oracle import oracle_query
 
-__all__ = ["Endpoint", "log", "model_server", "oracle_query", "records", "requests"]
+__all__ = [
+    "Endpoint",
+    "batch",
+    "log",
+    "model_server",
+    "oracle_query",
+    "records",
+    "replay",
+    "requests",
+]

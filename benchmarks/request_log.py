@@ -1,4 +1,4 @@
-"""What `serve.log` costs: the same model served with a log and without, driven in turn.
+"""What `serve.log` costs and tells: the same model served with a log and without.
 
 Usage: `python benchmarks/request_log.py [FAMILY] [--rounds N] [--quick]`. It takes about 3 minutes
 and needs wrk (Debian: `apt-get install wrk`).
@@ -7,9 +7,12 @@ It makes a model of a family (LightGBM, if left out) from a twin and serves it t
 both in turn over one connection, 5 seconds each, with a request of 20 plays, and then with one of
 the last plays of 100 sessions.
 
+Then it sends sessions that did not train the model play by play to the server with a log.
+
 Prints the p50 with a log divided by that without, as the median of the rounds with the lowest and
-the highest. Exit code 1 means that the log costs more than 5 % with 20 plays, which is not judged
-with `--quick`.
+the highest; and the accuracy of these sessions, from the log and from one request for all of them.
+Exit code 1 means that these differ, or that the log costs more than 5 % with 20 plays, which is not
+judged with `--quick`.
 """
 
 import json
@@ -24,17 +27,21 @@ from pathlib import Path
 
 import pandas as pd
 from arguments import make_parser, parse_family
-from from_tests import model_server, records, requests
+from from_tests import Endpoint, batch, model_server, records, replay, requests
 from rounds import Figures, Spread, run_in_turn
 from serving import drive, wrk_script
 from twin_inputs import QUICK_SESSIONS, make_model, make_twin
 
 from skipcast.cli.serve import CONFIG, configuration
+from skipcast.evaluation.metrics import accuracy
 from skipcast.params import Serve
+from skipcast.schema import TARGET
+from skipcast.serving.log_reader import read_log
 
 LOG, NONE = "log", "no log"
 MOST = 1.05  # times the p50
 PLAYS = "20 plays"
+REPLAYED = 200  # sessions
 
 
 def bodies(plays: pd.DataFrame) -> dict[str, bytes]:
@@ -58,6 +65,20 @@ def compare(ports: dict[str, int], script: Path, seconds: int, rounds: int) -> S
     ratio = measured.ratio(LOG, NONE, "p50")
     print("    " + ratio.sentence("p50 with a log is {} times that without"), flush=True)
     return ratio
+
+
+def compare_accuracy(endpoint: Endpoint, plays: pd.DataFrame, log: Path) -> bool:
+    """Print live accuracy and that of the same plays at once; tell whether they are equal."""
+    started = pd.Timestamp.now("UTC")
+    replay(endpoint, plays)
+    answers = read_log(log).answers
+    answers = answers[answers["at"] >= started].dropna(subset="skipped")
+    live = accuracy(answers["skipped"].to_numpy(bool), answers["probability"].to_numpy())
+    at_once = accuracy(plays[TARGET].to_numpy(bool), batch(endpoint, plays))
+    print(
+        f"  live accuracy of {len(answers)} of {len(plays)} plays: {live!r}; at once: {at_once!r}"
+    )
+    return len(answers) == len(plays) and live == at_once
 
 
 def main() -> None:
@@ -92,7 +113,10 @@ def main() -> None:
                 script = wrk_script(folder, body)
                 ports = {LOG: one.port, NONE: other.port}
                 ratios[what] = compare(ports, script, seconds, rounds)
-    sys.exit(int(ratios[PLAYS].median > MOST and not options.quick))
+            last = plays["session_id"].unique()[-(REPLAYED // 10 if options.quick else REPLAYED) :]
+            replayed = plays[plays["session_id"].isin(last)]
+            is_equal = compare_accuracy(one, replayed, folder / "log")
+    sys.exit(int(not is_equal or (ratios[PLAYS].median > MOST and not options.quick)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The files of the log: never over their limit, and never in the way of an answer."""
 
 import resource
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,9 +106,20 @@ def test_no_room_for_the_first_line_leaves_no_file(folder):
     assert not [*folder.glob("*.jsonl")]
 
 
+def test_a_file_that_somebody_removes_is_begun_anew(folder):
+    files = LogFiles(folder, limit=10**6, header=HEADER)
+    files.append([b"before"])
+    for path in folder.glob("*.jsonl"):
+        path.unlink()
+    files.append([b"after"])
+    assert lines(folder) == [b"after"]
+    assert files.lost == 0
+
+
 def test_a_folder_that_is_gone_loses_lines(folder):
     files = LogFiles(folder, limit=10**6, header=HEADER)
-    folder.rename(folder.with_name("moved"))
+    files.append([LINE])
+    shutil.rmtree(folder)
     files.append([LINE])
     assert files.lost == 1
 

@@ -1,36 +1,38 @@
 """The log and the metrics of a real server with two workers, asked session by session."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import time
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pandas as pd
 import psutil
 import pytest
 import yaml
 from harness.clients import Endpoint, records
+from harness.replay import as_known, batch, replay
 from harness.servers import ROOT, SKIPCAST, champion_server, free_port, running
 from mlflow.entities import Run
 from prometheus_client.parser import text_string_to_metric_families
 
 from skipcast.cli.monitor import _retrain
 from skipcast.cli.serve import CONFIG, _check_keeps_log, _prepare_log
+from skipcast.clients.proxy import PLACES
 from skipcast.errors import SkipcastError
 from skipcast.promotion.ledger import Entry
 from skipcast.promotion.registry import Registry
-from skipcast.schema import LOG, OUTCOMES, REASON_END, THRESHOLD, names
+from skipcast.schema import OUTCOMES, REASON_END, THRESHOLD
 from skipcast.serving.log_reader import read_log
 
+NGINX = shutil.which("nginx", path=os.pathsep.join(PLACES))
 PROMETHEUS = shutil.which("prometheus")
 SESSIONS = 40
 MODEL = "live"
@@ -59,23 +61,6 @@ class Live:
         }
 
 
-def as_known(plays: pd.DataFrame) -> pd.DataFrame:
-    """Return plays as a client knows them when they have ended."""
-    columns = [name for name in names(LOG) if name in plays and name != "session_length"]
-    return plays[columns].astype(dict.fromkeys(OUTCOMES, object))
-
-
-def ask_play_by_play(endpoint: Endpoint, session: pd.DataFrame) -> None:
-    """Ask about each play when it starts; then tell what happened to the last one."""
-    known = as_known(session)
-    for count in range(1, len(session) + 1):
-        request = known.head(count).copy()
-        request.loc[request.index[-1], [*OUTCOMES, REASON_END]] = None
-        status, _ = endpoint.post({"dataframe_records": records(request)})
-        assert status == 200
-    assert endpoint.post({"dataframe_records": records(known)})[0] == 200
-
-
 def make_project(folder: Path) -> None:
     """Write params.yaml of a project whose server keeps a log."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -96,10 +81,7 @@ def live(logged_model, raw_plays, tmp_path_factory):
     ids = raw_plays["session_id"].unique()[:SESSIONS]
     plays = raw_plays[raw_plays["session_id"].isin(ids)]
     with champion_server(folder, "--workers", "2") as (server, url):
-        endpoint = Endpoint(f"{url}/invocations")
-        with ThreadPoolExecutor(4) as pool:
-            sessions = [session for _, session in plays.groupby("session_id")]
-            list(pool.map(lambda session: ask_play_by_play(endpoint, session), sessions))
+        replay(Endpoint(f"{url}/invocations"), plays)
         yield Live(folder, url, plays, server.pid)
 
 
@@ -107,10 +89,7 @@ def test_live_accuracy_is_that_of_a_batch_of_the_same_plays(live):
     answers = read_log(live.log).answers
     assert len(answers) == len(live.plays)
     assert answers["skipped"].notna().all()
-    rows = records(as_known(live.plays))
-    body = {"dataframe_records": rows, "params": {"score_history": True}}
-    _, batch = Endpoint(f"{live.url}/invocations").post(body)
-    probability = np.array([row["skip_probability"] for row in batch["predictions"]])
+    probability = batch(Endpoint(f"{live.url}/invocations"), live.plays)
     skipped = live.plays["skip_2"].to_numpy(bool)
     assert 0.5 < ((probability >= THRESHOLD) == skipped).mean() < 1.0  # else equal says little
     in_log = (answers["probability"] >= THRESHOLD) == (answers["skipped"] == 1)
@@ -255,11 +234,24 @@ def test_monitor_exits_3_below_the_test_interval_after_the_gate_has_decided(live
     assert "The gate: version 2 is refused; the champion is version 1." in done.stdout
 
 
+@pytest.mark.skipif(NGINX is None, reason="no nginx: `apt-get install nginx-light`")
+def test_nginx_passes_metrics_on_to_this_machine(live, tmp_path):
+    folder, port = tmp_path / "deploy", free_port()
+    shutil.copytree(ROOT / "deploy", folder)
+    listen = folder / "listen.conf"
+    listen.write_text(listen.read_text().replace("127.0.0.1:8080", f"127.0.0.1:{port}"))
+    (folder / "upstream.conf").write_text(f"server {live.url.removeprefix('http://')};\n")
+    command = [str(NGINX), "-p", f"{folder}/", "-c", "nginx.conf", "-g", "daemon off;"]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, f"{url}/ping", tmp_path / "nginx.log"):
+        assert replace(live, url=url).metrics().keys() == live.metrics().keys()
+
+
 @pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus: `apt-get install prometheus`")
 def test_a_real_prometheus_scrapes_it(live, tmp_path):
     port, target = free_port(), live.url.removeprefix("http://")
     (tmp_path / "prometheus.yml").write_text(
-        "scrape_configs:\n- job_name: skipcast\n  scrape_interval: 1s\n"
+        "scrape_configs:\n- job_name: skipcast\n  scrape_interval: 200ms\n"
         f"  static_configs: [{{targets: ['{target}']}}]\n"
     )
     command = [

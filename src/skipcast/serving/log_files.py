@@ -80,12 +80,16 @@ class LogFiles:
         An empty line before them keeps them apart from what a full disk or a kill cut off.
         """
         data = b"\n" + b"\n".join(lines) + b"\n"
-        if self._file < 0 or self._size + len(data) > self._share:
+        if self._file < 0 or self._size + len(data) > self._share or self._is_removed():
             self._open()
         written = os.write(self._file, data)
         self._size += written
         if written < len(data):
             raise OSError(f"only {written} of {len(data)} bytes had room")
+
+    def _is_removed(self) -> bool:
+        """Tell whether somebody has removed the file: nobody would ever read what it gets."""
+        return os.fstat(self._file).st_nlink == 0
 
     def _open(self) -> None:
         self._close()
