@@ -320,3 +320,10 @@ def test_a_model_that_did_not_answer_a_part_is_not_in_the_sum(plays):
 
 def test_the_lively_session_has_most_of_both_outcomes(plays):
     assert lively_session(plays)["session_id"].unique().tolist() == ["a"]
+
+
+def test_the_lively_session_of_parts_is_that_of_all_with_the_same_types(plays):
+    of_parts = None
+    for part in (plays[3:], plays[:3], plays[3:].assign(session_id="c")):
+        of_parts = lively_session(part, of_parts)
+    pd.testing.assert_frame_equal(of_parts, lively_session(plays))

@@ -53,17 +53,15 @@ def figure(
 
 def _plays_of(session: str | None) -> "pd.DataFrame":
     """Return the plays of a session, of the liveliest of all by default."""
-    import pandas as pd
-
     from skipcast.evaluation.held_out import lively_session
 
-    lively = pd.DataFrame()
+    lively = None
     for plays in Parts.read(PLAYS, made_by="fetch"):
         if session is None:
-            lively = lively_session(pd.concat([lively, lively_session(plays)]))
+            lively = lively_session(plays, lively)
         elif not (own := plays[plays["session_id"] == session]).empty:
             return own
-    if session is not None:
+    if lively is None:
         raise SkipcastError(f"--session must be the id of a session in {PLAYS} but got {session}.")
     return lively
 

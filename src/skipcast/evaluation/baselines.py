@@ -26,7 +26,7 @@ TRACK_LAST = "listener_track_last_skipped"
 LAST = "previous_skipped"
 RECIPE_GROUPS: tuple[Group, ...] = ("track", "context", "outcomes", "previous_track")
 RECIPE = (LAST, *TRACK_INPUTS, *(f"previous_{x}" for x in TRACK_INPUTS), "position")
-RECIPE_PLAYS = 1_000_000  # that the recipe learns from at most: its 100 rounds gain nothing by more
+RECIPE_PLAYS = 1_000_000  # that the recipe learns from at most; docs/promotion.md: more gain little
 ROUNDS = 100
 
 

@@ -259,8 +259,15 @@ def _pair_sums(plays: JudgedPlays, resamples: Resamples, answers: Mapping[str, F
     )
 
 
-def lively_session(plays: pd.DataFrame) -> pd.DataFrame:
-    """Return the plays of the session with most of both outcomes, the first among equals."""
+def lively_session(plays: pd.DataFrame, before: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return the plays of the session with most of both outcomes, the first among equals.
+
+    Args:
+        plays: of whole sessions.
+        before: what was returned for the parts before.
+    """
+    if before is not None:
+        plays = pd.concat([before, lively_session(plays)])
     sessions = plays.groupby("session_id", sort=True)[TARGET]
     skips, length = sessions.sum(), sessions.size()
     fewer = pd.Series(np.minimum(skips, length - skips), skips.index)

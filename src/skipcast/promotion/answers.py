@@ -188,7 +188,7 @@ class _Gathered:
         self._test: HeldOut | None = None
         self._matrices: list[Matrix] = []
         self._names: tuple[str, ...] = ()
-        self.session = pd.DataFrame()
+        self._session: pd.DataFrame | None = None
 
     def add(self, part: JudgedPart, answers: dict[str, Floats]) -> None:
         """Add a part and what all models answer to it."""
@@ -200,7 +200,13 @@ class _Gathered:
         self._test = test if self._test is None else self._test + test
         self._matrices.append(part.matrix[part.explained])
         self._names = part.names
-        self.session = lively_session(pd.concat([self.session, lively_session(asked)]))
+        self._session = lively_session(asked, self._session)
+
+    @property
+    def session(self) -> pd.DataFrame:
+        """The plays of the liveliest session."""
+        assert self._session is not None
+        return self._session
 
     @property
     def test(self) -> HeldOut:
