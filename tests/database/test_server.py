@@ -9,6 +9,7 @@ import pytest
 from skipcast.database.address import describe_server
 from skipcast.database.server import (
     connect,
+    connect_several,
     open_connection,
     open_in_schema,
     place,
@@ -68,6 +69,25 @@ def test_an_error_of_the_database_is_found_behind_that_of_a_library(postgres):
 def test_an_error_of_something_else_stays_as_it_is(postgres):
     with pytest.raises(ZeroDivisionError), readable_errors(postgres):
         _ = 1 / 0
+
+
+@pytest.mark.parametrize(("room", "taken"), [(1, 1), (2, 1), (3, 2), (9, 4)])
+def test_several_connections_are_as_many_as_there_is_room_for(url, monkeypatch, room, taken):
+    """Beside one that is left free."""
+    query(f"DROP ROLE IF EXISTS few; CREATE ROLE few LOGIN CONNECTION LIMIT {room}; SELECT 1")
+    monkeypatch.setenv("DATABASE_URL", url.replace("postgres@", "few@"))
+    with connect_several(4) as connections:
+        assert len(connections) == taken
+
+
+def test_what_failed_first_is_told_where_the_connection_was_cut_then(url):
+    def fail():
+        with connect() as connection:
+            connection.close()
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk"):
+        fail()
 
 
 def test_names_without_a_schema_are_of_the_schema_that_was_opened(postgres):

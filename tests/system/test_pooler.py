@@ -10,10 +10,11 @@ from pathlib import Path
 import psycopg2
 import pytest
 from harness.servers import free_port
+from harness.tables import load_frames
 
 from skipcast.database import cluster, server
 from skipcast.database.locks import open_locks
-from skipcast.database.server import connect, open_connection
+from skipcast.database.server import connect, connect_several, open_connection
 from skipcast.errors import SkipcastError
 
 PROGRAM = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
@@ -135,6 +136,23 @@ def test_a_pooler_without_room_for_two_is_refused_in_time_and_the_remedy_works(
         open_connection(pooler("session", more="default_pool_size = 1"))
     assert "raise default_pool_size" in str(error.value)
     open_connection(pooler("session", more="default_pool_size = 2")).close()
+
+
+@pytest.mark.parametrize(("room", "taken"), [(2, 1), (4, 3), (20, 5)])
+def test_a_load_takes_the_connections_that_a_pooler_has_and_leaves_one(
+    pooler, plays_and_tracks, monkeypatch, room, taken
+):
+    monkeypatch.setitem(server.DEFAULTS, "connect_timeout", 1)
+    url = pooler("session", more=f"default_pool_size = {room}")
+    monkeypatch.setenv("DATABASE_URL", url)
+    plays, tracks = plays_and_tracks
+    with connect_several(5) as connections:
+        assert len(connections) == taken
+        psycopg2.connect(url).close()  # for one who asks whom the load waits for
+    parts = [plays[:1000], plays[1000:]]
+    assert load_frames(parts, tracks, schema="pooled", connections=5)["training_set"].rows == len(
+        plays
+    )
 
 
 def test_a_pooler_that_cuts_idle_clients_is_connected_to_again(pooler):
