@@ -3,13 +3,16 @@
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from harness.tables import load_frames
 
-from skipcast.database import loading
+from skipcast.database import cluster, loading
+from skipcast.database.embedded import running
 from skipcast.database.loading import load_tables
 from skipcast.database.server import connect, connect_several
 from skipcast.database.tables import fingerprint
@@ -249,6 +252,32 @@ def test_a_connection_that_is_cut_leaves_the_old_tables(
     with pytest.raises(SkipcastError, match=told):
         load()
     assert present() == before
+
+
+def test_a_server_that_stops_leaves_the_old_tables_and_the_next_load_no_rest(
+    frames, tracks, monkeypatch
+):
+    read = Parts.part
+
+    def stop_then_read(self, number, columns=None):
+        if number == 3:
+            cluster.stop(folder)
+        return read(self, number, columns)
+
+    with tempfile.TemporaryDirectory(prefix="skipcast-") as name:
+        folder = Path(name, "postgres")
+        with running(folder) as url, monkeypatch.context() as patch:
+            monkeypatch.setenv("DATABASE_URL", url)
+            before = load_frames(frames[:1], tracks, schema=SCHEMA)
+            patch.setattr(Parts, "part", stop_then_read)
+            with pytest.raises(SkipcastError, match="The database embedded must do"):
+                load_frames(frames, tracks, schema=SCHEMA, connections=2)
+        with running(folder) as url:
+            monkeypatch.setenv("DATABASE_URL", url)
+            assert present() == before
+            assert len(tables()) > len(THREE)
+            assert load_frames(frames, tracks, schema=SCHEMA, connections=2) == present()
+            assert tables() == THREE
 
 
 def test_a_view_that_depends_on_a_table_is_told_before_anything_is_read(files, tracks, before):

@@ -201,6 +201,22 @@ def test_a_load_says_who_holds_its_tables(postgres, plays_and_tracks, capfd):
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_load_says_who_else_loads_into_the_schema(postgres, admin, plays_and_tracks, capfd):
+    plays, tracks = plays_and_tracks
+    admin.execute("SELECT pg_advisory_lock(hashtextextended('load waited', 0))")
+    thread = threading.Thread(
+        target=load_frames, args=([plays], tracks), kwargs={"schema": "waited"}
+    )
+    thread.start()
+    said = printed(capfd, "Waiting")
+    assert "psql (idle) holds a lock" in said
+    with closing(psycopg2.connect(postgres)) as other, other.cursor() as cursor:
+        cursor.execute(remedy(said))
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_prepared_transaction_is_told():
     line = waits._describe((0, "", "", ""), "db:5432/music")  # noqa: SLF001
     assert "ROLLBACK PREPARED" in line

@@ -6,10 +6,10 @@ old ones, and so they do after a load that was killed; the next one deletes what
 """
 
 import io
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from threading import Event
 
 import pandas as pd
 import psycopg2
@@ -142,27 +142,28 @@ def _constraint(column: Column) -> str:
 
 def _copy_parts(connections: Sequence[Connection], plays: Parts, table: Identifier) -> None:
     """Copy all parts, each connection one at a time; an error ends all after their part."""
-    numbers, failed = iter(range(len(plays))), Event()
+    numbers, failures = iter(range(len(plays))), list[BaseException]()
 
     def work(connection: Connection) -> None:
         try:
             for number in numbers:
-                if failed.is_set():
+                if failures:
                     break
                 _copy(connection, plays.part(number), TABLES["training_set"][0], table)
                 connection.commit()
+        except BaseException as error:
+            failures.append(error)
         finally:  # lest it keep whoever deletes the table waiting
             with suppress(psycopg2.Error):
                 connection.rollback()
 
     with ThreadPoolExecutor(len(connections)) as pool:
-        running = [pool.submit(work, connection) for connection in connections]
         try:
-            for done in as_completed(running):
-                done.result()
-        except BaseException:
-            failed.set()
-            raise
+            deque(pool.map(work, connections), maxlen=0)
+        except BaseException as error:  # a user ends this process
+            failures.append(error)
+    if failures:  # what failed first is the reason why others did
+        raise failures[0]
 
 
 def _copy(
