@@ -99,14 +99,20 @@ def test_features_of_other_params_than_were_loaded_are_refused_and_the_remedy_wo
     features_hash(clone)
 
 
-@pytest.mark.parametrize("into", ["postgres", "none"])
-@pytest.mark.parametrize("what", ["plays/part-00000.parquet", "tracks.parquet"])
-@pytest.mark.parametrize("kind", ["missing", "damaged"])
+@pytest.mark.parametrize(
+    ("into", "what", "kind"),
+    [
+        ("postgres", "plays/part-00000.parquet", "missing"),
+        ("none", "plays/part-00000.parquet", "damaged"),
+        ("postgres", "tracks.parquet", "damaged"),
+        ("none", "tracks.parquet", "missing"),
+    ],
+)
 def test_a_file_that_is_missing_or_damaged_is_named_and_the_remedy_works(
     clone: Clone, into: str, what: str, kind: str
 ) -> None:
     clone.set_params(load={"into": into})
-    clone.must("dvc", "repro", "load")
+    clone.must("skipcast", "load")
     before = receipt(clone)
     path = clone.folder / "data" / what
     content = path.read_bytes()
@@ -120,12 +126,7 @@ def test_a_file_that_is_missing_or_damaged_is_named_and_the_remedy_works(
     clone.must("skipcast", "load")
 
 
-@pytest.mark.parametrize("into", ["postgres", "none"])
-def test_fewer_plays_than_were_loaded_are_told_and_the_remedy_works(
-    clone: Clone, into: str
-) -> None:
-    clone.set_params(load={"into": into})
-    clone.must("skipcast", "load")
+def test_fewer_plays_than_were_loaded_are_told_and_the_remedy_works(clone: Clone) -> None:
     clone.set_params(fetch={"rows": 500})
     clone.must("skipcast", "fetch")
     said = refused(clone, "skipcast", "features")
