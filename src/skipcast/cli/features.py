@@ -57,7 +57,7 @@ def features() -> None:
     _check_groups(groups, params.split, listeners=receipt.listeners)
     loaded = Parts.read(PLAYS, made_by="fetch")
     count = len(loaded)
-    draft = Draft.open(FEATURES, made_by="features", run=_run(params, receipt, groups))
+    draft = Draft.open(FEATURES, made_by="features", run=_run(params, receipt, groups, loaded))
     task = Task(params, groups, receipt, draft)
     with (
         console.status("Building the features"),
@@ -171,11 +171,12 @@ def _read_known(path: Path, _written: int) -> "tuple[pd.DataFrame, TrackCounts]"
     return tracks, TrackCounts(pd.Index(tracks["track_id"]), np.load(path))
 
 
-def _run(params: Params, receipt: LoadReceipt, groups: Sequence[Group]) -> str:
+def _run(params: Params, receipt: LoadReceipt, groups: Sequence[Group], plays: Parts) -> str:
     """Return a fingerprint of all that decides what is in the parts."""
     about = {
         "params": [params.features.model_dump(), params.split.model_dump(), groups],
         "tables": receipt.model_dump()["tables"],
+        "plays": plays.hash,  # which are in which part
         "code": hash_code(*CODE),
     }
     return hash_bytes(json.dumps(about, sort_keys=True).encode())
