@@ -1,6 +1,7 @@
 """The stage `features` on parts: in one, in many, after a kill, and with parts that are wrong."""
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -69,12 +70,10 @@ def run_stage(monkeypatch):
             write(draft, number, table)
             written.append(number)
 
-        monkeypatch.setattr(Draft, "write", watched)
-        if killed_before is None:
+        ends = nullcontext() if killed_before is None else pytest.raises(Killed)
+        with monkeypatch.context() as patch, ends:
+            patch.setattr(Draft, "write", watched)
             stage.features()
-        else:
-            with pytest.raises(Killed):
-                stage.features()
         return written
 
     return run
