@@ -1,5 +1,6 @@
 """Samples of more than one part: in the order of the files, and from where an attempt ended."""
 
+import errno
 import gzip
 import itertools
 import random
@@ -372,6 +373,15 @@ def _error(place, source, tracks):
     except SkipcastError as error:
         return str(error)
     return None
+
+
+def test_a_place_that_knows_no_locks_will_do(place, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(work.fcntl, "flock", flock)
+    with alone_in(place):
+        pass
 
 
 def test_two_at_a_time_are_refused(place):

@@ -256,6 +256,17 @@ def test_refuses_a_folder_without_plays(tmp_path):
     refuses("must hold plays but holds none", tmp_path)
 
 
+def test_refuses_a_log_without_rows(twin, tmp_path):
+    folder = rewrite(twin, tmp_path / "c", log=lambda text: text.splitlines()[0] + "\n")
+    refuses("must hold plays but holds none", folder)
+
+
+def test_a_file_without_rows_beside_others_is_no_fault(twin, tmp_path, plays_and_tracks):
+    folder = rewrite(twin, tmp_path / "c")
+    (folder / "empty.csv").write_text((twin / LOG_CSV).read_text().splitlines()[0] + "\n")
+    pd.testing.assert_frame_equal(read(folder, rows=10**30)[0], plays_and_tracks[0])
+
+
 def test_refuses_a_session_in_two_files_and_names_both(twin, tmp_path):
     folder = rewrite(twin, tmp_path / "c")
     lines = (twin / LOG_CSV).read_text().splitlines(keepends=True)

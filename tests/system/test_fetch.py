@@ -1,6 +1,8 @@
 """`skipcast fetch` as a user types it: places, pointers, and the remedies of its messages."""
 
+import contextlib
 import os
+import pty
 import re
 import shutil
 import signal
@@ -115,6 +117,21 @@ def test_memory_that_runs_out_is_told_and_nothing_is_half_written(project):
     assert code == 1
     assert "Error: Memory must suffice for what is computed but ran out: Unable to alloc" in said
     assert not (project / "data/plays").exists()
+
+
+def test_a_terminal_sees_how_far_it_is(project, twin):
+    set_source(project, str(twin))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([BIN / "skipcast", "fetch"], cwd=project, stderr=theirs)
+    os.close(theirs)
+    output = b""
+    with contextlib.suppress(OSError):  # Linux's way to say that the other side is closed
+        while part := os.read(ours, 4096):
+            output += part
+    os.close(ours)
+    assert process.wait() == 0, output
+    for word in (b"Reading", b"Writing", b"100%", b"plays of 300 sessions in 1 part"):
+        assert word in output
 
 
 PROGRAM = """

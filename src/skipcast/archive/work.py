@@ -72,6 +72,8 @@ def _lock(opened: int, folder: Path) -> None:
             f"{folder} must be written to by one `skipcast fetch` at a time but another one does. "
             "Wait until it has ended, or end it."
         ) from error
+    except OSError:  # of some networks, which lock no folders
+        return
 
 
 def begin(folder: Path, run: str) -> None:
