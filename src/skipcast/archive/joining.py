@@ -36,27 +36,38 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Which sessions are in which part.
+class Part:
+    """Which sessions are in a part.
 
     Attributes:
-        parts: the runs of sessions of each part, in the order of the files.
-        plays: how many there are in all.
-        sessions: the same.
+        runs: of sessions, in the order of the files.
         threshold: the highest hash of a session that is taken.
         check: whether the plays must still be checked.
     """
 
-    parts: tuple[tuple[Run, ...], ...]
-    plays: int
-    sessions: int
+    runs: tuple[Run, ...]
     threshold: int
     check: bool
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Which sessions are in which part.
+
+    Attributes:
+        parts: in the order of the files.
+        plays: how many there are in all.
+        sessions: the same.
+    """
+
+    parts: tuple[Part, ...]
+    plays: int
+    sessions: int
+
+
 def plan(logs: Sequence[Pieces], threshold: int, *, check: bool) -> Plan:
     """Plan parts that end with the first whole session that makes them `PART_ROWS` long."""
-    parts: list[tuple[Run, ...]] = []
+    parts: list[Part] = []
     runs: list[Run] = []
     plays_of_part = n_plays = n_sessions = 0
     for pieces, number, hashes, plays in _sessions(logs):
@@ -67,18 +78,19 @@ def plan(logs: Sequence[Pieces], threshold: int, *, check: bool) -> Plan:
         first, before = 0, 0
         while plays_of_part + after[-1] - before >= PART_ROWS:
             end = int(np.searchsorted(after, before + PART_ROWS - plays_of_part)) + 1
-            parts.append((*runs, Run(pieces, number, first, end)))
+            runs.append(Run(pieces, number, first, end))
+            parts.append(Part(tuple(runs), threshold, check))
             first, before = end, int(after[end - 1])
             runs, plays_of_part = [], 0
         if after[-1] > before:
             runs.append(Run(pieces, number, first, len(plays)))
             plays_of_part += int(after[-1]) - before
     if runs:
-        parts.append(tuple(runs))
-    return Plan(tuple(parts), n_plays, n_sessions, threshold, check)
+        parts.append(Part(tuple(runs), threshold, check))
+    return Plan(tuple(parts), n_plays, n_sessions)
 
 
-def join(plan: Plan, number: int, draft: Draft, on_step: OnStep) -> int:
+def join(part: Part, number: int, draft: Draft, on_step: OnStep) -> int:
     """Write a part, unless it is finished; return its number.
 
     Raises:
@@ -86,12 +98,12 @@ def join(plan: Plan, number: int, draft: Draft, on_step: OnStep) -> int:
     """
     if not draft.has(number):
         with disk_errors():
-            draft.write(number, _table(plan, plan.parts[number]))
+            draft.write(number, _table(part))
     on_step(1)
     return number
 
 
-def check_once(logs: Sequence[Pieces], plan: Plan) -> None:
+def check_once(logs: Sequence[Pieces], plan: Plan, threshold: int) -> None:
     """Check that no session of a plan comes twice, in the same file or in two.
 
     Raises:
@@ -100,7 +112,7 @@ def check_once(logs: Sequence[Pieces], plan: Plan) -> None:
     hashes = np.empty(plan.sessions, np.uint64)  # the one array of all sessions
     end = 0
     for _, _, of_piece, _ in _sessions(logs):
-        low = of_piece[of_piece <= plan.threshold]
+        low = of_piece[of_piece <= threshold]
         hashes[end : (end := end + len(low))] = low
     hashes.sort()
     twice = hashes[1:][hashes[1:] == hashes[:-1]]
@@ -137,9 +149,9 @@ def _sessions(logs: Sequence[Pieces]) -> Iterator[tuple[Pieces, int, Hashes, Cou
                 yield pieces, number, sessions["hash"], sessions["plays"].astype(np.int64)
 
 
-def _table(plan: Plan, runs: Sequence[Run]) -> pd.DataFrame:
+def _table(part: Part) -> pd.DataFrame:
     """Return the plays of a part, columns `schema.LOG`, in order of session and position."""
-    rows = pa.concat_tables([_rows(plan, run) for run in runs]).combine_chunks()
+    rows = pa.concat_tables([_rows(part, run) for run in part.runs]).combine_chunks()
     ids = rows["session_id"].combine_chunks().dictionary_encode()
     rank = np.argsort(np.argsort(ids.dictionary.to_numpy(zero_copy_only=False)))
     # Within a session, the rows are in order already.
@@ -152,14 +164,14 @@ def _nothing(type_: str, plays: pd.DataFrame) -> pd.Series:
     return pd.Series(np.nan, plays.index, str if type_ == "text" else np.float64)
 
 
-def _rows(plan: Plan, run: Run) -> pa.Table:
+def _rows(part: Part, run: Run) -> pa.Table:
     """Return the plays of a run of sessions, without those above the threshold."""
     sessions = run.pieces.sessions(run.number)
-    taken = sessions["hash"] <= plan.threshold
+    taken = sessions["hash"] <= part.threshold
     taken[: run.first] = taken[run.end :] = False
     rows = run.pieces.rows(run.number).select(names(MSSD_LOG))
     if not taken.all():
         rows = rows.filter(pa.array(np.repeat(taken, sessions["plays"])))
-    if plan.check:
+    if part.check:
         check_plays(rows.to_pandas(), file=run.pieces.name)
     return rows

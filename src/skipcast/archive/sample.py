@@ -132,9 +132,9 @@ def fetch_sample(
         planned = plan(exploded.logs, exploded.threshold, check=sample.rows is not None)
         if not planned.parts:
             raise _no_plays(logs)
-        check_once(exploded.logs, planned)
+        check_once(exploded.logs, planned, exploded.threshold)
         writing = bar.add_task("Writing", total=len(planned.parts))
-        tasks = (partial(join, planned, number, draft) for number in range(len(planned.parts)))
+        tasks = (partial(join, part, n, draft) for n, part in enumerate(planned.parts))
         for _ in pool.run(tasks, partial(bar.advance, writing)):
             pass
     played = _played(draft, len(planned.parts), logs)
