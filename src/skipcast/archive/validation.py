@@ -70,7 +70,7 @@ def _check_values(
 ) -> None:
     rules = pandera.DataFrameSchema({c.name: pandera.Column(checks=_check(c)) for c in columns})
     try:
-        rules.validate(table)
+        rules.validate(table, inplace=True)  # which copies nothing, and changes nothing
     except SchemaError as error:
         first = error.failure_cases.iloc[0]
         row = table.loc[first["index"], keys]
