@@ -153,6 +153,7 @@ class Promote(Record):
     """Under which name the champion is registered, and what a candidate must show."""
 
     model: Annotated[str, Field(min_length=1)]
+    sign_key: Annotated[Path, AfterValidator(Path.expanduser), Field(strict=False)] | None = None
     tolerance: Share  # accuracy that a candidate with a better log loss may lose
     slice_tolerance: Share  # accuracy that it may lose in a slice
     slice_plays: Annotated[int, Field(gt=0)]  # smaller slices are not judged

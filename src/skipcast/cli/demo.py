@@ -38,7 +38,7 @@ def demo(
     params = read_params()
     scorer = server or server_url(params.serve)
     listening = listen(params.demo.port if port is None else port)
-    Registry(params.promote.model).require_champion()
+    Registry.of(params.promote).require_champion()
     with ModelProcess(champion_uri(params.promote.model), "explain") as champion:
         app = make_app(params, scorer, champion.explain)
         champion.load()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from skipcast.errors import SkipcastError
-from skipcast.params import read_params
+from skipcast.params import Promote, read_params
 from skipcast.promotion.alias import champion_uri
 
 
@@ -34,6 +34,8 @@ def predict(
 
     params = read_params()
     choose_store()
+    if model is None and params.promote.sign_key is not None:
+        _check_champion(params.promote)
     try:
         outcome = batch.predict(
             source,
@@ -44,7 +46,7 @@ def predict(
         )
     except SkipcastError:
         if model is None:
-            _check_champion(params.promote.model)
+            _check_champion(params.promote)
         raise
     _warn(tell_new(outcome.new_texts))
     typer.echo(f"{outcome.scored} of {outcome.plays} plays scored: {output}", err=True)
@@ -59,11 +61,11 @@ def _warn(sentences: Iterable[str]) -> None:
         typer.echo(f"Warning: {sentence}", err=True)
 
 
-def _check_champion(model: str) -> None:
-    """Say so where there is no champion to score the plays, or its files are gone.
+def _check_champion(promote: Promote) -> None:
+    """Say so where there is no champion to score the plays, or its files are not what they were.
 
-    Only after a failure: it takes longer than to score a small file.
+    Without signatures only after a failure: it takes longer than to score a small file.
     """
     from skipcast.promotion.registry import Registry
 
-    Registry(model).require_champion()
+    Registry.of(promote).require_champion()

@@ -39,7 +39,7 @@ def promote(
     from skipcast.promotion.sources import Sources
 
     params = read_params()
-    registry = Registry(params.promote.model)
+    registry = Registry.of(params.promote)
     if history:
         _print_history(registry.history())
         return
@@ -69,7 +69,7 @@ def rollback(
     """Make an earlier champion champion again."""
     from skipcast.promotion.registry import Registry
 
-    registry = Registry(read_params().promote.model)
+    registry = Registry.of(read_params().promote)
     with one_at_a_time(registry):
         entry = registry.roll_back(to)
     typer.echo(

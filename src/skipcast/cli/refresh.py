@@ -29,7 +29,7 @@ def refresh(
     from skipcast.promotion.refresh import refresh as renew
     from skipcast.promotion.registry import Registry
 
-    registry = Registry(read_params().promote.model)
+    registry = Registry.of(read_params().promote)
     registry.require_champion()
     plays, data = _loaded() if source is None else (_exported(source), None)
     with one_at_a_time(registry), console.status("Renewing the listener table"):

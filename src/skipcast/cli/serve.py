@@ -44,7 +44,7 @@ def serve(
     options = {"host": host, "port": port, "workers": workers}
     changes = {name: value for name, value in options.items() if value is not None}
     settings = params.serve.model_copy(update=changes)
-    registry = Registry(params.promote.model)
+    registry = Registry.of(params.promote)
     # MLflow looks for uvicorn on the PATH, which lacks it where the environment is not activated.
     scripts = Path(sys.executable).parent
     os.environ["PATH"] = f"{scripts}{os.pathsep}{os.environ.get('PATH', os.defpath)}"

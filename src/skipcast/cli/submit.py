@@ -56,7 +56,7 @@ def _answer(test_set: Path, output: Path, model: str | None) -> None:
     params = read_params()
     choose_store()
     if model is None:
-        _check_champion(Registry(params.promote.model))
+        _check_champion(Registry.of(params.promote))
     uri = model or champion_uri(params.promote.model)
     _check_model(uri)
     done = submission.submit(test_set, output, uri)

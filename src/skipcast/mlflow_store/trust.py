@@ -111,13 +111,14 @@ def fetch(uri: str, folder: Path) -> tuple[Path, str | None]:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not copy.exists():
-            made = _download(f"models:/{version[0]}/{version[1]}", folder)
+            made = download(f"models:/{version[0]}/{version[1]}", folder)
             note = _verify(client, version, made)
             made.rename(copy)
     return copy, note
 
 
-def _download(uri: str, folder: Path) -> Path:
+def download(uri: str, folder: Path) -> Path:
+    """Copy a model into a folder in `folder`, without bytecode; return where it is."""
     made = tempfile.mkdtemp(dir=folder)
     copy = Path(download_artifacts(artifact_uri=uri, dst_path=made))
     for bytecode in list(copy.rglob(BYTECODE)):

@@ -25,6 +25,7 @@ from skipcast.evaluation.scores import (
 from skipcast.models.families import Family
 from skipcast.params import Params
 from skipcast.promotion.answers import Answers, ask
+from skipcast.promotion.checks import check_candidate, check_comparable
 from skipcast.promotion.gate import Verdict, Yardstick, decide
 from skipcast.promotion.listeners import ListenerScores, by_listener
 from skipcast.promotion.registry import Registry
@@ -73,7 +74,7 @@ def judge(
         SkipcastError: the registry does not answer, the candidate cannot be scored, or files of a
             champion to compare with are gone.
     """
-    registry.check_candidate(result)
+    check_candidate(registry, result)
     champion = registry.champion()
     kept = champion is not None and (
         registry.origin(champion) == registry.find(result.candidate.model_uri)
@@ -120,7 +121,7 @@ def _yardstick(answers: Answers, scores_of: dict[str, Scores], family: Family) -
 def _rival(registry: Registry, champion: int, *, is_asked: bool) -> str | None:
     """Return MLflow's name of the champion, None where it is not to be asked."""
     if is_asked:
-        registry.check_comparable(champion)
+        check_comparable(registry, champion)
         return f"models:/{registry.name}/{champion}"
     if registry.files.fault(champion) is None:
         raise SkipcastError(

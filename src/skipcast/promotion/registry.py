@@ -12,13 +12,12 @@ from pathlib import Path
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from skipcast.artifacts import REFIT, SearchResult
 from skipcast.commits import git_commit
 from skipcast.errors import SkipcastError, hide_credentials
 from skipcast.mlflow_store.client import open_client, store_errors
-from skipcast.mlflow_store.files import missing_of_logged_model
 from skipcast.mlflow_store.place import BRING_BACK, MAKE_AGAIN, VARIABLE
 from skipcast.mlflow_store.trust import ChangedError
+from skipcast.params import Promote
 from skipcast.promotion.alias import ALIAS, champion_uri
 from skipcast.promotion.ledger import Entry, Ledger, ModelScores, Scores
 from skipcast.promotion.version_files import VersionFiles
@@ -31,16 +30,29 @@ LOGGED_MODEL = re.compile(r"\bm-[0-9a-f]{32}\b")
 class Registry:
     """The versions of one registered model."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, key: Path | None = None) -> None:
         """Open the registry of the current tracking URI; `name` may be new.
+
+        Args:
+            name: of the model.
+            key: versions are signed by it, and not served without its signature.
 
         Raises:
             SkipcastError: the registry does not answer.
         """
         self.name = name
         self.client = open_client()
-        self.files = VersionFiles(name, self.client)
-        self._ledger = Ledger(name, self.client)
+        self.files = VersionFiles(name, self.client, key)
+        self.ledger = Ledger(name, self.client)
+
+    @classmethod
+    def of(cls, params: Promote) -> "Registry":
+        """Open the registry as params.yaml says.
+
+        Raises:
+            SkipcastError: the registry does not answer.
+        """
+        return cls(params.model, params.sign_key)
 
     def champion(self) -> int | None:
         """Return the version that has the alias, or None.
@@ -72,7 +84,7 @@ class Registry:
         if version is None:
             decided = "; `skipcast promote --history` tells why" if self.history() else ""
             raise SkipcastError(
-                f"{champion_uri(self.name)} must be registered in {_store()} but is not: "
+                f"{champion_uri(self.name)} must be registered in {store()} but is not: "
                 f"{self.name} has no version with the alias {ALIAS}{decided}. `dvc repro` makes "
                 "it. If DVC finds all up to date, this is not the store in which it did so, or "
                 f"that was emptied: correct {VARIABLE}, or type {MAKE_AGAIN}."
@@ -106,44 +118,6 @@ class Registry:
             return self.files.take(version, folder)
         except ChangedError as error:
             raise SkipcastError(f"{self.files.of(version)} {error.fault}. {BRING_BACK}.") from error
-
-    def check_comparable(self, version: int) -> None:
-        """Refuse to judge a candidate against a champion of which only the name is left.
-
-        Raises:
-            SkipcastError: files of the version are gone or others than they were.
-        """
-        if fault := self.files.fault(version):
-            raise SkipcastError(
-                f"{self.files.of(version)}, the champion, {fault}. Bring them back "
-                "from a backup; or go back to an earlier champion by `skipcast rollback`; or type "
-                "`skipcast promote --without-champion` to judge the candidate as if it were the "
-                "first."
-            )
-
-    def check_candidate(self, result: SearchResult) -> None:
-        """Find out before the work that models or the ledger are not there.
-
-        Raises:
-            SkipcastError: a model of the search is not in this store, not whole, or was changed
-                since it was registered; the ledger was deleted; or the registry does not answer.
-        """
-        self._ledger.check()
-        for family, best in result.families.items():
-            with store_errors(f"tell about the best {family} model"):
-                gone = missing_of_logged_model(self.client, best.model_uri)
-            if gone is not None:
-                raise SkipcastError(
-                    f"The best {family} model of {REFIT} must be in {_store()} but "
-                    f"{gone} is not there. Correct {VARIABLE} if it is in another store, or make "
-                    f"it again: {MAKE_AGAIN}."
-                )
-        version = self.find(result.candidate.model_uri)
-        if version is not None and (fault := self.files.fault(version)):
-            raise SkipcastError(
-                f"{self.files.of(version)}, the best model of data/search.json, {fault}. Bring "
-                f"them back from a backup, or make another one: {MAKE_AGAIN}."
-            )
 
     def find(self, model_uri: str) -> int | None:
         """Return the version that holds a logged model, or None."""
@@ -213,7 +187,7 @@ class Registry:
         """
         entry = _dated(entry)
         what = f"record a decision on version {entry.version} of {self.name}"
-        with store_errors(what), self._ledger.write(entry, files, scores) as run_id:
+        with store_errors(what), self.ledger.write(entry, files, scores) as run_id:
             self._tag(entry, run_id)
             self.files.record(entry.version, run_id)
             if entry.decision in MOVES:
@@ -227,7 +201,7 @@ class Registry:
             SkipcastError: the registry does not answer.
         """
         what = f"note what happened to version {entry.version} of {self.name}"
-        with store_errors(what), self._ledger.write(_dated(entry)):
+        with store_errors(what), self.ledger.write(_dated(entry)):
             pass
 
     def _tag(self, entry: Entry, run_id: str) -> None:
@@ -258,7 +232,7 @@ class Registry:
 
     def history(self) -> list[Entry]:
         """Return all decisions, the latest first."""
-        return self._ledger.history()
+        return self.ledger.history()
 
     def test_scores(self, version: int) -> Scores | None:
         """Return the scores that a version, or what it was refreshed from, had when last judged."""
@@ -305,5 +279,6 @@ def _dated(entry: Entry) -> Entry:
     return replace(entry, when=now, commit=git_commit())
 
 
-def _store() -> str:
+def store() -> str:
+    """Return what messages call the registry's place."""
     return f"the MLflow store {hide_credentials(mlflow.get_registry_uri() or '')}"
