@@ -29,7 +29,7 @@ def promote(
     ] = False,
     without_champion: Annotated[
         bool,
-        typer.Option("--without-champion", help="Judge without a champion whose files are gone."),
+        typer.Option("--without-champion", help="Pass over a champion with files gone or changed."),
     ] = False,
 ) -> None:
     """Score the best model on the test sessions; make it champion if it is better."""

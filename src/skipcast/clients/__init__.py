@@ -5,5 +5,6 @@
 - drift: how far plays are from those of training; summaries: the sums that tell it
 - demo_server, demo_page: the page of `skipcast demo`; demo_shelf: what it offers; demo_session: a
   pasted session; demo_view, demo_listening: what it shows of a session and of a history
+- server_process: a scoring server on a port of its own; proxy: nginx before it
 - words: a prediction in words; sentences, history_sentences: the sentences
 """

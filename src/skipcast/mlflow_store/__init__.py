@@ -4,5 +4,6 @@
 - client: opens a store, makes experiments in it, and says in whose words what went wrong
 - datasets: the parts of the plays that a run learned from or was scored on
 - screen: addresses in MLflow's UI
+- trust: whether a model's files are those that were registered; a copy that nobody else writes to
 - files: whether the files of a run or a model are all there
 """

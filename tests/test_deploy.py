@@ -1,0 +1,55 @@
+"""What deploy/ runs on a schedule: each command is one of ours, and the programs read the files."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from skipcast.cli.main import app
+
+ROOT = Path(__file__).parents[1]
+UNITS = sorted((ROOT / "deploy/systemd").iterdir())
+COMMAND = re.compile(r"^(?:ExecStart=\S*/|\d.* )(skipcast \S.*)$", re.MULTILINE)
+COMMANDS = [
+    pytest.param(words, id=f"{file.name}: {words}")
+    for file in (*UNITS, ROOT / "deploy/cron")
+    for words in COMMAND.findall(file.read_text())
+]
+
+
+def test_all_commands_are_found():
+    assert len(COMMANDS) == 3
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_commands_are_ours_with_options_that_they_have(words):
+    _, name, *rest = shlex.split(words)
+    commands = typer.main.get_command(app).commands
+    known = {option for parameter in commands[name].params for option in parameter.opts}
+    assert {word for word in rest if word.startswith("--")} <= known
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="There is no systemd-analyze.")
+def test_systemd_reads_the_units(tmp_path):
+    """Of this machine: it also looks for the programs, and for the user."""
+    for unit in UNITS:
+        text = unit.read_text().replace("/srv/skipcast/.venv/bin/skipcast", shutil.which("true"))
+        (tmp_path / unit.name).write_text(text.replace("User=skipcast", "User=root"))
+    command = ["systemd-analyze", "verify", "--man=no", *sorted(tmp_path.iterdir())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    ours = [line for line in done.stderr.splitlines() if str(tmp_path) in line]
+    assert not ours, done.stderr
+    if "Failed to" not in done.stderr:  # some machines have no systemd to ask
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_workflow_runs_what_ci_runs():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    runs = [step["run"] for step in workflow["jobs"]["ci"]["steps"] if "run" in step]
+    assert "bash .ci/run" in runs
+    assert workflow["jobs"]["ci"]["timeout-minutes"] == 90
