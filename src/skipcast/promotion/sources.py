@@ -98,6 +98,8 @@ class Sources:
         if len(plays) != len(features):
             raise self._of_others(min(len(plays), len(features)))
         self._tracks = tracks.set_index("track_id")
+        # The first look-up builds what all others use: two at once would see a half of it.
+        self._tracks.reindex(self._tracks.index[:1])
         self._params = params
         self._samples = self._survey()
         # The candidate, the champion and the others ask for a part at about the same time.
@@ -127,7 +129,7 @@ class Sources:
         return Samples(*bounds)
 
     def _sessions(self, number: int) -> pd.DataFrame:
-        """Return the sessions of a part that have a play to predict: 32 bytes each."""
+        """Return the sessions of a part that have a play to predict: 17 bytes each."""
         plays = self._features.part(number, ["session_id", PART, SKIPPED])
         by_session = plays.groupby("session_id", sort=False)
         sessions = by_session.agg(
@@ -135,7 +137,8 @@ class Sources:
         )
         parts = pd.Categorical(sessions["part"], ["train", "validation", TEST])
         hashes = self._hash(sessions.index.to_series())
-        return sessions.reset_index(drop=True).assign(part=parts, hash=hashes)
+        sessions = sessions.reset_index(drop=True).astype({"plays": np.uint32, "skips": np.uint32})
+        return sessions.assign(part=parts, hash=hashes)
 
     def _hash(self, session_ids: pd.Series) -> Floats:
         seed = self._params.promote.seed
