@@ -14,6 +14,7 @@ from skipcast.clients.drift import UNPLACED, stability, summary
 from skipcast.clients.summaries import add
 from skipcast.column import Known
 from skipcast.params import read_params
+from skipcast.parts import cut, write_parts
 from skipcast.schema import LOG, OUTCOMES, names
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -109,6 +110,16 @@ def test_the_plays_of_training_are_no_drift(run, model, plays):
     assert figures["warnings"] == []
     assert f"{len(plays)} of {len(plays)} plays scored: out.csv" in stderr
     assert "\x1b[" not in stderr  # no progress bar where there is no terminal
+
+
+@pytest.mark.system
+def test_a_table_in_parts_has_the_summary_of_one_file(run, model, plays, tmp_path):
+    log = plays[names(LOG)]
+    figures, _ = run(log, model.uri, HISTORY)
+    assert len(write_parts(tmp_path / "plays", cut(log, rows=1500), made_by="fetch")) > 1
+    of_parts, stderr = run(log, model.uri, HISTORY, "--input", "plays")  # the last one counts
+    assert of_parts == approx(figures)
+    assert f"{len(plays)} of {len(plays)} plays scored" in stderr
 
 
 @pytest.mark.system
