@@ -1,5 +1,6 @@
 """Batch prediction: how files are cut, what the parent needs, what it says to a terminal."""
 
+import json
 import os
 import pty
 import re
@@ -16,10 +17,11 @@ from pyarrow import csv
 
 from skipcast.clients import batch
 from skipcast.errors import SkipcastError
-from skipcast.parts import write_parts
+from skipcast.parts import cut, write_parts
 from skipcast.schema import LOG, names
 
 ROOT = Path(__file__).parents[2]
+SKIPCAST = Path(sys.executable).with_name("skipcast")
 
 
 def blocks(sizes, per_table):
@@ -231,6 +233,28 @@ def test_a_folder_gives_the_answers_of_one_file(files, plays, tmp_path):
         answers.append(target.read_bytes())
         target.unlink()
     assert answers[0] == answers[1]
+
+
+@pytest.mark.system
+def test_workers_of_a_cluster_give_the_answers_of_one_machine(files, plays, tmp_path):
+    model, _ = files
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    write_parts(tmp_path / "plays", cut(plays[[*names(LOG)]], rows=1500), made_by="fetch")
+    written = []
+    for scheduler in ("", "local"):
+        changes = {"cluster.scheduler": scheduler, "cluster.workers": "2"} if scheduler else {}
+        command = [
+            SKIPCAST, "predict", "--input", "plays", "--output", "a.csv", "--model", model,
+            "--score-history", "--summary", "s.json",
+        ]  # fmt: skip
+        environment = {**os.environ, "SKIPCAST_PARAMS": json.dumps(changes)}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        written.append([(tmp_path / name).read_bytes() for name in ("a.csv", "s.json")])
+    assert written[0] == written[1]
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "s.json", "plays", "params.yaml"}
 
 
 @pytest.mark.system

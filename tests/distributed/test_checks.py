@@ -23,10 +23,10 @@ def own(tmp_path, monkeypatch):
         yield cluster
 
 
-def refused(own, *, match, database=False):
+def refused(own, *, match, **needs):
     with (
         pytest.raises(SkipcastError, match=match),
-        open_workers(Cluster(scheduler=own.address), 1, reads_database=database),
+        open_workers(Cluster(scheduler=own.address), 1, **needs),
     ):
         pass
     assert not any(Path.cwd().iterdir())
@@ -36,6 +36,15 @@ def dist_info(folder, name, version):
     place = folder / f"{name}-{version}.dist-info"
     place.mkdir(parents=True)
     (place / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+
+def without(folder):
+    """Return what runs a command for which a folder is empty, as on another machine."""
+    hidden = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    mount = f"mount -t tmpfs none '{folder}'"
+    if subprocess.run([*hidden, mount], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount")
+    return [*hidden, f'{mount} && exec "$@"', "sh"]
 
 
 @pytest.mark.parametrize("name", ["numpy", "xgboost", "skipcast"])
@@ -67,25 +76,36 @@ def test_code_that_a_worker_has_read_before_its_files_were_changed(own, tmp_path
 
 
 def test_another_folder_at_the_same_path(own):
-    hidden = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
-    mount = f"mount -t tmpfs none '{Path.cwd()}'"
-    if subprocess.run([*hidden, mount], check=False, capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount")
-    own.add(before=[*hidden, f'{mount} && exec "$@"', "sh"])
+    own.add(before=without(Path.cwd()))
     refused(own, match=r"The worker tcp://.* must read and write in .*project, .*No such file")
+
+
+def test_a_source_that_a_worker_cannot_read(own, tmp_path):
+    (tmp_path / "mssd").mkdir()
+    (tmp_path / "mssd/log.csv").write_text("session_id")
+    own.add(before=without(tmp_path / "mssd"))
+    refused(own, match=r"must read the same files .*mssd/log", paths=[tmp_path / "mssd/log.csv"])
 
 
 def test_another_database(own, monkeypatch):
     own.add()
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:secret@db/plays")
-    refused(own, match=r"must have the DATABASE_URL that is set here but has none\.", database=True)
-    with open_workers(Cluster(scheduler=own.address), 1, reads_database=False):
+    refused(
+        own,
+        match=r"must have the variable DATABASE_URL that is set here but has none\.",
+        variables=["DATABASE_URL"],
+    )
+    with open_workers(Cluster(scheduler=own.address), 1):
         pass
 
 
 def test_the_database_of_this_machine_alone(own, monkeypatch):
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    refused(own, match=r"must have a database that its workers reach.* load\.into", database=True)
+    refused(
+        own,
+        match=r"must have a database that its workers reach.* load\.into",
+        variables=["DATABASE_URL"],
+    )
 
 
 def test_a_package_that_a_worker_lacks():

@@ -20,9 +20,11 @@ from harness.searches import (
 )
 from mlflow import MlflowClient
 
+from skipcast.cli.refit import place_of
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.metrics import evaluate
 from skipcast.models.families import FAMILIES
+from skipcast.params import Cluster
 from skipcast.parts import Parts, cut, write_parts
 from skipcast.schema import TARGET
 from skipcast.search import refit as stage
@@ -265,6 +267,18 @@ def test_of_two_refits_the_second_waits_and_fits_nothing(fresh, postgres, refitt
         assert scores(refit(job, postgres, found)) == scores(refitted)
         check_exit(other)
     assert refits("refit again") == done(*TRIALS)
+
+
+def test_workers_of_a_cluster_fit_runs_of_their_own(job, found, refitted, postgres):
+    with place_of(Cluster(scheduler="local", workers=2)) as place:
+        shared = refit(job, postgres, found, place=place)
+    assert shared.families.keys() == refitted.families.keys()
+    for family, best in shared.families.items():
+        alone = refitted.families[family]
+        assert best.run_id != alone.run_id
+        near = 1e-9 if family == "logistic" else 0.05
+        assert best.log_loss == pytest.approx(alone.log_loss, abs=near)
+        assert mlflow.pyfunc.load_model(best.model_uri)
 
 
 GONE = {

@@ -61,18 +61,20 @@ def _sample(all_params: Params) -> list[str]:
     """Fetch official files, or the twin's; return what to say of them."""
     from skipcast.archive.exploding import Sample
     from skipcast.archive.sample import describe, fetch_sample
+    from skipcast.archive.source import expand
     from skipcast.archive.streaming_history import no_names
 
     params, twin = all_params.fetch, WORK / "twin"
     rows = None if params.rows == "all" else params.rows or USUAL_ROWS
     source = _twin(params, twin) if params.source == "twin" else params.source
+    paths = [expand(path) for path in (source, params.tracks) if path is not None]
     fetched = fetch_sample(
         source,
         params.tracks,
         Sample(rows, params.seed),
         PLAYS,
         WORK / "pieces",
-        open_workers=partial(open_workers, all_params.cluster),
+        open_workers=partial(open_workers, all_params.cluster, paths=paths),
     )
     write_parquet(TRACKS, fetched.tracks)
     write_parquet(NAMES, no_names())

@@ -65,7 +65,7 @@ def features() -> None:
         open_workers(
             params.cluster,
             min(count, cpu_count()),
-            reads_database=receipt.into != "none",
+            variables=["DATABASE_URL"] if receipt.into == "postgres" else [],
         ) as pool,
     ):
         task.gather(pool.run((partial(task.count, number) for number in range(count)), _ignore))

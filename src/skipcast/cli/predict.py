@@ -2,13 +2,18 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skipcast.cli.pool import open_cluster
 from skipcast.errors import SkipcastError
-from skipcast.params import Promote, read_params
+from skipcast.params import Cluster, Promote, read_params
+from skipcast.parts import MANIFEST, Parts
 from skipcast.promotion.alias import champion_uri
+
+if TYPE_CHECKING:  # the parent of a batch prediction starts faster without
+    from skipcast.clients.outcome import Outcome
 
 
 def predict(
@@ -27,7 +32,7 @@ def predict(
     ] = None,
 ) -> None:
     """Score the plays of a file or a folder, of any size, with the model that is served."""
-    from skipcast.clients import batch, drift
+    from skipcast.clients import drift
     from skipcast.files import write_json
     from skipcast.mlflow_store.place import choose_store
     from skipcast.reading.categories import tell_new
@@ -37,7 +42,8 @@ def predict(
     if model is None and params.promote.sign_key is not None:
         _check_champion(params.promote)
     try:
-        outcome = batch.predict(
+        outcome = _score(
+            params.cluster,
             source,
             output,
             model or champion_uri(params.promote.model),
@@ -54,6 +60,22 @@ def predict(
         figures = drift.summary(outcome.summary, params.predict)
         write_json(summary, figures)
         _warn(figures["warnings"])
+
+
+def _score(
+    cluster: Cluster, source: Path, output: Path, model: str, *, history: bool, summary: bool
+) -> "Outcome":
+    """Score here; the parts of a table by the workers of a cluster, where there is one."""
+    from skipcast.clients import answer_files, batch
+
+    if cluster.scheduler is None or not (source / MANIFEST).is_file():
+        return batch.predict(source, output, model, history=history, summary=summary)
+    answer_files.check_format(output)
+    with open_cluster(cluster, variables=["MLFLOW_TRACKING_URI"], paths=[source]) as pool:
+        from skipcast.distributed.predict import Scoring, predict
+
+        parts = Parts.read(source.absolute(), made_by="fetch")
+        return predict(pool, Scoring(parts, model, history, summary), output)
 
 
 def _warn(sentences: Iterable[str]) -> None:

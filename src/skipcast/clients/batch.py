@@ -1,53 +1,40 @@
 """Batch prediction: files of plays, of any size, through the model that the server serves."""
 
-import gzip
 import re
 import tempfile
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
 from itertools import pairwise
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import rich.progress
-from pyarrow import csv
 
 from skipcast.archive.csv_files import open_file, progress
-from skipcast.clients.model_process import ARROW_ANSWER, ModelProcess
-from skipcast.clients.summaries import Summary, add
+from skipcast.clients.answer_files import FORMATS, check_format, writer
+from skipcast.clients.model_process import ModelProcess
+from skipcast.clients.outcome import Outcome
+from skipcast.clients.summaries import Summary
 from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.files import replacing
 from skipcast.parts import MANIFEST, Parts
 from skipcast.processes import cpu_count
-from skipcast.reading.categories import NewTexts, count_new
+from skipcast.reading.categories import count_new
 from skipcast.reading.csv_text import read_part
 from skipcast.reading.headers import check_names
 from skipcast.schema import INPUTS
 
 BLOCK = 1 << 14  # plays scored at a time, at most; whole sessions
-FORMATS = (".csv", ".csv.gz", ".parquet")
 ROW = re.compile(r"in row (\d+)")
-
-
-@dataclass
-class Outcome:
-    """What a batch prediction did."""
-
-    plays: int = 0
-    scored: int = 0
-    summary: Summary | None = None  # if asked for
-    new_texts: NewTexts = field(default_factory=NewTexts)
 
 
 def predict(
@@ -69,29 +56,26 @@ def predict(
     """
     is_folder = source.is_dir()
     for path in (target,) if is_folder else (source, target):
-        if not path.name.lower().endswith(FORMATS):
-            raise SkipcastError(f"{path} must end in {', '.join(FORMATS)} but does not. Rename it.")
+        check_format(path)
     if not is_folder and not source.is_file():
         raise SkipcastError(f"{source} must be a file but is not there. Correct --input.")
+    with replacing(target) as temporary:
+        outcome = score_file(source, temporary, model, history=history, summary=summary)
+        outcome.check(source)
+    return outcome
+
+
+def score_file(source: Path, target: Path, model: str, *, history: bool, summary: bool) -> Outcome:
+    """Score the plays of `source` as `predict` does; what is written is whole when it returns."""
     outcome = Outcome()
-    with replacing(target) as temporary, ExitStack() as stack:
-        write = stack.enter_context(_writer(temporary))
+    with ExitStack() as stack:
+        write = stack.enter_context(writer(target))
         tables = _counted(read(source), outcome)
         scored = score(tables, model, history=history, summary=summary)
         for answer, block_summary in stack.enter_context(closing(scored)):
             write(answer)
-            outcome.plays += answer.num_rows
-            outcome.scored += answer.num_rows - answer["skip_probability"].null_count
-            if block_summary is not None:
-                before = outcome.summary
-                outcome.summary = block_summary if before is None else add(before, block_summary)
-        if not outcome.plays:
-            raise SkipcastError(f"{source} must hold plays but holds none. Correct --input.")
-        if not outcome.scored:
-            raise SkipcastError(
-                f"{source} must have a play to score, one without skip_2, but its {outcome.plays} "
-                "plays have all ended. Add --score-history to score these, too."
-            )
+            count = answer.num_rows - answer["skip_probability"].null_count
+            outcome += Outcome(answer.num_rows, count, block_summary)
     return outcome
 
 
@@ -284,18 +268,3 @@ def once(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def _with_rows_of_file(error: SkipcastError, first: int) -> SkipcastError:
     """Return the error of a block with the rows of the file: a model counts those of the block."""
     return type(error)(ROW.sub(lambda row: f"in row {int(row[1]) + first}", str(error)))
-
-
-@contextmanager
-def _writer(target: Path) -> Iterator[Callable[[pa.RecordBatch], None]]:
-    if target.suffix.lower() == ".parquet":
-        with pq.ParquetWriter(target, ARROW_ANSWER, compression="zstd") as parquet:
-            yield parquet.write_batch
-        return
-    options = csv.WriteOptions(quoting_style="needed")
-    with ExitStack() as stack:
-        file: IO[bytes] = stack.enter_context(target.open("wb"))
-        if target.suffix.lower() == ".gz":
-            packed = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1)
-            file = cast(IO[bytes], stack.enter_context(packed))
-        yield stack.enter_context(csv.CSVWriter(file, ARROW_ANSWER, write_options=options)).write

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,28 @@ from skipcast.errors import SkipcastError
 PACKAGES = ("skipcast", "numpy", "pandas", "pyarrow", "lightgbm", "xgboost")
 
 
-def check_workers(client: Client, root: Path, *, reads_database: bool = False) -> None:
+@dataclass(frozen=True)
+class Needs:
+    """What the tasks of a stage need besides the folder of the project."""
+
+    variables: tuple[str, ...] = ()  # of the environment, such as DATABASE_URL
+    paths: tuple[Path, ...] = ()  # files or folders that they read
+
+
+def check_workers(client: Client, root: Path, needs: Needs) -> None:
     """Check each worker.
 
     Args:
         client: of the cluster.
         root: the folder of the project.
-        reads_database: whether tasks read from the database.
+        needs: of the tasks.
 
     Raises:
-        SkipcastError: one has another version of something, or cannot write to the folder; the
-            message names the worker.
+        SkipcastError: one has another version of something, cannot write to the folder, or cannot
+            read a path; the message names the worker.
     """
     _check_versions(client.get_versions(packages=PACKAGES))
-    inspect = _inspector(reads_database)
+    inspect = _inspector(needs)
     with tempfile.TemporaryDirectory(prefix=".cluster-", dir=root) as folder:
         ours = inspect(folder)
         answers = client.run(inspect, folder, on_error="return")
@@ -56,12 +65,17 @@ def _packages(answer: Mapping[str, Any]) -> dict[str, str | None]:
     return {name: answer["packages"].get(name) for name in ("python", *PACKAGES)}
 
 
-def _check(worker: str, root: Path, ours: Mapping[str, str], theirs: Mapping[str, str]) -> None:
+def _check(worker: str, root: Path, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
     if theirs["fault"]:
         raise SkipcastError(
             f"The worker {worker} must read and write in {root}, the folder of this project, but "
             f"cannot: {theirs['fault']}. Work in a folder that all machines have at the same path, "
             "such as one of NFS."
+        )
+    if theirs["unread"]:
+        raise SkipcastError(
+            f"The worker {worker} must read the same files as this machine but cannot: "
+            f"{theirs['unread']}. Put the files where all machines have them at the same path."
         )
     if theirs["code"] != ours["code"]:
         raise SkipcastError(
@@ -69,20 +83,24 @@ def _check(worker: str, root: Path, ours: Mapping[str, str], theirs: Mapping[str
             f"{ours['code']}, but has {theirs['code']}. Install the same commit there, and start "
             "it again."
         )
-    if theirs["database"] != ours["database"]:
-        raise SkipcastError(
-            f"The worker {worker} must have the DATABASE_URL that is set here but has "
-            f"{'another one' if theirs['database'] else 'none'}. Set it where the worker starts."
-        )
+    for name, value in ours["variables"].items():
+        if theirs["variables"][name] != value:
+            here = "that is set here" if value else "unset, as here,"
+            has = "another one" if theirs["variables"][name] else "none"
+            raise SkipcastError(
+                f"The worker {worker} must have the variable {name} {here} but has {has}. Set it "
+                "where the worker starts."
+            )
 
 
-def _inspector(reads_database: bool) -> Callable[[str], dict[str, str]]:
+def _inspector(needs: Needs) -> Callable[[str], dict[str, Any]]:
     """Return what tells of a process what must be the same in all.
 
     It is sent as a whole: what the other machine has may lack it.
     """
+    paths, variables = [str(path.absolute()) for path in needs.paths], needs.variables
 
-    def inspect(folder: str) -> dict[str, str]:
+    def inspect(folder: str) -> dict[str, Any]:
         import hashlib
         import os
         import pathlib
@@ -90,12 +108,17 @@ def _inspector(reads_database: bool) -> Callable[[str], dict[str, str]]:
 
         import skipcast
 
-        fault = ""
+        fault = unread = ""
         try:
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:
             fault = str(error)
+        try:
+            for path in map(pathlib.Path, paths):
+                next(path.iterdir(), None) if path.is_dir() else path.open("rb").close()
+        except OSError as error:
+            unread = str(error)
         package = pathlib.Path(str(skipcast.__file__)).parent
         hashed = hashlib.sha256()
         for path in sorted(package.rglob("*")):
@@ -103,8 +126,16 @@ def _inspector(reads_database: bool) -> Callable[[str], dict[str, str]]:
                 hashed.update(str(path.relative_to(package)).encode() + path.read_bytes())
         # A process goes on with the code that it has read, whatever is written to the files later.
         code = vars(skipcast).setdefault("_code", hashed.hexdigest()[:12])
-        url = os.environ.get("DATABASE_URL", "") if reads_database else ""
-        database = hashlib.sha256(url.encode()).hexdigest() if url else ""
-        return {"fault": fault, "code": code, "database": database}
+        values = {name: os.environ.get(name, "") for name in variables}
+        return {
+            "fault": fault,
+            "unread": unread,
+            "code": code,
+            # Not what they hold, as that may be a password.
+            "variables": {
+                name: hashlib.sha256(value.encode()).hexdigest() if value else ""
+                for name, value in values.items()
+            },
+        }
 
     return inspect

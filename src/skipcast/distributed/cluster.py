@@ -10,12 +10,13 @@ from pathlib import Path
 
 from distributed import Client, LocalCluster
 
-from skipcast.distributed.checks import check_workers
+from skipcast.distributed.checks import Needs, check_workers
 from skipcast.distributed.pool import DaskPool
 from skipcast.errors import SkipcastError
 from skipcast.params import Cluster
 from skipcast.processes import cpu_count
 
+DATABASE = "DATABASE_URL"
 ANSWER_SECONDS = 10  # for the scheduler
 WORKERS_SECONDS = 30  # until as many workers as are asked for are there
 EMBEDDED = (
@@ -26,24 +27,24 @@ EMBEDDED = (
 
 
 @contextmanager
-def open_cluster(params: Cluster, root: Path, *, reads_database: bool) -> Iterator[DaskPool]:
+def open_cluster(params: Cluster, root: Path, needs: Needs) -> Iterator[DaskPool]:
     """Yield the workers of a cluster, after all checks.
 
     Args:
         params: which cluster, and how many workers it must have.
         root: the folder of the project, absolute, as the workers see it.
-        reads_database: whether the tasks read from the database.
+        needs: of the tasks.
 
     Raises:
         SkipcastError: the scheduler does not answer, there are too few workers, or one of them may
             not do the work; the message names it.
     """
-    if params.scheduler != "local" and reads_database and not os.environ.get("DATABASE_URL"):
+    if params.scheduler != "local" and DATABASE in needs.variables and not os.environ.get(DATABASE):
         raise SkipcastError(EMBEDDED.format(scheduler=params.scheduler))
     with ExitStack() as stack:
         client = stack.enter_context(_local(params) if params.scheduler == "local" else _at(params))
         _wait_for_workers(client, params)
-        check_workers(client, root, reads_database=reads_database)
+        check_workers(client, root, needs)
         yield DaskPool(client, root, str(params.scheduler))
 
 

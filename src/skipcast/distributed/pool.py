@@ -5,7 +5,7 @@ import pickle
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from distributed import Client, Future, KilledWorker, get_worker
 
 from skipcast.errors import SkipcastError
-from skipcast.processes import ProcessKilledError
+from skipcast.processes import LIMIT, ProcessKilledError
 from skipcast.workers import OnStep, Result, Task
 
 GONE_SECONDS = 60  # without a worker end the work
@@ -74,13 +74,15 @@ class DaskPool:
             if self.client.status == "running":
                 self.client.unsubscribe_topic(topic)
 
-    def next(self, messages: "SimpleQueue[int | Future]") -> int | Future:
-        """Wait for a message; meanwhile, see that somebody is at work."""
+    def next(
+        self, messages: "SimpleQueue[int | Future]", check: Callable[[], object] | None = None
+    ) -> int | Future:
+        """Wait for a message; meanwhile, see that somebody is at work, or do another check."""
         while True:
             try:
                 return messages.get(timeout=LOOK_SECONDS)
             except Empty:
-                self.workers()
+                (check or self.workers)()
 
     def workers(self) -> list[str]:
         """Return the addresses of the workers, in order.
@@ -88,12 +90,7 @@ class DaskPool:
         Raises:
             SkipcastError: the scheduler does not answer, or there was none for `GONE_SECONDS`.
         """
-        try:
-            if self.client.status != "running":
-                raise self.lost()
-            found = self.client.sync(self.client.scheduler.ncores, callback_timeout=ANSWER_SECONDS)
-        except (OSError, TimeoutError) as error:
-            raise self.lost() from error
+        found = self.seen()
         now = time.monotonic()
         if found:
             self._seen = now
@@ -104,6 +101,22 @@ class DaskPool:
                 f"{self.client.scheduler.address} --nthreads 1`), {GO_ON}"
             )
         return sorted(found)
+
+    def seen(self) -> dict[str, float]:
+        """Return when each worker told last that it lives, seconds of the scheduler's clock.
+
+        Raises:
+            SkipcastError: the scheduler does not answer.
+        """
+        try:
+            if self.client.status != "running":
+                raise self.lost()
+            about = self.client.sync(
+                self.client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_SECONDS
+            )
+        except (OSError, TimeoutError) as error:
+            raise self.lost() from error
+        return {address: worker["last_seen"] for address, worker in about["workers"].items()}
 
     def lost(self) -> SkipcastError:
         """Return what to say of a scheduler that was there and is not."""
@@ -155,7 +168,7 @@ class DaskPool:
 
 
 def _do(task: bytes, root: str, topic: str) -> Any:
-    """Do a task in the folder of the project; tell its steps."""
+    """Do a task in the folder of the project, with the threads of the worker; tell its steps."""
     told, steps = time.monotonic(), 0
 
     def on_step(more: int) -> None:
@@ -170,12 +183,14 @@ def _do(task: bytes, root: str, topic: str) -> Any:
         told, steps = time.monotonic(), 0
 
     with _alone:
-        before = Path.cwd()
+        before, limit = Path.cwd(), os.environ.get(LIMIT)
         os.chdir(root)
+        os.environ[LIMIT] = limit or str(get_worker().state.nthreads)
         try:
             result = pickle.loads(task)(on_step)
         finally:
             os.chdir(before)
+            os.environ[LIMIT] = limit or ""
     if steps:
         tell()
     return result

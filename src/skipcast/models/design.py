@@ -6,6 +6,7 @@ the plays makes it anew, `CHUNK` plays at a time.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -89,7 +90,11 @@ def chunks(plays: Dataset) -> Iterator[tuple[Floats, Bools]]:
 
 def make_design(plays: Dataset) -> Design:
     """Learn the columns of training plays, in one pass over them."""
-    moments = _moments(plays)
+    return design_of(plays, moments(plays))
+
+
+def design_of(plays: Dataset, moments: "Moments") -> Design:
+    """Return the columns of training plays whose moments are known."""
     total = len(plays.skipped)
     missing = moments.together.diagonal()
     same = (moments.together == missing) & (moments.together == missing[:, None])
@@ -113,10 +118,11 @@ def make_design(plays: Dataset) -> Design:
 
 
 @dataclass(frozen=True)
-class _Moments:
+class Moments:
     """What is known of the values of each feature, where they are not missing.
 
     Attributes:
+        seen: how many there are.
         mean: 0 if there is none.
         squares: the sum of their squared distances from the mean.
         low: NaN if there is none.
@@ -124,29 +130,45 @@ class _Moments:
         together: features x features, plays where both are missing.
     """
 
+    seen: Floats
     mean: Floats
     squares: Floats
     low: Floats
     high: Floats
     together: Floats
 
-
-def _moments(plays: Dataset) -> _Moments:
-    """Merge the moments of chunks, each around its own mean: large values lose no digits."""
-    seen, mean, squares = np.zeros((3, 1))  # and the first chunk makes them as many as features
-    low, high = np.full((2, 1), np.nan)
-    together = np.zeros((1, 1))
-    for values, _ in chunks(plays):
+    @classmethod
+    def of(cls, values: Floats) -> "Moments":
+        """Return those of a chunk of plays, around its own mean: large values lose no digits."""
         missing = np.isnan(values)
         count = (~missing).sum(axis=0)
-        own = np.where(missing, 0, values).sum(axis=0) / np.maximum(count, 1)
-        distance = np.where(missing, 0, values - own)
-        shift, both = own - mean, np.maximum(seen + count, 1)
-        mean = mean + shift * count / both
-        squares = squares + (distance**2).sum(axis=0) + shift**2 * seen * count / both
-        seen = seen + count
-        low = np.fmin(low, np.fmin.reduce(values))
-        high = np.fmax(high, np.fmax.reduce(values))
+        mean = np.where(missing, 0, values).sum(axis=0) / np.maximum(count, 1)
+        distance = np.where(missing, 0, values - mean)
         absent = missing.astype(np.float32)  # holds the counts of a chunk exactly
-        together = together + absent.T @ absent
-    return _Moments(mean, squares, low, high, together)
+        return cls(
+            count,
+            mean,
+            (distance**2).sum(axis=0),
+            np.fmin.reduce(values),
+            np.fmax.reduce(values),
+            (absent.T @ absent).astype(np.float64),
+        )
+
+    def merge(self, other: "Moments") -> "Moments":
+        """Return those of the plays of both."""
+        shift, both = other.mean - self.mean, np.maximum(self.seen + other.seen, 1)
+        return Moments(
+            self.seen + other.seen,
+            self.mean + shift * other.seen / both,
+            self.squares + other.squares + shift**2 * self.seen * other.seen / both,
+            np.fmin(self.low, other.low),
+            np.fmax(self.high, other.high),
+            self.together + other.together,
+        )
+
+
+def moments(plays: Dataset) -> Moments:
+    """Return the moments of the features of plays."""
+    zero, none = np.zeros(1), np.full(1, np.nan)  # the first chunk makes them as many as features
+    start = Moments(zero, zero, zero, none, none, np.zeros((1, 1)))
+    return reduce(Moments.merge, (Moments.of(values) for values, _ in chunks(plays)), start)

@@ -5,8 +5,9 @@ no server needs another library, and each play is summed alone, so that its bits
 how many others are scored with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +20,9 @@ from skipcast.models.newton import minimise
 
 # Of the loss: where a fit ends, log-odds have an error below 1e-9.
 TOLERANCE = 1e-10
+
+Sums = tuple[float, Floats, Floats]
+"""The log loss of plays, nats, its gradient and its second derivatives."""
 
 
 @dataclass(frozen=True)
@@ -69,24 +73,7 @@ class Logistic(ModelFamily):
         Few features, many plays: Newton's method takes a few passes over the plays where L-BFGS
         takes a hundred. The penalty is half the sum of the squared weights, without the constant.
         """
-        from threadpoolctl import threadpool_limits
-
-        penalty = np.append(np.ones(data.width - 1), 0)
-
-        def objective(weights: Floats) -> tuple[float, Floats, Floats]:
-            loss, gradient, curvature = _losses(data, weights)
-            return (
-                params["C"] * loss + penalty * weights @ weights / 2,
-                params["C"] * gradient + penalty * weights,
-                params["C"] * curvature + np.diag(penalty),
-            )
-
-        tolerance = TOLERANCE * params["C"] * len(data.plays.skipped)
-        # On few plays at a time, threads of BLAS wait longer for each other than they compute. One
-        # takes half the time of two, and gives the same bits wherever it runs.
-        with threadpool_limits(1, user_api="blas"):
-            weights = minimise(objective, np.zeros(data.width), tolerance=tolerance)
-        return _unscaled(weights, data)
+        return solve(params, data, partial(losses, data))
 
     def predict(self, model: Linear, features: Matrix) -> Floats:
         """Sum each play's terms."""
@@ -111,7 +98,35 @@ class Logistic(ModelFamily):
             return Linear(**arrays)
 
 
-def _losses(design: Design, weights: Floats) -> tuple[float, Floats, Floats]:
+def solve(params: Params, data: Design, losses: Callable[[Floats], Sums]) -> Linear:
+    """Find the model of the training plays.
+
+    Args:
+        params: of the fit.
+        data: the columns of the plays, which may be elsewhere.
+        losses: what `losses` returns for all plays at some weights.
+    """
+    from threadpoolctl import threadpool_limits
+
+    penalty = np.append(np.ones(data.width - 1), 0)
+
+    def objective(weights: Floats) -> Sums:
+        loss, gradient, curvature = losses(weights)
+        return (
+            params["C"] * loss + penalty * weights @ weights / 2,
+            params["C"] * gradient + penalty * weights,
+            params["C"] * curvature + np.diag(penalty),
+        )
+
+    tolerance = TOLERANCE * params["C"] * len(data.plays.skipped)
+    # On few plays at a time, threads of BLAS wait longer for each other than they compute. One
+    # takes half the time of two, and gives the same bits wherever it runs.
+    with threadpool_limits(1, user_api="blas"):
+        weights = minimise(objective, np.zeros(data.width), tolerance=tolerance)
+    return _unscaled(weights, data)
+
+
+def losses(design: Design, weights: Floats) -> Sums:
     """Return the log loss of all plays, nats, its gradient and its second derivatives."""
     from scipy.special import expit, log_expit
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import mlflow
 from mlflow.entities import Run
@@ -26,7 +27,7 @@ from skipcast.mlflow_store.client import open_client, store_errors
 from skipcast.mlflow_store.place import MAKE_AGAIN, VARIABLE
 from skipcast.mlflow_store.screen import NOTE
 from skipcast.models.families import FAMILIES, Family
-from skipcast.models.family import Params
+from skipcast.models.family import OnRound, Params
 from skipcast.processes import cpu_count
 from skipcast.search.claims import CLAIMS
 from skipcast.search.fits import Fitted, log_fitted
@@ -39,6 +40,22 @@ from skipcast.search.winners import best_family, log_best, scored
 REFIT = "refit"  # the tag of its runs: a fingerprint of all that decides what they find
 DESCRIBED = 100_000  # plays that a model is described by, as the usual subset has
 Watch = Callable[[Family], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where models are fitted."""
+
+    workers: int  # that share the plays of a model
+    fit: Callable[[Family, Params, Plays, OnRound, int], Any]  # the last is the seed
+
+
+def _fit_here(family: Family, params: Params, plays: Plays, on_round: OnRound, seed: int) -> Any:
+    prepared = FAMILIES[family].prepare(train=plays.train, validation=plays.validation)
+    return FAMILIES[family].fit(params, prepared, seed=seed, threads=cpu_count(), on_round=on_round)
+
+
+HERE = Place(1, _fit_here)
 
 
 def check_search(job: Job, result: SearchResult) -> Run:
@@ -84,10 +101,16 @@ class _Refits:
     locks: Locks
     plays: Plays  # all
     sample: Plays
+    place: Place
 
 
 def refit(
-    job: Job, url: str, result: SearchResult, watch: Watch = lambda _: nullcontext()
+    job: Job,
+    url: str,
+    result: SearchResult,
+    watch: Watch = lambda _: nullcontext(),
+    *,
+    place: Place = HERE,
 ) -> Refit:
     """Fit the best trial of each family again, on all plays; log them to MLflow.
 
@@ -96,6 +119,7 @@ def refit(
         url: of the database.
         result: what the search has found.
         watch: gets a family; entered while it is fitted.
+        place: where it is fitted.
 
     Raises:
         SkipcastError: the search is gone, or was another one; all that train or validate were
@@ -109,7 +133,7 @@ def refit(
     ):
         _end_dead(runs, result.run_id)
         plays, sample = read_all(job), read_sample(job, DESCRIBED)
-        refits = _Refits(job, search, runs, locks, plays, sample)
+        refits = _Refits(job, search, runs, locks, plays, sample, place)
         models: dict[Family, Scored] = {}
         bests: dict[Family, BestOfFamily] = {}
         for family, best in result.families.items():
@@ -138,7 +162,7 @@ def _refit(refits: _Refits, family: Family, trial_id: str) -> Scored:
     runs = refits.runs
     trial = runs.client.get_run(trial_id)
     params = _params(family, trial.data.params)
-    key = _fingerprint(refits.job, family, params)
+    key = _fingerprint(refits, family, params)
     run_id = _found(runs, refits.search.info.run_id, key)
     if run_id is None:
         run_id = _start(refits, family, trial, key)
@@ -160,8 +184,9 @@ def _params(family: Family, logged: Mapping[str, str]) -> Params:
     return {name: type(space[name].default)(logged[name]) for name in space}
 
 
-def _fingerprint(job: Job, family: Family, params: Params) -> str:
-    about = [job.fingerprint, family, params]
+def _fingerprint(refits: _Refits, family: Family, params: Params) -> str:
+    workers = refits.place.workers
+    about = [refits.job.fingerprint, family, params, *([workers] if workers > 1 else [])]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
@@ -196,14 +221,13 @@ def _start(refits: _Refits, family: Family, trial: Run, key: str) -> str:
 
 def fit(refits: _Refits, family: Family, params: Params) -> Fitted:
     """Fit a model as its trial did, but on all plays; no other family's data are in memory."""
-    plays, losses = refits.plays, list[float]()
-    prepared = FAMILIES[family].prepare(train=plays.train, validation=plays.validation)
+    losses: list[float] = []
     started = time.perf_counter()
-    model = FAMILIES[family].fit(
+    model = refits.place.fit(
+        family,
         params,
-        prepared,
-        seed=refits.job.params.search.seed,
-        threads=cpu_count(),
-        on_round=lambda _, loss: losses.append(loss),
+        refits.plays,
+        lambda _, loss: losses.append(loss),
+        refits.job.params.search.seed,
     )
     return Fitted(params, model, time.perf_counter() - started, losses)

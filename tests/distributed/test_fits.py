@@ -1,0 +1,126 @@
+"""Models that workers of a cluster fit together, and workers that are killed meanwhile."""
+
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import psutil
+import pytest
+from harness.family_checks import datasets, in_parts
+
+from skipcast.cli.pool import open_workers
+from skipcast.distributed import fits
+from skipcast.distributed import lightgbm as lightgbm_module
+from skipcast.distributed.shards import Shares
+from skipcast.evaluation.metrics import log_loss
+from skipcast.models.families import FAMILIES
+from skipcast.params import Cluster
+
+PARTS = 4
+
+
+def ignore(*_):
+    pass
+
+
+@pytest.fixture(scope="module")
+def data(plays):
+    """Return plays that train and others that validate, in parts of which some are empty."""
+    return [in_parts(part, PARTS) for part in datasets(plays, sessions=300)]
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("project"))
+        with open_workers(Cluster(scheduler="local", workers=2), 1) as pool:
+            yield pool
+
+
+def fit(pool, name, data, on_round=ignore):
+    family = FAMILIES[name]
+    params = family.defaults({}) | ({"learning_rate": 0.1} if family.boosted else {})
+    return fits.fit(pool, name, params, Shares(*data, 2), seed=3, on_round=on_round)
+
+
+def fit_here(name, data, losses):
+    family = FAMILIES[name]
+    params = family.defaults({}) | ({"learning_rate": 0.1} if family.boosted else {})
+    prepared = family.prepare(train=data[0], validation=data[1])
+    return family.fit(
+        params, prepared, seed=3, threads=1, on_round=lambda _, loss: losses.append(loss)
+    )
+
+
+def answers(name, model, data):
+    return FAMILIES[name].predict_parts(model, data[1])
+
+
+def test_logistic_is_that_of_one_machine(pool, data):
+    here = answers("logistic", fit_here("logistic", data, []), data)
+    there = answers("logistic", fit(pool, "logistic", data), data)
+    np.testing.assert_allclose(there, here, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["xgboost", "lightgbm"])
+def test_boosters_learn_as_on_one_machine_and_the_same_again(pool, data, name, tmp_path):
+    here = answers(name, fit_here(name, data, []), data)
+    models = [fit(pool, name, data) for _ in range(2)]
+    for number, model in enumerate(models):
+        FAMILIES[name].save(model, tmp_path / str(number))
+    assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
+    there = answers(name, FAMILIES[name].load(tmp_path / "0", threads=1), data)
+    losses = [log_loss(data[1].skipped, probability) for probability in (here, there)]
+    assert losses[1] == pytest.approx(losses[0], abs=0.02)
+    assert losses[1] < 0.69
+
+
+def test_the_loss_that_ends_xgboost_early_is_that_of_all_validation_plays(pool, data):
+    losses = []
+    model = fit(pool, "xgboost", data, lambda _, loss: losses.append(loss))
+    found = log_loss(data[1].skipped, answers("xgboost", model, data))
+    assert min(losses) == pytest.approx(found, abs=1e-6)
+    assert len(losses) == np.argmin(losses) + 21
+
+
+def test_the_mean_of_boosters_adds_up_the_mean_of_their_log_odds(data):
+    import lightgbm
+
+    models = [fit_here("lightgbm", [half, data[1]], []) for half in (data[0], data[1])]
+    texts = [model.model_to_string(num_iteration=model.best_iteration) for model in models]
+    merged = lightgbm.Booster(model_str=lightgbm_module.average(texts))
+    features = np.concatenate(data[1].features)
+    expected = np.mean([model.predict(features, raw_score=True) for model in models], axis=0)
+    np.testing.assert_allclose(merged.predict(features, raw_score=True), expected, atol=1e-12)
+    added = merged.predict(features[:50], pred_contrib=True).sum(axis=1)
+    np.testing.assert_allclose(added, expected[:50], atol=1e-9)
+
+
+def kill_when_at_work(pool, done):
+    """Kill a worker that computes for a while."""
+    pids = pool.client.run(os.getpid).values()
+    processes = [psutil.Process(pid) for pid in pids]
+    before = {process.pid: sum(process.cpu_times()[:2]) for process in processes}
+    while not done.is_set():
+        for process in processes:
+            if sum(process.cpu_times()[:2]) - before[process.pid] > 0.5:
+                process.kill()
+                return
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("name", ["logistic", "xgboost", "lightgbm"])
+def test_a_worker_that_is_killed_changes_nothing(pool, data, name, monkeypatch):
+    calm = answers(name, fit(pool, name, data), data)
+    done = threading.Event()
+    with ThreadPoolExecutor() as threads:
+        killing = threads.submit(kill_when_at_work, pool, done)
+        started = time.monotonic()
+        disturbed = answers(name, fit(pool, name, data), data)
+        took = time.monotonic() - started
+        done.set()
+        killing.result()
+    np.testing.assert_array_equal(calm, disturbed)
+    assert took < 60
