@@ -66,9 +66,10 @@ def fit(pool: DaskPool, params: Params, shares: Shares, *, seed: int, on_round: 
     Raises:
         SkipcastError: workers were lost, and none came instead.
     """
-    with Lock(
-        "skipcast fit", scheduler_rpc=pool.client.scheduler, loop=pool.client.loop
-    ):  # two at once would wait for each other's
+    from xgboost.core import XGBoostError
+
+    # Two fits at once would wait for each other's workers.
+    with Lock("skipcast fit", scheduler_rpc=pool.client.scheduler, loop=pool.client.loop):
         shards = shares.deal()
         for attempt in range(ATTEMPTS):
             workers = _wait(pool, len(shards))
