@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,14 @@ def test_a_package_that_a_worker_lacks():
     }
     with pytest.raises(SkipcastError, match=r"tcp://one:1 must have skipcast 1, .* not have it"):
         _check_versions(answer)
+
+
+def test_without_the_extra(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("skipcast.distributed")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with (
+        pytest.raises(SkipcastError, match=r"distributed is missing\. `pip install 'skipcast\[clu"),
+        open_workers(Cluster(scheduler="local"), 1),
+    ):
+        pass

@@ -124,3 +124,10 @@ def test_a_worker_that_is_killed_changes_nothing(pool, data, name, monkeypatch):
         killing.result()
     np.testing.assert_array_equal(calm, disturbed)
     assert took < 60
+
+
+def test_of_two_fits_at_once_the_second_waits(pool, data):
+    with ThreadPoolExecutor() as threads:
+        both = [threads.submit(fit, pool, "xgboost", data) for _ in range(2)]
+        one, other = (answers("xgboost", each.result(60), data) for each in both)
+    np.testing.assert_array_equal(one, other)

@@ -7,6 +7,7 @@ So workers do what that module does (they join a communicator), and read part af
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,7 @@ def _fit(
     pool: DaskPool, params: Params, shards: list[tuple[Dataset, Dataset]], seed: int,
     workers: list[str],
 ) -> tuple[bytes, list[tuple[float, float]]]:  # fmt: skip
+    from xgboost.core import XGBoostError
     from xgboost.tracker import RabitTracker
 
     host = pool.client.scheduler.address.split("://")[1].rsplit(":", 1)[0].strip("[]")
@@ -104,8 +106,12 @@ def _fit(
         _Task(params, *pair, seed, args | {"dmlc_task_id": f"{number:05}"})
         for number, pair in enumerate(shards)
     ]
-    found: tuple[bytes, list[tuple[float, float]]] = together(pool, tasks, workers, _ignore)[0]
-    return found
+    try:
+        found: tuple[bytes, list[tuple[float, float]]] = together(pool, tasks, workers, _ignore)[0]
+        return found
+    finally:
+        with suppress(XGBoostError):  # it complains of workers that were lost
+            tracker.free()
 
 
 def _ignore(_: int) -> None:
