@@ -175,9 +175,9 @@ def test_bins_are_those_of_the_histogram():
     values[::7, 1], values[3] = np.nan, np.inf
     edges = [[-1.0, 0.0, 1.0], [0.5], []]
     edges[1] = [float(np.float32(values[1, 1]))]  # a value that is an edge
-    padded = np.full((3, BINS - 1), np.inf, np.float32)
-    for row, inner in zip(padded, edges, strict=True):
-        row[: len(inner)] = inner
+    padded = np.full((BINS - 1, 3), np.inf, np.float32)
+    for column, inner in zip(padded.T, edges, strict=True):
+        column[: len(inner)] = inner
     bins = bins_of(values, padded)
     counted = [np.bincount(column, minlength=BINS + 1) for column in bins.T]
     assert np.array_equal(counted, count(values, edges))

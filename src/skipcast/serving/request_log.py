@@ -158,24 +158,28 @@ class _Plays:
 
     def lines(self, salt: bytes, is_open: Sequence[bool], now: int) -> Iterator[bytes]:
         """Yield the lines: of each session what happened, then the answers."""
-        sessions: dict[str, list[int]] = {}
-        for row, name in enumerate(self._ids):
-            sessions.setdefault(name, []).append(row)
-        for name, rows in sessions.items():
-            digest = blake2b(name.encode("utf-8", "surrogatepass"), key=salt, digest_size=32)
-            session, key = digest.hexdigest()[:16], digest.digest()[16:]
+        ended: dict[str, list[int]] = {}
+        asked: dict[str, list[int]] = {}
+        for row, (name, is_asked) in enumerate(zip(self._ids, is_open, strict=True)):
+            (asked if is_asked else ended).setdefault(name, []).append(row)
+        for name in ended | asked:
+            digest = blake2b(name.encode("utf-8", "surrogatepass"), key=salt).digest()
+            session, key = digest[:8].hex(), digest[8:40]
             start = f'{{"at":{now},"session":"{session}"'
-            if ended := [row for row in rows if not is_open[row]]:
-                yield self._happened(start, session, ended, key)
-            for row in rows:
+            if name in ended:
+                yield self._happened(start, session, ended[name], key)
+            for row in asked.get(name, ()):
                 if row in self._bins:
                     yield self._answer(start, row, key)
 
-    def _happened(self, start: str, session: str, ended: list[int], key: bytes) -> bytes:
-        rows = sorted(ended, key=self._positions.__getitem__)
-        last = self._positions[rows[-1]]
-        rows = rows[-min(self._new(session, last), MOST) :]
-        outcomes = "".join(f"{self._check(row, key)}{_digit(self._outcomes[row])}" for row in rows)
+    def _happened(self, start: str, session: str, rows: list[int], key: bytes) -> bytes:
+        last_row = max(rows, key=self._positions.__getitem__)
+        last = self._positions[last_row]
+        new = min(self._new(session, last), MOST)
+        newest = [last_row] if new == 1 else sorted(rows, key=self._positions.__getitem__)[-new:]
+        outcomes = "".join(
+            [f"{self._check(row, key)}{_digit(self._outcomes[row])}" for row in newest]
+        )
         return f'{start},"last":{last},"outcomes":"{outcomes}"}}'.encode()
 
     def _answer(self, start: str, row: int, key: bytes) -> bytes:
@@ -196,10 +200,10 @@ def _digit(outcome: float) -> str:
 
 
 def _padded(edges: Sequence[Sequence[float]]) -> Matrix:
-    """Return the edges of all features as a table, `BINS` - 1 a row; no value exceeds the rest."""
-    table = np.full((len(edges), BINS - 1), np.inf, np.float32)
-    for row, inner in zip(table, edges, strict=True):
-        row[: len(inner)] = inner
+    """Return the edges as a table, `BINS` - 1 x features; no value exceeds those that are made."""
+    table = np.full((BINS - 1, len(edges)), np.inf, np.float32)
+    for column, inner in zip(table.T, edges, strict=True):
+        column[: len(inner)] = inner
     return table
 
 
@@ -209,6 +213,6 @@ def bins_of(features: Matrix, edges: Matrix) -> npt.NDArray[np.uint8]:
     >>> bins_of(np.array([[1], [3], [np.nan]], np.float32), _padded([[2.0]])).tolist()
     [[0], [1], [10]]
     """
-    bins: npt.NDArray[np.uint8] = (features[:, :, None] > edges).sum(axis=2, dtype=np.uint8)
+    bins: npt.NDArray[np.uint8] = (features > edges[:, None]).sum(axis=0, dtype=np.uint8)
     bins[np.isnan(features)] = BINS
     return bins
