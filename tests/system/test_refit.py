@@ -336,6 +336,24 @@ def test_a_search_that_is_not_in_the_store_is_told(job, found, postgres):
         refit(job, postgres, gone)
 
 
+def test_a_trial_that_is_not_in_the_store_is_told(fresh, postgres):
+    job, found = fresh
+    trial = found.families["lightgbm"].run_id
+    MlflowClient().delete_run(trial)
+    with pytest.raises(SkipcastError, match=rf"run {trial} of data/search\.json must be in"):
+        refit(job, postgres, found)
+    MlflowClient().restore_run(trial)
+    assert set(refit(job, postgres, found).families) == set(TRIALS)
+
+
+def test_where_models_are_ranked_by_maa_refits_are_too(files, postgres):
+    job = make_small_job("refit maa", files, plays=PLAYS, rank_by="maa", families={"logistic": 1})
+    found = search(job, postgres)
+    result = refit(job, postgres, found)
+    assert result.ranked_by == "maa"
+    assert result.candidate.maa not in (None, found.candidate.maa)
+
+
 def test_a_part_that_is_damaged_is_named(job, found, files, postgres, tmp_path):
     folder = shutil.copytree(files[0], tmp_path / "features")
     path = folder / "part-00007.parquet"

@@ -1,9 +1,9 @@
-"""What a search needs goes away while it runs: a clear error, and the next one goes on."""
+"""What search and refit need goes away while they run: a clear error, and the next one goes on."""
 
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import mlflow
@@ -15,6 +15,7 @@ from skipcast.database import cluster
 from skipcast.database.embedded import running
 from skipcast.errors import SkipcastError
 from skipcast.search.mlflow_runs import Runs
+from skipcast.search.refit import refit
 from skipcast.search.trials import search
 
 
@@ -65,6 +66,46 @@ def test_mlflow_goes_away(mine, tmp_path, postgres, monkeypatch):
 
 
 @pytest.fixture
+def sampled(mine, feature_files):
+    """Return a job in the same folder, whose trials have a sample."""
+    assert mine
+    return make_small_job("mine", feature_files, plays=2500, families={"logistic": 1})
+
+
+def at_log(monkeypatch, happen) -> None:
+    """Let something happen just before the refit logs what it has fitted."""
+    original = Runs.log
+    monkeypatch.setattr(Runs, "log", lambda *args: happen() or original(*args))
+
+
+def test_postgres_goes_away_in_a_refit(sampled, monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="skipcast-") as name:
+        folder = Path(name, "postgres")
+        with running(folder) as url, monkeypatch.context() as patch:
+            found = search(sampled, url)
+            at_log(patch, lambda: cluster.stop(folder))
+            with pytest.raises(SkipcastError, match=r"embedded (Postgres )?must .* but"):
+                refit(sampled, url, found)
+        with running(folder) as url:
+            assert refit(sampled, url, found).best == "logistic"
+
+
+def test_mlflow_goes_away_in_a_refit(sampled, tmp_path, postgres, monkeypatch):
+    store = ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
+    store += ["--artifacts-destination", str(tmp_path / "artifacts")]
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    with ExitStack() as stack, monkeypatch.context() as patch:
+        address = stack.enter_context(tracking_server(tmp_path, *store))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        found = search(sampled, postgres)
+        at_log(patch, stack.close)
+        with pytest.raises(SkipcastError, match=rf"store {address} must log the refit but failed"):
+            refit(sampled, postgres, found)
+    with tracking_server(tmp_path, *store, port=int(address.rpartition(":")[2])):
+        assert refit(sampled, postgres, found).best == "logistic"
+
+
+@pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:
     """Yield a folder on a disk of 1 MB."""
     folder = tmp_path / "disk"
@@ -82,3 +123,16 @@ def test_a_disk_fills(mine, small_disk, postgres):
         search(mine, postgres)
     subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
     check_complete(mine, postgres, search(mine, postgres))
+
+
+def test_a_disk_fills_in_a_refit(sampled, small_disk, postgres):
+    mlflow.create_experiment("mine", artifact_location=small_disk.as_uri())
+    subprocess.run(["mount", "-o", "remount,size=50m", small_disk], check=True)
+    found = search(sampled, postgres)
+    filler = small_disk / "filler"
+    with suppress(OSError):
+        filler.write_bytes(bytes(50_000_000))
+    with pytest.raises(SkipcastError, match=r"disk must have room for .* but is full"):
+        refit(sampled, postgres, found)
+    filler.unlink()
+    assert refit(sampled, postgres, found).best == "logistic"

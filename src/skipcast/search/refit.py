@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import mlflow
+from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
@@ -64,7 +65,8 @@ def check_search(job: Job, result: SearchResult) -> Run:
     Raises:
         SkipcastError: the run is not in this store, or was of other features, params or code.
     """
-    run = _find_run(result.run_id)
+    with store_errors("tell about the search"):
+        run = _run_of_search(open_client(), result.run_id)
     if run.data.tags.get("fingerprint") != job.fingerprint:
         raise SkipcastError(
             f"{RESULT} must be of the search that the present features, params and code ask for "
@@ -74,16 +76,19 @@ def check_search(job: Job, result: SearchResult) -> Run:
     return run
 
 
-def _find_run(run_id: str) -> Run:
-    client = open_client()
-    with store_errors("tell about the search"):
-        try:
-            run = client.get_run(run_id)
-            if run.info.lifecycle_stage == "active":
-                return run
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
+def _run_of_search(client: MlflowClient, run_id: str) -> Run:
+    """Return a run that the result of a search names.
+
+    Raises:
+        SkipcastError: it is not in this store, or was deleted.
+    """
+    try:
+        run = client.get_run(run_id)
+        if run.info.lifecycle_stage == "active":
+            return run
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
     raise SkipcastError(
         f"The run {run_id} of {RESULT} must be in the MLflow store "
         f"{hide_credentials(mlflow.get_tracking_uri())} but is not there. Correct {VARIABLE} if it "
@@ -160,7 +165,7 @@ def _end_dead(runs: Runs, parent: str) -> None:
 def _refit(refits: _Refits, family: Family, trial_id: str) -> Scored:
     """Fit a trial again, unless that is done; return the scores of the model."""
     runs = refits.runs
-    trial = runs.client.get_run(trial_id)
+    trial = _run_of_search(runs.client, trial_id)
     params = _params(family, trial.data.params)
     key = _fingerprint(refits, family, params)
     run_id = _found(runs, refits.search.info.run_id, key)
