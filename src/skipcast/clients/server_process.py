@@ -87,7 +87,7 @@ class ServerProcess:
         if code is not None:
             raise SkipcastError(
                 "it must run until it is stopped but "
-                f"{killed(code) or f'ended with {code}'}; its own words are above."
+                f"{killed(code) or f'ended with {code}'}; the command's output has its own words."
             )
 
     def stop(self) -> None:
