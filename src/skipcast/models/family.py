@@ -20,6 +20,7 @@ OnRound = Callable[[float, float], None]
 It may raise to end the fit; the exception then passes through `fit`.
 """
 Params = dict[str, Any]
+BLOCK = 1 << 16  # plays predicted at a time: in double precision, tens of megabytes
 Bounds = Mapping[str, tuple[float, float]]
 
 
@@ -156,7 +157,12 @@ class ModelFamily(Protocol):
 
     def predict_parts(self, model: Any, plays: Dataset) -> Floats:
         """Return what `predict` does, for all plays of all parts, read one at a time."""
-        return np.concatenate([self.predict(model, features) for features, _ in plays.parts()])
+        blocks = (
+            features[first : first + BLOCK]
+            for features, _ in plays.parts()
+            for first in range(0, len(features), BLOCK)
+        )
+        return np.concatenate([self.predict(model, block) for block in blocks])
 
     @abstractmethod
     def contributions(self, model: Any, features: Matrix) -> Floats:
