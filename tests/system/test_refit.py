@@ -20,6 +20,7 @@ from harness.searches import (
 )
 from mlflow import MlflowClient
 
+import skipcast
 from skipcast.cli.refit import place_of
 from skipcast.errors import SkipcastError
 from skipcast.evaluation.metrics import evaluate
@@ -269,7 +270,9 @@ def test_of_two_refits_the_second_waits_and_fits_nothing(fresh, postgres, refitt
     assert refits("refit again") == done(*TRIALS)
 
 
-def test_workers_of_a_cluster_fit_runs_of_their_own(job, found, refitted, postgres):
+def test_workers_of_a_cluster_fit_runs_of_their_own(job, found, refitted, postgres, monkeypatch):
+    # Models that tests have loaded are on the path with the package that they carry.
+    monkeypatch.syspath_prepend(Path(skipcast.__file__).parents[1])
     with place_of(Cluster(scheduler="local", workers=2)) as place:
         shared = refit(job, postgres, found, place=place)
     assert shared.families.keys() == refitted.families.keys()
