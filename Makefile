@@ -44,6 +44,7 @@ clean:
 	rm -rf .venv
 
 # Pins anew what pyproject.toml asks for, by the oldest Python: what it can install, the later ones can.
+# The extra cluster is among them, as tests start real schedulers and workers of Dask.
 requirements: setup
 	python tools/uv.py pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --extra dev --extra cluster \
 		--python-version 3.11 pyproject.toml --output-file requirements.txt
