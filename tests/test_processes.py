@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from skipcast.errors import SkipcastError
@@ -140,3 +141,22 @@ def test_a_command_refuses_what_is_no_number():
         "Error: LOKY_MAX_CPU_COUNT must be a whole number above 0 but got many. "
         "Correct it or unset it.\n"
     )
+
+
+STARTS = """
+import signal, subprocess, sys
+from skipcast.processes import die_with_parent
+started = subprocess.Popen(
+    ["sleep", "60"], start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM)
+)
+print(started.pid, flush=True)
+started.wait()
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Only Linux can do so.")
+def test_what_was_started_ends_with_a_process_that_is_killed():
+    with subprocess.Popen([sys.executable, "-c", STARTS], stdout=subprocess.PIPE) as parent:
+        started = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    assert psutil.wait_procs([started], timeout=10)[1] == []

@@ -1,9 +1,11 @@
 """Processes: how many may compute at once, and what to say of one that was killed."""
 
+import ctypes
 import math
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from skipcast.errors import SkipcastError
 
 LIMIT = "LOKY_MAX_CPU_COUNT"  # scikit-learn's own variable for the same
 ROOT = Path("/")
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
 class ProcessKilledError(SkipcastError):
@@ -127,3 +130,17 @@ def terminable() -> Iterator[None]:
         os.kill(os.getpid(), signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def die_with_parent(number: int) -> Callable[[], None]:
+    """Return a `preexec_fn`: the process gets a signal when the one that started it has ended.
+
+    Where somebody kills that one, nobody else would end it. Only Linux can do so.
+
+    Args:
+        number: of the signal.
+    """
+    if not sys.platform.startswith("linux"):
+        return lambda: None
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(PR_SET_PDEATHSIG, number)

@@ -13,6 +13,7 @@ import psutil
 
 from skipcast.errors import SkipcastError
 from skipcast.files import replacing
+from skipcast.processes import die_with_parent
 
 CONF, LISTEN, UPSTREAM = "nginx.conf", "listen.conf", "upstream.conf"
 PLACES = (os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin")
@@ -38,7 +39,9 @@ class Proxy:
         """
         self._point_to(port)
         command = [*self._command, "-g", "daemon off;"]
-        self._process = subprocess.Popen(command, start_new_session=True)
+        self._process = subprocess.Popen(
+            command, start_new_session=True, preexec_fn=die_with_parent(signal.SIGQUIT)
+        )
         try:
             self._wait_for_workers()
             yield

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from skipcast.errors import SkipcastError
-from skipcast.processes import killed
+from skipcast.processes import die_with_parent, killed
 
 EXAMPLE = "serving_input_example.json"  # a request that MLflow keeps with the model
 START_SECONDS = 300
@@ -30,7 +30,11 @@ class ServerProcess:
         """Start a server by `mlflow ...`, which is to answer at `port` of this machine."""
         self.port = port
         # In a session of its own: who stops all of them by Ctrl-C wants the last answers, too.
-        self._process = subprocess.Popen([sys.executable, "-m", *command], start_new_session=True)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM),
+        )
 
     def wait(self) -> None:
         """Wait until it answers `/ping`, which it does once it has loaded the model.
