@@ -52,6 +52,14 @@ def test_a_task_may_depend_on_the_results_until_then():
     assert known[-1] >= 3
 
 
+def test_processes_have_this_code_though_a_loaded_model_has_brought_its_own(tmp_path, monkeypatch):
+    (tmp_path / "skipcast").mkdir()
+    (tmp_path / "skipcast/__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    with workers(2) as pool:
+        assert list(pool.run([partial(number, 7)], ignore)) == [7]
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_what_a_task_raises_is_raised_here(count):
     with workers(count) as pool, pytest.raises(ValueError, match="wrong"):

@@ -3,11 +3,13 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from skipcast.processes import LIMIT, ProcessKilledError, killed
@@ -111,17 +113,32 @@ def workers(count: int) -> Iterator[Workers]:
     context = multiprocessing.get_context("spawn")
     processes: dict[Connection, BaseProcess] = {}
     try:
-        for _ in range(count if count > 1 else 0):
-            ours, theirs = context.Pipe()
-            process: BaseProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
-            process.start()
-            theirs.close()  # else the end of the process would not be seen
-            processes[ours] = process
+        with own_code_first():
+            for _ in range(count if count > 1 else 0):
+                ours, theirs = context.Pipe()
+                process: BaseProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
+                process.start()
+                theirs.close()  # else the end of the process would not be seen
+                processes[ours] = process
         yield Workers(processes)
     finally:
         for process in processes.values():
             process.kill()
             process.join()
+
+
+@contextmanager
+def own_code_first() -> Iterator[None]:
+    """Have processes that are started meanwhile import this code.
+
+    A model that MLflow has loaded puts the code that it brings before it, a part of another time.
+    """
+    own = str(Path(__file__).parents[1])
+    sys.path.insert(0, own)
+    try:
+        yield
+    finally:
+        sys.path.remove(own)
 
 
 def _serve(connection: Connection) -> None:

@@ -174,7 +174,7 @@ def test_a_load_that_is_killed_leaves_the_old_tables_and_the_next_one_no_rest(
 
 @pytest.mark.parametrize("moment", ["a part", "_add_keys"])
 def test_a_load_that_a_user_ends_leaves_the_old_tables_and_no_rest(end_at, before, moment):
-    end_at(moment, signal.SIGINT, 1)
+    end_at(moment, signal.SIGINT, 5)  # a busy machine sends it late
     assert present() == before
     assert tables() == THREE
 

@@ -109,7 +109,7 @@ def test_the_remedies_mend_it(registry, tracking, tmp_path, monkeypatch):
 
 def test_what_python_and_mlflow_leave_behind_is_no_change_and_is_not_run(registry, tmp_path):
     (tmp_path / "2/registered_model_meta").write_text("model_name: another\n")
-    (tmp_path / "2" / BYTECODE).parent.mkdir()
+    (tmp_path / "2" / BYTECODE).parent.mkdir(exist_ok=True)
     (tmp_path / "2" / BYTECODE).write_bytes(b"what another has compiled")
     (tmp_path / "copy").mkdir()
     _, copy, _ = registry.take_champion(tmp_path / "copy")

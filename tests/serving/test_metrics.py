@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -18,7 +19,11 @@ def ask(metrics, app, path=PATH):
     async def nothing(*_):
         return {}
 
-    asyncio.run(metrics.counting(app)({"type": "http", "path": path}, nothing, nothing))
+    def run():
+        asyncio.run(metrics.counting(app)({"type": "http", "path": path}, nothing, nothing))
+
+    with ThreadPoolExecutor(1) as pool:  # a browser of other tests has this thread's event loop
+        pool.submit(run).result()
 
 
 def text_of(metrics) -> str:

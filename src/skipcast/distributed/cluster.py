@@ -15,6 +15,7 @@ from skipcast.distributed.pool import DaskPool
 from skipcast.errors import SkipcastError
 from skipcast.params import Cluster
 from skipcast.processes import cpu_count
+from skipcast.workers import own_code_first
 
 DATABASE = "DATABASE_URL"
 ANSWER_SECONDS = 10  # for the scheduler
@@ -54,6 +55,7 @@ def _local(params: Cluster) -> Iterator[Client]:
     for name in ("distributed", "distributed.nanny", "distributed.worker", "distributed.scheduler"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told in our words
     with (
+        own_code_first(),  # until the end: a worker that was killed is started again
         LocalCluster(
             n_workers=params.workers or cpu_count(),
             threads_per_worker=1,

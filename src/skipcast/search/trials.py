@@ -32,7 +32,7 @@ from skipcast.search.servers import opened
 from skipcast.search.spec import Job
 from skipcast.search.studies import Progress, Studies, directions, open_storage
 from skipcast.search.winners import SCORES, finish
-from skipcast.workers import end_with_parent
+from skipcast.workers import end_with_parent, own_code_first
 
 Watch = Callable[[Callable[[], Mapping[Family, Progress]]], AbstractContextManager[object]]
 TABLES = "skipcast optuna tables"  # the lock under which they are made
@@ -91,8 +91,9 @@ def _workers(job: Job, url: str) -> Iterator[None]:
         context.Process(target=assist, args=(job, url), daemon=True)
         for _ in range(job.params.search.workers - 1)
     ]
-    for process in processes:
-        process.start()
+    with own_code_first():
+        for process in processes:
+            process.start()
     try:
         yield
         for process in processes:
