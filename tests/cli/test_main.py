@@ -30,7 +30,12 @@ def fail_with(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "error",
-    [MemoryError(), MemoryError("Unable to allocate 9 GiB"), RuntimeError("std::bad_alloc")],
+    [
+        MemoryError(),
+        MemoryError("Unable to allocate 9 GiB"),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("io.h:362: bad_malloc: Failed"),
+    ],
 )
 def test_memory_ran_out(fail_with, error):
     said = fail_with(error)

@@ -49,6 +49,7 @@ COMMANDS = (
     demo.demo,
 )
 # As the loaders of Linux and macOS say it.
+NO_MEMORY = "bad_alloc|bad_malloc"  # in the errors of boosters
 MISSING_LIBRARY = "cannot open shared object file|Error loading shared library|Library not loaded"
 
 app = typer.Typer(
@@ -89,10 +90,10 @@ def main() -> None:
 
 def _message(error: Exception) -> str | None:
     """Return what to say of an error that the machine made, None if it is a fault of the code."""
-    if isinstance(error, MemoryError) or "bad_alloc" in str(error):  # as boosters' own errors say
+    if isinstance(error, MemoryError) or re.search(NO_MEMORY, str(error)):
         return (
             "Memory must suffice for what is computed but ran out: "
-            f"{str(error) or 'no more was given'}. Lower search.plays or fetch.rows in "
+            f"{str(error).splitlines()[0] if str(error) else 'no more was given'}. Lower search.plays or fetch.rows in "
             "params.yaml; docs/scale.md says how much which number needs. What is finished is kept."
         )
     if isinstance(error, ImportError | OSError) and re.search(MISSING_LIBRARY, str(error)):
