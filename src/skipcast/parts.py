@@ -24,9 +24,6 @@ from skipcast.records import Record
 if TYPE_CHECKING:  # `skipcast --help` starts faster without
     import pandas as pd
 
-# Reading part after part, Arrow's own allocator comes to keep twice as much as the system's does.
-pa.set_memory_pool(pa.system_memory_pool())
-
 PART_ROWS = 400_000  # a part ends with the first whole session that makes it as long
 MANIFEST = "_parts.json"  # readers of Parquet pass over what begins so
 

@@ -48,8 +48,8 @@ COMMANDS = (
     monitor.monitor,
     demo.demo,
 )
-# As the loaders of Linux and macOS say it.
 NO_MEMORY = "bad_alloc|bad_malloc"  # in the errors of boosters
+# As the loaders of Linux and macOS say it.
 MISSING_LIBRARY = "cannot open shared object file|Error loading shared library|Library not loaded"
 
 app = typer.Typer(
@@ -93,8 +93,9 @@ def _message(error: Exception) -> str | None:
     if isinstance(error, MemoryError) or re.search(NO_MEMORY, str(error)):
         return (
             "Memory must suffice for what is computed but ran out: "
-            f"{str(error).splitlines()[0] if str(error) else 'no more was given'}. Lower search.plays or fetch.rows in "
-            "params.yaml; docs/scale.md says how much which number needs. What is finished is kept."
+            f"{[*str(error).splitlines(), 'no more was given'][0]}. Lower search.plays or fetch.rows "
+            "in params.yaml; docs/scale.md says how much which number needs. What is finished is "
+            "kept."
         )
     if isinstance(error, ImportError | OSError) and re.search(MISSING_LIBRARY, str(error)):
         return (
