@@ -91,11 +91,11 @@ def main() -> None:
 def _message(error: Exception) -> str | None:
     """Return what to say of an error that the machine made, None if it is a fault of the code."""
     if isinstance(error, MemoryError) or re.search(NO_MEMORY, str(error)):
+        reason = [*str(error).splitlines(), "no more was given"][0]
         return (
-            "Memory must suffice for what is computed but ran out: "
-            f"{[*str(error).splitlines(), 'no more was given'][0]}. Lower search.plays or fetch.rows "
-            "in params.yaml; docs/scale.md says how much which number needs. What is finished is "
-            "kept."
+            f"Memory must suffice for what is computed but ran out: {reason}. Lower search.plays "
+            "or fetch.rows in params.yaml; docs/scale.md says how much which number needs. What is "
+            "finished is kept."
         )
     if isinstance(error, ImportError | OSError) and re.search(MISSING_LIBRARY, str(error)):
         return (
