@@ -51,10 +51,17 @@ def test_postgres_goes_away(mine, monkeypatch):
             check_complete(mine, url, search(mine, url))
 
 
-def test_mlflow_goes_away(mine, tmp_path, postgres, monkeypatch):
-    store = ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
-    store += ["--artifacts-destination", str(tmp_path / "artifacts")]
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """Return the options of a tracking server, whose end is noticed at once."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    return [
+        *("--backend-store-uri", f"sqlite:///{tmp_path}/server.db"),
+        *("--artifacts-destination", str(tmp_path / "artifacts")),
+    ]
+
+
+def test_mlflow_goes_away(mine, store, tmp_path, postgres, monkeypatch):
     with ExitStack() as stack, monkeypatch.context() as patch:
         address = stack.enter_context(tracking_server(tmp_path, *store))
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
@@ -90,10 +97,7 @@ def test_postgres_goes_away_in_a_refit(sampled, monkeypatch):
             assert refit(sampled, url, found).best == "logistic"
 
 
-def test_mlflow_goes_away_in_a_refit(sampled, tmp_path, postgres, monkeypatch):
-    store = ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
-    store += ["--artifacts-destination", str(tmp_path / "artifacts")]
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+def test_mlflow_goes_away_in_a_refit(sampled, store, tmp_path, postgres, monkeypatch):
     with ExitStack() as stack, monkeypatch.context() as patch:
         address = stack.enter_context(tracking_server(tmp_path, *store))
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
