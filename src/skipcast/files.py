@@ -114,8 +114,17 @@ def hash_bytes(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def hash_json(content: object) -> str:
+    """Return the SHA-256 of what JSON can hold, whatever the order of its keys.
+
+    >>> hash_json({"a": 1, "b": 2}) == hash_json({"b": 2, "a": 1})
+    True
+    """
+    return hash_bytes(json.dumps(content, sort_keys=True).encode())
+
+
 def hash_code(*entries: str) -> dict[str, str]:
-    """Return the SHA-256 of each file of code, by its place in the package.
+    """Return the SHA-256 of each file of code and of its constants, by its place in the package.
 
     Args:
         entries: files and folders of the package.
@@ -124,8 +133,9 @@ def hash_code(*entries: str) -> dict[str, str]:
     ['errors.py']
     """
     places = [PACKAGE / entry for entry in entries]
-    files = (f for place in places for f in ([place] if place.is_file() else place.rglob("*.py")))
-    return {str(file.relative_to(PACKAGE)): hash_file(file) for file in sorted(files)}
+    every = (f for place in places for f in ([place] if place.is_file() else place.rglob("*")))
+    files = sorted(file for file in every if file.suffix in (".py", ".json"))
+    return {str(file.relative_to(PACKAGE)): hash_file(file) for file in files}
 
 
 def write_json(path: Path, content: object) -> None:

@@ -1,6 +1,5 @@
 """Files of a source cut into pieces side by side: the first step of a fetch."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ from skipcast.archive.source import LeftOut, Reading, Source
 from skipcast.archive.threshold import Threshold
 from skipcast.archive.work import stamp
 from skipcast.errors import SkipcastError
-from skipcast.files import disk_errors, write_json
+from skipcast.files import disk_errors, hash_bytes, write_json
 from skipcast.records import Record
 from skipcast.workers import OnStep, Pool
 
@@ -56,7 +55,7 @@ class Wanted:
         """Return the name of the folder of its pieces; if the file changes, it is another."""
         with intact(str(self.path)):
             text = repr([*stamp(self.path), *self.kinds])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hash_bytes(text.encode())[:16]
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def _cut(
         for number, file in enumerate(reading.open()):
             kind: Kind = "log" if "session_id" in file.header else "track table"
             if kind in wanted.kinds:
-                called = hashlib.sha256(file.name.encode()).hexdigest()[:16]
+                called = hash_bytes(file.name.encode())[:16]
                 pieces = Pieces(folder / f"{number:05}-{called}", file.name)
                 files.append(CutFile(name=file.name, kind=kind, folder=pieces.folder.name))
                 if kind == "log":

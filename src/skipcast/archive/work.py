@@ -1,8 +1,6 @@
 """The folder in which a fetch works: of one run at a time, kept after a kill, gone at the end."""
 
 import fcntl
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,9 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from skipcast.errors import SkipcastError
-from skipcast.files import hash_file
+from skipcast.files import hash_code, hash_json
 
-PACKAGE = Path(__file__).parents[1]
 # What decides which plays are fetched and how they are written.
 CODE = (
     "archive", "column.py", "files.py", "parts.py", "reading", "schema.py", "sessions.py", "twin",
@@ -28,18 +25,12 @@ def fingerprint(*about: object) -> str:
     Args:
         about: whatever JSON can hold.
     """
-    paths = sorted(
-        path
-        for name in CODE
-        for path in (PACKAGE.joinpath(name).rglob("*") if "." not in name else [PACKAGE / name])
-        if path.suffix in (".py", ".json")
-    )
     content = {
         "about": about,
-        "code": {str(path.relative_to(PACKAGE)): hash_file(path) for path in paths},
+        "code": hash_code(*CODE),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return hash_json(content)
 
 
 def stamp(path: Path) -> list[object]:

@@ -1,6 +1,5 @@
 """The command of the stage `features`."""
 
-import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,9 +22,9 @@ from skipcast.artifacts import (
 from skipcast.cli.pool import open_workers
 from skipcast.errors import SkipcastError
 from skipcast.files import (
-    hash_bytes,
     hash_code,
     hash_file,
+    hash_json,
     read_parquet,
     replacing,
     write_parquet,
@@ -33,7 +32,7 @@ from skipcast.files import (
 from skipcast.params import Params, Split, read_params
 from skipcast.parts import Draft, Parts
 from skipcast.processes import cpu_count
-from skipcast.schema import Group
+from skipcast.schema import LISTENER_LOG, Group, names
 from skipcast.workers import OnStep
 
 if TYPE_CHECKING:  # commands start faster without
@@ -44,6 +43,11 @@ if TYPE_CHECKING:  # commands start faster without
 
 # The code that decides what is in a part.
 CODE = ("arrays.py", "column.py", "features", "reading", "schema.py", "sessions.py", "split.py")
+# What of plays is counted, and what tells whose and which they are.
+COUNTED = [
+    *("session_id", "track_id_clean", "skip_1", "skip_2", "skip_3", "not_skipped"),
+    *names(LISTENER_LOG),
+]
 console = Console(stderr=True)
 
 
@@ -82,9 +86,9 @@ def features() -> None:
         groups=groups,
         split=params.split,
     ).write()
-    names = feature_set(params.features.horizon, groups).names
+    count = len(feature_set(params.features.horizon, groups).names)
     horizon = params.features.horizon
-    typer.echo(f"{features.rows} plays, {len(names)} features, horizon {horizon}", err=True)
+    typer.echo(f"{features.rows} plays, {count} features, horizon {horizon}", err=True)
 
 
 def _ignore(_: int) -> None:
@@ -106,7 +110,7 @@ class Task:
         from skipcast.features.listener_counts import count_listeners
         from skipcast.split import TRAIN
 
-        plays, parts = self._read(number)
+        plays, parts = self._read(number, COUNTED)
         counts = TrackCounts.of(plays, parts == TRAIN, seed=self.params.split.seed)
         return counts, count_listeners(plays, parts == TRAIN)[1]
 
@@ -148,14 +152,14 @@ class Task:
     def _counts(self) -> Path:
         return self.draft.place.absolute() / "counts.npy"
 
-    def _read(self, number: int) -> "tuple[pd.DataFrame, Labels]":
-        """Return the plays of a part, and the part of the split that each is of."""
+    def _read(self, number: int, columns: list[str] | None = None) -> "tuple[pd.DataFrame, Labels]":
+        """Return columns of the plays of a part, and the part of the split that each is of."""
         from skipcast.database.plays import open_plays
         from skipcast.features.table import with_label
         from skipcast.split import split_sessions
 
         with open_plays(self.receipt, Parts.read(PLAYS, made_by="fetch")) as loaded:
-            plays = with_label(loaded.part(number), self.params.features.skip)
+            plays = with_label(loaded.part(number, columns), self.params.features.skip)
         return plays, split_sessions(plays, self.params.split)
 
 
@@ -179,7 +183,7 @@ def _run(params: Params, receipt: LoadReceipt, groups: Sequence[Group], plays: P
         "plays": plays.hash,  # which are in which part
         "code": hash_code(*CODE),
     }
-    return hash_bytes(json.dumps(about, sort_keys=True).encode())
+    return hash_json(about)
 
 
 def _check_groups(groups: Sequence[Group], split: Split, *, listeners: bool) -> None:

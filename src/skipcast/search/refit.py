@@ -4,8 +4,6 @@ A refit is a run of MLflow beside the trials. It is safe to kill and to repeat: 
 found again by its tag, one that a process has left half-done is failed, and made again.
 """
 
-import hashlib
-import json
 import os
 import platform
 import time
@@ -24,6 +22,7 @@ from skipcast.artifacts import BestOfFamily, Refit, SearchResult
 from skipcast.database.locks import Locks
 from skipcast.errors import SkipcastError, hide_credentials
 from skipcast.evaluation.ranking import Scored
+from skipcast.files import hash_json
 from skipcast.mlflow_store.client import open_client, store_errors
 from skipcast.mlflow_store.place import MAKE_AGAIN, VARIABLE
 from skipcast.mlflow_store.screen import NOTE
@@ -192,7 +191,7 @@ def _params(family: Family, logged: Mapping[str, str]) -> Params:
 def _fingerprint(refits: _Refits, family: Family, params: Params) -> str:
     workers = refits.place.workers
     about = [refits.job.fingerprint, family, params, *([workers] if workers > 1 else [])]
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    return hash_json(about)
 
 
 def _found(runs: Runs, parent: str, key: str) -> str | None:

@@ -1,7 +1,5 @@
 """The specification of a search: params, inputs, and the fingerprint that identifies it."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -9,7 +7,7 @@ from pathlib import Path
 
 from skipcast.artifacts import FeaturesReceipt, LoadReceipt
 from skipcast.errors import SkipcastError
-from skipcast.files import hash_code, hash_file
+from skipcast.files import hash_code, hash_file, hash_json
 from skipcast.models.families import FAMILIES
 from skipcast.params import Params
 from skipcast.parts import Parts
@@ -123,4 +121,4 @@ def _fingerprint(params: Params, *inputs: str) -> str:
         "code": hash_code(*CODE),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    return hash_json(about)
