@@ -6,6 +6,8 @@ and an MLflow store of its own.
 
 import os
 import shutil
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +62,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: (item.get_closest_marker("system") is None, -item.path.stat().st_size)
     )
+
+
+@pytest.fixture(autouse=True)
+def _unchanged_process() -> Iterator[None]:
+    """Undo what a test changes of its process, so that no order of tests matters."""
+    variables, folder, imported_from = dict(os.environ), Path.cwd(), [*sys.path]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for name in os.environ.keys() - variables:
+        del os.environ[name]
+    os.environ |= variables
+    os.chdir(folder)
+    sys.path[:] = imported_from
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -34,8 +34,7 @@ def project(plays_and_tracks, tmp_path, monkeypatch):
         write_parquet(TRACKS, tracks)
         data.load()
 
-    yield make
-    change([])
+    return make
 
 
 def test_one_part_and_many_give_the_same(project):
