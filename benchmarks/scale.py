@@ -90,7 +90,7 @@ def run_stage(folder: Path, stage: str, values: list[str], limit: float, plays: 
     process = subprocess.Popen(command, cwd=folder, env=env, preexec_fn=enforce)
     peak = Peak(process.pid)
     if process.wait():
-        sys.exit(f"The stage {stage} of {plays:,} plays failed under {limit / 1e9:g} GB.")
+        sys.exit(f"Stage {stage} of {plays:,} plays failed under {limit / 1e9:g} GB in {folder}.")
     seconds = time.perf_counter() - started
     output = folder / OUTPUTS.get(stage, "nothing")
     disk = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
@@ -108,10 +108,11 @@ def run_all(plays: int, limit: float, trials: int | None, values: list[str]) -> 
     ]
     if trials:
         values += [f"search.families.{f}={trials}" for f in ("logistic", "lightgbm", "xgboost")]
-    with tempfile.TemporaryDirectory(prefix="scale.") as name:
-        folder = Path(name)
-        shutil.copy(ROOT / "params.yaml", folder)
-        return [run_stage(folder, stage, values, limit, plays) for stage in STAGES]
+    folder = Path(tempfile.mkdtemp(prefix="scale."))  # it stays if a stage fails, to look at
+    shutil.copy(ROOT / "params.yaml", folder)
+    runs = [run_stage(folder, stage, values, limit, plays) for stage in STAGES]
+    shutil.rmtree(folder)
+    return runs
 
 
 def measured_table(runs: list[Run]) -> str:
@@ -132,7 +133,7 @@ def computed_table(runs: list[Run]) -> str:
     """Return what the lines through the measured points give for more plays, in Markdown."""
     table = pd.DataFrame([vars(run) for run in runs])
     rows = []
-    for stage in STAGES:
+    for stage in (stage for stage in STAGES if stage != "search"):  # its sample does not grow
         own = table[table["stage"] == stage]
         row = {"stage": stage}
         for what, scale, unit in (("seconds", 3600, "h"), ("disk", 1e9, "GB")):
@@ -178,6 +179,7 @@ def main() -> None:
     trials = 1 if options.quick else options.trials
     limit = options.gigabytes * 1e9
     runs = [run for plays in sizes for run in run_all(plays, limit, trials, options.values)]
+    runs.sort(key=lambda run: run.plays)
     tables = f"{measured_table(runs)}\n{computed_table(runs)}"
     print(f"\n{tables}")
     if options.write:
