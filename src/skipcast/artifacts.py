@@ -114,7 +114,13 @@ class BestOfFamily(Record):
     accuracy: float
     log_loss: float  # nats
     maa: float | None = None  # mean average accuracy, where models are ranked by it
+    fpa: float | None = None  # first prediction accuracy, as well
     model_uri: str
+
+    def challenge_scores(self) -> dict[str, str]:
+        """Return MAA and FPA as tables have them, by their headings; nothing where not ranked."""
+        scores = {"MAA": self.maa, "FPA": self.fpa}
+        return {name: f"{score:.4f}" for name, score in scores.items() if score is not None}
 
 
 class SearchResult(Artifact):

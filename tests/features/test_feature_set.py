@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from skipcast.features.build import feature_set
 from skipcast.features.feature import Feature, FeatureBlock, column, reads
-from skipcast.features.feature_set import FeatureSet
-from skipcast.schema import HORIZONS
+from skipcast.features.feature_set import CHUNK, FeatureSet
+from skipcast.schema import AHEAD, HORIZONS, TRACK_GROUPS
 
 STARTED, QUEUED = HORIZONS["started"], HORIZONS["queued"]
 PREMIUM = column("premium", "Whether the listener pays.")
@@ -65,3 +66,14 @@ def test_a_feature_reads_only_what_its_block_declares(three_plays):
 
     with pytest.raises(Exception, match="tempo of the present play must be declared"):
         FeatureSet(STARTED, ((sneaky,),)).build(three_plays)
+
+
+@pytest.mark.parametrize("horizon", HORIZONS)
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5])
+def test_features_of_the_plays_asked_for_are_those_of_all(plays, horizon, share):
+    """Bit for bit, over several runs of sessions, of which some have no play that is asked for."""
+    features = feature_set(horizon, (*TRACK_GROUPS, *([AHEAD] if HORIZONS[horizon].ahead else [])))
+    asked = np.random.default_rng(0).random(len(plays)) < share
+    asked[:CHUNK] = False
+    expected = features.compute(plays)[asked]
+    np.testing.assert_array_equal(features.compute(plays, asked), expected)

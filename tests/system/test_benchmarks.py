@@ -66,3 +66,10 @@ def test_challenge_prints_a_row_for_each_model():
     assert "1 twins of 400 sessions (synthetic)" in text
     rows = re.findall(r"^\| .+ \| 0\.\d{4} \| 0\.\d{4} \| [+-]0\.", text, re.MULTILINE)
     assert len(rows) == 10
+
+
+def test_submit_prints_the_rate_the_memory_and_the_steps():
+    text = run("submit", "--quick")
+    row = r"\| logistic +\| [\d,-]+ +\| [\d.]+ s +\| [\d.]+ s +\| \d+ MB +\| \d+ MB"
+    assert re.search(row, text)
+    assert re.search(r"\| +features +\| +[\d.]+ \|", text)

@@ -200,13 +200,12 @@ def unrecorded(registry, version):
 
 
 @contextmanager
-def relabelled(best, skip):
-    """Let a model say that it predicts other skips; None: as models did that had none."""
+def telling(best, **changes):
+    """Let a model tell other things of itself; None: nothing, as models did once."""
     file = folder_of(best) / "artifacts/model.json"
-    about = json.loads(file.read_text())
-    about.pop("skip", None)
+    about = json.loads(file.read_text()) | changes
     with without(file):
-        file.write_text(json.dumps(about if skip is None else about | {"skip": skip}))
+        file.write_text(json.dumps({name: v for name, v in about.items() if v is not None}))
         yield
 
 
@@ -436,7 +435,7 @@ def test_the_ledger_holds_all_steps_the_last_first(unfit, registry):
 def champion_of_another_label(unfit, families, registry):
     """The champion, the good model, predicts other skips."""
     assert unfit.champion == 2
-    with unrecorded(registry, 2), relabelled(families["lightgbm"], "any"):
+    with unrecorded(registry, 2), telling(families["lightgbm"], skip="any"):
         yield
 
 
@@ -447,9 +446,34 @@ def test_a_champion_of_another_label_is_not_compared_with(judge_plays, registry)
     assert judgement.answers.unfit == "it predicts features.skip any, not brief"
 
 
+@pytest.fixture(params=["queued", "second_half"])
+def champion_of_another_horizon(request, unfit, families, registry):
+    """The champion, the good model, knows other things of a play."""
+    assert unfit.champion == 2
+    with unrecorded(registry, 2), telling(families["lightgbm"], horizon=request.param):
+        yield request.param
+
+
+def test_a_champion_of_another_horizon_is_told_before_anything_is_scored(
+    judge_plays, registry, champion_of_another_horizon
+):
+    theirs = f"must be of the candidate's horizon, started, .* is of {champion_of_another_horizon}"
+    with pytest.raises(SkipcastError, match=theirs):
+        judge_plays(best="logistic", registry=registry)
+
+
+def test_a_champion_of_another_horizon_gives_way_by_hand(
+    judge_plays, registry, champion_of_another_horizon
+):
+    judgement = judge_plays(best="logistic", registry=registry, with_champion=False)
+    assert judgement.comparison is None
+    unfit = f"it is of the horizon {champion_of_another_horizon}, not started"
+    assert judgement.answers.unfit == unfit
+
+
 def test_a_champion_that_names_no_label_predicts_brief_skips(unfit, families):
     assert unfit.champion == 2
-    with relabelled(families["lightgbm"], None):
+    with telling(families["lightgbm"], skip=None):
         assert label_of("models:/promoted/2") == "brief"
 
 
@@ -496,7 +520,7 @@ def test_a_candidate_that_was_changed_is_not_promoted_again(judge_plays, registr
 
 @pytest.mark.usefixtures("unfit")
 def test_a_champion_whose_files_are_there_does_not_give_way_by_hand(judge_plays, registry):
-    with pytest.raises(SkipcastError, match=r"version 2 are as they were\. Leave it out"):
+    with pytest.raises(SkipcastError, match=r"version 2 can be compared with\. Leave it"):
         judge_plays(best="logistic", registry=registry, with_champion=False)
 
 

@@ -5,10 +5,10 @@ second halves, of which only `INPUT` is given. An answer is a line per session, 
 of its second half: 1 for a skip, else 0.
 """
 
+import filecmp
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ import typer
 
 from skipcast.archive.csv_files import SUFFIXES, CsvFile, intact, open_file
 from skipcast.archive.half_sessions import Halves
-from skipcast.archive.source import find_files, name_in
+from skipcast.archive.source import name_in, walk
 from skipcast.arrays import Bools
 from skipcast.column import Column
 from skipcast.errors import SkipcastError
@@ -97,26 +97,40 @@ def find_pairs(folder: Path) -> list[Pair]:
             f"--test-set must name a folder but {folder} is none. {_unpack(folder)}"
         )
     folder = folder / FOLDER if (folder / FOLDER).is_dir() else folder
-    tell = partial(typer.echo, err=True)
     found: dict[str, dict[str, Path]] = {}
     with intact(str(folder)):
-        files = find_files(folder, (".csv", ".csv.gz"), tell)
-    for path in files:
-        if name := NAME.fullmatch(path.name):
-            kind, day = name[1].lower(), name[2]
-            other = found.setdefault(day, {}).setdefault(kind, path)
-            if other != path:
-                raise SkipcastError(
-                    f"log_{kind} of {day} must be there once but is {name_in(folder, other)} and "
-                    f"{name_in(folder, path)}. Remove one of them."
-                )
+        for path in sorted(walk(folder, (".csv", ".csv.gz"))):
+            if name := NAME.fullmatch(path.name):
+                _add(found.setdefault(name[2], {}), name[1].lower(), path, folder)
     if not found:
         raise SkipcastError(
             f"{folder} must hold files log_prehistory_*.csv and log_input_*.csv but holds none. "
             f"{_unpack(folder)}"
         )
     pairs = [_pair(folder, day, files) for day, files in found.items()]
+    _check_differ(pairs)
     return sorted(pairs, key=lambda pair: (pair.second.name, pair.second))
+
+
+def kit_of(test_set: Path) -> Path:
+    """Return the folder that holds a test set, and maybe its track features beside it."""
+    return test_set if (test_set / FOLDER).is_dir() else test_set.resolve().parent
+
+
+def _add(files: dict[str, Path], kind: str, path: Path, folder: Path) -> None:
+    """Take a file among those of its day."""
+    other = files.setdefault(kind, path)
+    if other == path:
+        return
+    first, second = (name_in(folder, one) for one in (other, path))
+    if second == f"{first}.gz":
+        typer.echo(f"Left out: {second}, unpacked as {first}.", err=True)
+    elif filecmp.cmp(other, path, shallow=False):
+        typer.echo(f"Left out: {second}, the same as {first}.", err=True)
+    else:
+        raise SkipcastError(
+            f"A day must have one log_{kind} but has {first} and {second}. Remove one of them."
+        )
 
 
 def _pair(folder: Path, day: str, files: dict[str, Path]) -> Pair:
@@ -128,6 +142,25 @@ def _pair(folder: Path, day: str, files: dict[str, Path]) -> Pair:
                 f"Get that file, too, or move {lonely} elsewhere."
             )
     return Pair(files["prehistory"], files["input"], folder)
+
+
+def _check_differ(pairs: list[Pair]) -> None:
+    """Refuse a copy of a day's file under another name before the work: its sessions come twice."""
+    known: dict[int, Path] = {}
+    for pair in pairs:
+        path = pair.second
+        other = known.setdefault(path.stat().st_size, path)
+        if other != path and _has_rows(path) and filecmp.cmp(other, path, shallow=False):
+            first, second = (name_in(pair.folder, one) for one in (other, path))
+            raise SkipcastError(
+                f"Each day must have sessions of its own but {second} is a copy of {first}. Remove "
+                "it and its log_prehistory."
+            )
+
+
+def _has_rows(path: Path) -> bool:
+    with path.open("rb") as file:
+        return len(file.readline() + file.readline()) < path.stat().st_size
 
 
 def _unpack(place: Path) -> str:
@@ -149,10 +182,16 @@ def _rows(path: Path, name: str, columns: tuple[Column, ...], *, bar: bool) -> I
 
 def _check_columns(file: CsvFile, columns: tuple[Column, ...]) -> None:
     missing = [name for name in names(columns) if name not in file.header]
-    if missing:
-        for name in file.header:
-            check_separator(name, file=file.name)
-        raise SkipcastError(
-            f"{file.name} must have the columns {', '.join(names(columns))} but lacks "
-            f"{', '.join(missing)}. Take the official file as it is."
-        )
+    if not missing:
+        return
+    for name in file.header:
+        check_separator(name, file=file.name)
+        if (plain := name.strip().lower()) in missing:
+            raise SkipcastError(
+                f"{file.name} must have the column {plain} but has {name!r}. Take the official "
+                "file as it is."
+            )
+    raise SkipcastError(
+        f"{file.name} must have the columns {', '.join(names(columns))} but lacks "
+        f"{', '.join(missing)}. Take the official file as it is."
+    )

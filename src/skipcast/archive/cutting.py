@@ -132,7 +132,7 @@ def cut_tracks(file: CsvFile, pieces: Pieces) -> None:
     state = pieces.state(number - 1) if number else _start(file)
     if state.is_last:
         return
-    columns = _track_columns(file.header)
+    columns = track_columns(file.header)
     batches: list[pa.Table] = []
     for batch in _rest(file, columns, state):
         state = State(offset=file.stream.tell(), rows=state.rows + batch.num_rows)
@@ -149,16 +149,26 @@ def _start(file: CsvFile) -> State:
 
 
 def _rest(file: CsvFile, columns: tuple[Column, ...], state: State) -> Iterator[pa.Table]:
+    check_columns(file, columns)
+    return file.read(columns, file=file.name, first=state.rows, offset=state.offset)
+
+
+def check_columns(file: CsvFile, columns: tuple[Column, ...]) -> None:
+    """Check that a file has some columns.
+
+    Raises:
+        SkipcastError: it lacks one.
+    """
     missing = [name for name in names(columns) if name not in file.header]
     if missing:
         raise SkipcastError(
             f"{file.name} must have the official columns but lacks {', '.join(missing)}. "
             "README.md says where the official files are."
         )
-    return file.read(columns, file=file.name, first=state.rows, offset=state.offset)
 
 
-def _track_columns(header: list[str]) -> tuple[Column, ...]:
+def track_columns(header: list[str]) -> tuple[Column, ...]:
+    """Return the columns to read of a track table: a date of release stands for its year."""
     has_year = "release_year" in header or RELEASE_DATE.name not in header
     return tuple(c if has_year or c.name != "release_year" else RELEASE_DATE for c in TRACK)
 

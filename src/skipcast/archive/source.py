@@ -149,7 +149,7 @@ def find_files(source: Path, suffixes: tuple[str, ...], tell: Callable[[str], No
         return [source]
     kept: list[Path] = []
     by_size: dict[int, list[Path]] = {}
-    for path in sorted(_walk(source, suffixes)):
+    for path in sorted(walk(source, suffixes)):
         as_large = by_size.setdefault(path.stat().st_size, [])
         same = next((p for p in as_large if filecmp.cmp(p, path, shallow=False)), None)
         if same:
@@ -190,8 +190,11 @@ def expand(path: Path | str) -> Path:
     )
 
 
-def _walk(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """Yield the files of a folder that are opened; links are followed, each folder once."""
+def walk(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """Yield the files of a folder that end in one of `suffixes`, in small letters.
+
+    Links are followed, each folder once; what is hidden is passed over.
+    """
     seen: set[tuple[int, int]] = set()
     for place, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
         status = Path(place).stat()

@@ -50,7 +50,7 @@ def read_tracks(tables: Sequence[Pieces], played: pa.Array) -> pd.DataFrame:
         SkipcastError: a track is missing or comes twice, or a value breaks its rule.
     """
     batches = [
-        _with_file(_with_year(rows.filter(pc.is_in(rows["track_id"], played)), table.name), of)
+        _with_file(with_year(rows.filter(pc.is_in(rows["track_id"], played)), table.name), of)
         for of, table in enumerate(tables)
         for number in range(len(table))
         if (rows := table.rows(number)).num_rows
@@ -74,8 +74,12 @@ def _sorted(batches: list[pa.Table]) -> pd.DataFrame:
     return tracks
 
 
-def _with_year(tracks: pa.Table, file: str) -> pa.Table:
-    """Return tracks with `release_year`, taken from a date where they have one instead."""
+def with_year(tracks: pa.Table, file: str) -> pa.Table:
+    """Return tracks with `release_year`, taken from a date where they have one instead.
+
+    Raises:
+        SkipcastError: a date is none.
+    """
     if RELEASE_DATE.name not in tracks.column_names:
         return tracks
     place = tracks.column_names.index(RELEASE_DATE.name)

@@ -29,7 +29,10 @@ def promote(
     ] = False,
     without_champion: Annotated[
         bool,
-        typer.Option("--without-champion", help="Pass over a champion with files gone or changed."),
+        typer.Option(
+            "--without-champion",
+            help="Pass over a champion of another horizon, or with files gone or changed.",
+        ),
     ] = False,
 ) -> None:
     """Score the best model on the test sessions; make it champion if it is better."""

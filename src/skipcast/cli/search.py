@@ -69,8 +69,8 @@ def print_result(result: SearchResult) -> None:
         console.print(_results(result))
     else:
         for family, best in result.families.items():
-            maa = "" if best.maa is None else f", MAA {best.maa:.4f}"
-            console.print(f"{family}: validation accuracy {best.accuracy:.4f}{maa}")
+            more = "".join(f", {name} {text}" for name, text in best.challenge_scores().items())
+            console.print(f"{family}: validation accuracy {best.accuracy:.4f}{more}")
 
 
 @contextmanager
@@ -116,11 +116,11 @@ def _lines(progress: "Mapping[Family, Progress]") -> Table:
 
 def _results(result: SearchResult) -> Table:
     table = Table(title="Best of each family, validation sessions", title_justify="left")
-    for heading in ("family", "accuracy", "log loss", "MAA", ""):
-        if heading != "MAA" or result.ranked_by == "maa":
-            table.add_column(heading, justify="left" if heading in ("family", "") else "right")
+    more = result.candidate.challenge_scores()
+    for heading in ("family", "accuracy", "log loss", *more, ""):
+        table.add_column(heading, justify="left" if heading in ("family", "") else "right")
     for family, best in result.families.items():
         mark = "best" if family == result.best else ""
-        maa = [] if best.maa is None else [f"{best.maa:.4f}"]
-        table.add_row(family, f"{best.accuracy:.4f}", f"{best.log_loss:.4f}", *maa, mark)
+        scores = (f"{best.accuracy:.4f}", f"{best.log_loss:.4f}")
+        table.add_row(family, *scores, *best.challenge_scores().values(), mark)
     return table

@@ -11,7 +11,8 @@ from skipcast.promotion.alias import champion_uri
 from skipcast.schema import HorizonName, Label
 
 if TYPE_CHECKING:
-    from skipcast.promotion.registry import Registry
+    from skipcast.archive.track_features import TrackFeatures
+    from skipcast.clients.submission import Submitted
 
 HORIZON: HorizonName = "second_half"
 LABEL: Label = "brief"
@@ -30,6 +31,10 @@ def submit(
     model: Annotated[
         str | None, typer.Option(help="MLflow's name of a model; else the registry's champion.")
     ] = None,
+    tracks: Annotated[
+        Path | None,
+        typer.Option(help="Track features, for tracks new to the model; else those beside."),
+    ] = None,
     check: Annotated[Path | None, typer.Option(help="A submission to score.")] = None,
     truth: Annotated[
         Path | None, typer.Option(help="With --check: what is right, in the same form.")
@@ -37,8 +42,8 @@ def submit(
 ) -> None:
     """Answer a test set of the challenge (--test-set, --output), or score answers (--check)."""
     if test_set is not None and output is not None and check is None and truth is None:
-        _answer(test_set, output, model)
-    elif check is not None and truth is not None and {test_set, output, model} == {None}:
+        _answer(test_set, output, model, tracks)
+    elif check is not None and truth is not None and {test_set, output, model, tracks} == {None}:
         _score(check, truth)
     else:
         raise SkipcastError(
@@ -48,32 +53,28 @@ def submit(
         )
 
 
-def _answer(test_set: Path, output: Path, model: str | None) -> None:
+def _answer(test_set: Path, output: Path, model: str | None, tracks: Path | None) -> None:
+    from skipcast.archive.challenge import find_pairs
     from skipcast.clients import submission
     from skipcast.mlflow_store.place import choose_store
     from skipcast.promotion.registry import Registry
 
     params = read_params()
     choose_store()
-    if model is None:
-        _check_champion(Registry.of(params.promote))
-    uri = model or champion_uri(params.promote.model)
-    _check_model(uri)
-    done = submission.submit(test_set, output, uri)
-    typer.echo(
-        f"{done.sessions} sessions of {done.pairs} pairs of files answered, {done.plays} plays: "
-        f"{output}",
-        err=True,
-    )
-
-
-def _check_champion(registry: "Registry") -> None:
-    if registry.champion() is None:
+    registry = Registry.of(params.promote)
+    if model is None and registry.champion() is None:
         raise SkipcastError(
             f"{champion_uri(registry.name)}, of the horizon {HORIZON}, must answer the test set "
-            f"but is not there. {MAKE}"
+            f"but is not there. {_remedy()}"
         )
-    registry.require_champion()
+    uri = model or champion_uri(registry.name)
+    _check_model(uri)
+    if model is None:
+        registry.require_champion()
+    find_pairs(test_set)  # told before track features are read
+    features = _read(test_set, tracks)
+    done = submission.submit(test_set, output, uri, features)
+    _tell(done, output, has_tracks=features is not None)
 
 
 def _check_model(model_uri: str) -> None:
@@ -83,12 +84,55 @@ def _check_model(model_uri: str) -> None:
     if horizon != HORIZON:
         raise SkipcastError(
             f"{model_uri} must be a model of the horizon {HORIZON}, which answers second halves, "
-            f"but is of {horizon}. {MAKE}"
+            f"but is of {horizon}. {_remedy()}"
         )
     if (label := label_of(model_uri)) != LABEL:
         raise SkipcastError(
             f"{model_uri} must predict features.skip {LABEL}, which the challenge asks for, but "
-            f"predicts {label}. {MAKE}"
+            f"predicts {label}. {_remedy()}"
+        )
+
+
+def _remedy() -> str:
+    """Return what to type for a model that answers: there may be one already."""
+    from skipcast.promotion.contents import horizon_of, label_of
+    from skipcast.promotion.registry import Registry
+
+    uri = champion_uri(NAME)
+    has_one = Registry(NAME).champion() is not None
+    if has_one and (horizon_of(uri), label_of(uri)) == (HORIZON, LABEL):
+        return f"Add `--model {uri}`, which is one."
+    return MAKE
+
+
+def _read(test_set: Path, tracks: Path | None) -> "TrackFeatures | None":
+    """Read the track features that are named, or else those beside the test set."""
+    from rich.console import Console
+
+    from skipcast.archive.track_features import beside, read_track_features
+
+    source = tracks or beside(test_set)
+    if source is None:
+        return None
+    with Console(stderr=True).status(f"Reading the track features of {source}"):
+        features = read_track_features(source)
+    typer.echo(f"Features of {len(features):,} tracks: {source}", err=True)
+    return features
+
+
+def _tell(done: "Submitted", output: Path, *, has_tracks: bool) -> None:
+    typer.echo(
+        f"{done.sessions} sessions of {done.pairs} pairs of files answered, {done.plays} plays: "
+        f"{output}",
+        err=True,
+    )
+    if done.unknown:
+        who = "neither the model nor the track features know" if has_tracks else "the model lacks"
+        remedy = "" if has_tracks else " `--tracks FOLDER` names the official track features."
+        typer.echo(
+            f"{done.unknown} of these plays ({done.unknown / done.plays:.1%}) are of tracks that "
+            f"{who}, and answered from the session alone.{remedy}",
+            err=True,
         )
 
 

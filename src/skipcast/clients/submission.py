@@ -14,6 +14,7 @@ import pyarrow as pa
 from skipcast.archive.challenge import Pair, find_pairs, lines
 from skipcast.archive.csv_files import intact
 from skipcast.archive.half_sessions import half
+from skipcast.archive.track_features import TrackFeatures
 from skipcast.arrays import Bools, Indices
 from skipcast.clients.batch import score
 from skipcast.errors import SkipcastError
@@ -31,6 +32,7 @@ class Submitted:
     pairs: int  # of files
     sessions: int
     plays: int  # of second halves
+    unknown: int  # of these, whose track neither the model nor the track features know
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class Checked:
     fpa: float
 
 
-def submit(test_set: Path, target: Path, model: str) -> Submitted:
+def submit(
+    test_set: Path, target: Path, model: str, tracks: TrackFeatures | None = None
+) -> Submitted:
     """Answer a test set; write `target`, which is whole or not there, a line per session.
 
     The order of lines is that of the names of log_input, and in a file that in which the sessions
@@ -52,6 +56,7 @@ def submit(test_set: Path, target: Path, model: str) -> Submitted:
         test_set: the folder of the files.
         target: a text file.
         model: MLflow's name of a model of the horizon `second_half`.
+        tracks: features of tracks, for those that the model does not know.
 
     Raises:
         SkipcastError: the test set is not as it must be, or the model refuses or does not load.
@@ -59,18 +64,20 @@ def submit(test_set: Path, target: Path, model: str) -> Submitted:
     pairs = find_pairs(test_set)
     if target.is_dir():  # told before the work
         raise SkipcastError(f"{target} must be a file but is a folder. Correct --output.")
-    sessions = plays = 0
+    sessions = plays = unknown = 0
     with _writable(target), replacing(target) as temporary, temporary.open("wb") as file:
-        for answer, _ in _closed(pairs, model):
-            skipped, is_last = _second_halves(answer)
-            file.write(lines(skipped, is_last))
+        for answer, _ in _closed(pairs, model, tracks):
+            is_asked, is_last = second_halves(answer)
+            skipped = answer["skipped"].fill_null(False).to_numpy(zero_copy_only=False)
+            file.write(lines(skipped[is_asked], is_last[is_asked]))
             sessions += int(is_last.sum())
-            plays += len(skipped)
+            plays += int(is_asked.sum())
+            unknown += _unknown(answer, is_asked, tracks)
         if not sessions:
             raise SkipcastError(
                 f"{test_set} must hold sessions but its files hold none. Get them again."
             )
-    return Submitted(len(pairs), sessions, plays)
+    return Submitted(len(pairs), sessions, plays, unknown)
 
 
 @contextmanager
@@ -85,14 +92,18 @@ def _writable(target: Path) -> Iterator[None]:
         ) from error
 
 
-def _closed(pairs: list[Pair], model: str) -> Iterator[tuple[pa.RecordBatch, object]]:
+def _closed(
+    pairs: list[Pair], model: str, tracks: TrackFeatures | None
+) -> Iterator[tuple[pa.RecordBatch, object]]:
     tables = (table for pair in pairs for table in pair.read())
+    if tracks is not None:
+        tables = map(tracks.add, tables)
     with closing(score(tables, model)) as answers:
         yield from answers
 
 
-def _second_halves(answer: pa.RecordBatch) -> tuple[Bools, Bools]:
-    """Return of each play of the second halves whether it is skipped and whether it is the last.
+def second_halves(answer: pa.RecordBatch) -> tuple[Bools, Bools]:
+    """Return of each play whether it is of a second half, and whether it ends its session.
 
     Args:
         answer: of whole sessions, columns `schema.ANSWER`.
@@ -112,9 +123,14 @@ def _second_halves(answer: pa.RecordBatch) -> tuple[Bools, Bools]:
             "The model must answer the plays of second halves, and no others, but does not so in "
             f"session {wrong[:40]!r}. Give it one of the horizon second_half."
         )
-    skipped = answer["skipped"].fill_null(False).to_numpy(zero_copy_only=False)
-    is_last = position == np.repeat(size, size)
-    return skipped[is_asked], is_last[is_asked]
+    return is_asked, position == np.repeat(size, size)
+
+
+def _unknown(answer: pa.RecordBatch, is_asked: Bools, tracks: TrackFeatures | None) -> int:
+    """Count the plays that are asked for whose track nobody knows."""
+    is_known = answer["track_known"].to_numpy(zero_copy_only=False).astype(bool)
+    ids = answer["track_id_clean"].filter(pa.array(is_asked & ~is_known))
+    return len(ids) if tracks is None else int((~tracks.knows(ids)).sum())
 
 
 def check(submission: Path, truth: Path) -> Checked:

@@ -82,7 +82,7 @@ class Columns:
     def __init__(
         self,
         plays: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]],
-        rows: slice = slice(None),
+        rows: slice | Indices = slice(None),
     ) -> None:
         self._plays = plays
         self._rows = rows

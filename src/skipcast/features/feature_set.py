@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from skipcast.arrays import Floats, Matrix
+from skipcast.arrays import Bools, Floats, Matrix
 from skipcast.features.columns import Columns
 from skipcast.features.feature import Feature, FeatureBlock, FeatureGroup
 from skipcast.features.views import Past, Present
@@ -78,17 +78,27 @@ class FeatureSet:
         index = plays.index if isinstance(plays, pd.DataFrame) else None
         return pd.DataFrame(self.compute(plays), index, self.names, copy=False)
 
-    def compute(self, plays: Plays) -> Matrix:
-        """Return what `build` does, plays x features, for plays whose positions were checked."""
+    def compute(self, plays: Plays, asked: Bools | None = None) -> Matrix:
+        """Return what `build` does, plays x features, for plays whose positions were checked.
+
+        Args:
+            plays: as for `build`.
+            asked: which plays to return the features of; None: of all.
+        """
         positions = Columns(plays)["session_position"]
-        values = np.empty((len(self.features), len(positions)), np.float32)
+        count = len(positions) if asked is None else int(asked.sum())
+        values = np.empty((len(self.features), count), np.float32)
+        first = 0
         for rows in _chunks(positions):
-            chunk = Columns(plays, rows)
-            before = Past(chunk, self.horizon)
+            chosen = None if asked is None else np.flatnonzero(asked[rows])
+            history = Columns(plays, rows)
+            present = history if chosen is None else Columns(plays, rows.start + chosen)
+            before = Past(history, self.horizon, chosen)
+            places = slice(first, first := first + len(before.count))
             for columns, block in zip(self._columns, self.blocks, strict=True):
                 ahead = before.ahead(block.ahead) if block.ahead else None
-                now = Present(chunk, block.reads, ahead)
-                values[columns, rows] = block.compute(now, before)
+                now = Present(present, block.reads, ahead)
+                values[columns, places] = block.compute(now, before)
         return values.T
 
 

@@ -5,12 +5,16 @@ a request of twenty and for millions.
 """
 
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from skipcast.arrays import Array, Bools, Floats, Indices
 from skipcast.features.memo import Memo
+
+AnyArray = TypeVar("AnyArray", bound=npt.NDArray[Any])
 
 
 class SessionRows:
@@ -22,21 +26,36 @@ class SessionRows:
         positions: place of each row in its session: 1, 2, 3, ...; a session is one run of rows.
         history_lengths: of each row, how many plays at the start of its session are its history at
             most; None if it is all rows before.
+        asked: the rows that are asked for, in order; None: all. Values are given for all rows, and
+            returned for these.
 
     >>> rows = SessionRows(np.array([1.0, 2.0, 3.0, 1.0]))
     >>> rows.start.tolist(), rows.until.tolist(), rows.count.tolist()
     ([0, 0, 0, 3], [0, 1, 2, 3], [0.0, 1.0, 2.0, 0.0])
     """
 
-    def __init__(self, positions: Floats, history_lengths: Floats | None = None) -> None:
-        self.row: Indices = np.arange(len(positions))
-        self.start: Indices = self.row - positions.astype(np.intp) + 1
-        self.until: Indices = self.row
+    def __init__(
+        self,
+        positions: Floats,
+        history_lengths: Floats | None = None,
+        asked: Indices | None = None,
+    ) -> None:
+        self._every: Indices = np.arange(len(positions))
+        self._starts: Indices = self._every - positions.astype(np.intp) + 1
+        self._untils: Indices = self._every
         self.all_before = history_lengths is None
         if history_lengths is not None:
-            self.until = np.minimum(self.row, self.start + history_lengths.astype(np.intp))
+            self._untils = np.minimum(self._every, self._starts + history_lengths.astype(np.intp))
+        self._asked = asked
+        self.row, self.start, self.until = map(
+            self.choose, (self._every, self._starts, self._untils)
+        )
         self.count: Floats = (self.until - self.start).astype(np.float64)
         self._among_first: Memo[int, Bools] = Memo(self._is_among_first)
+
+    def choose(self, values: AnyArray) -> AnyArray:
+        """Return the values of the rows that are asked for, of a value per row."""
+        return values if self._asked is None else values[self._asked]
 
     def _is_among_first(self, plays: int) -> Bools:
         return self.row - self.start < plays
@@ -51,6 +70,9 @@ class SessionRows:
         >>> SessionRows(np.array([1.0, 2.0, 1.0])).shift(np.array([5.0, 6.0, 7.0]), 1)
         array([nan,  5., nan])
         """
+        if self._asked is not None:
+            rows = self.row - plays
+            return np.where(rows >= self.start, values.take(rows, axis=-1, mode="clip"), np.nan)
         shifted = np.empty_like(values)
         shifted[..., plays:] = values[..., :-plays]
         shifted[..., self._among_first[plays]] = np.nan
@@ -85,10 +107,9 @@ class SessionRows:
         >>> SessionRows(np.array([1.0, 2.0, 1.0])).stop
         array([2, 2, 3])
         """
-        starts = np.flatnonzero(self.start == self.row)
-        sizes = np.diff(starts, append=len(self.row))
-        result: Indices = np.repeat(starts + sizes, sizes)
-        return result
+        starts = np.flatnonzero(self._starts == self._every)
+        sizes = np.diff(starts, append=len(self._every))
+        return self.choose(np.repeat(starts + sizes, sizes))
 
     def at(self, values: Floats, offset: int) -> Floats:
         """Return the value of the play so many positions later, below 0 earlier; NaN if none.
@@ -118,15 +139,17 @@ class SessionRows:
     def repeats(self, codes: Indices) -> tuple[Indices, Indices]:
         """Return how many rows of each row's session have its code, before it and behind it.
 
+        All rows are answered for, asked for or not.
+
         Args:
             codes: of each row, 0 or more.
 
         >>> SessionRows(np.array([1.0, 2.0, 3.0])).repeats(np.array([4, 7, 4]))
         (array([0, 0, 1]), array([1, 0, 0]))
         """
-        order = np.lexsort((codes, self.start))  # stable: equal rows stay in their order
+        order = np.lexsort((codes, self._starts))  # stable: equal rows stay in their order
         is_new = np.ones(len(order), dtype=bool)
-        for key in (codes[order], self.start[order]):
+        for key in (codes[order], self._starts[order]):
             is_new[1:] &= key[1:] == key[:-1]
         is_new[1:] = ~is_new[1:]
         first = np.flatnonzero(is_new)
@@ -159,7 +182,7 @@ class SessionRows:
         """
         sums = np.zeros((len(values) + 1, *values.shape[1:]))
         values.cumsum(axis=0, out=sums[1:])
-        until = sums[:-1] if self.all_before else sums[self.until]
+        until = sums[:-1] if self.all_before and self._asked is None else sums[self.until]
         result: Floats = until - sums[self.start]
         return result
 
@@ -169,8 +192,8 @@ class SessionRows:
         >>> SessionRows(np.array([1.0, 2.0, 3.0, 1.0])).latest(np.array([True, False, True, True]))
         array([-1,  0,  0, -1])
         """
-        rows = np.full(len(self.row) + 1, -1)
-        np.maximum.accumulate(np.where(marked, self.row, -1), out=rows[1:])
+        rows = np.full(len(self._every) + 1, -1)
+        np.maximum.accumulate(np.where(marked, self._every, -1), out=rows[1:])
         latest = rows[self.until]
         return np.where(latest >= self.start, latest, -1)
 
@@ -185,15 +208,15 @@ class SessionRows:
         array([-1, -1,  0])
         """
         codes = number(keys)
-        key = self.start * (len(codes) + 1) + codes
+        key = self._starts * (len(codes) + 1) + codes
         order = np.argsort(key, kind="stable")
         before = np.full(len(key), -1)
         again = key[order[1:]] == key[order[:-1]]
         before[order[1:][again]] = order[:-1][again]
         latest = before
-        while (late := latest >= self.until).any():  # that play has not ended: look further back
+        while (late := latest >= self._untils).any():  # that play has not ended: look further back
             latest = np.where(late, before[latest], latest)
-        return latest
+        return self.choose(latest)
 
 
 def number(keys: Array) -> Indices:

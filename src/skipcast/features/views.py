@@ -96,13 +96,14 @@ class Past:
     Args:
         columns: of all plays.
         horizon: what is known of each play before it ends, and which plays have ended.
+        asked: the rows that are asked for, in order; None: all.
     """
 
-    def __init__(self, columns: Columns, horizon: Horizon) -> None:
+    def __init__(self, columns: Columns, horizon: Horizon, asked: Indices | None = None) -> None:
         lengths = None
         if horizon.history_length is not None:
             lengths = horizon.history_length(columns["session_length"])
-        rows = SessionRows(columns["session_position"], lengths)
+        rows = SessionRows(columns["session_position"], lengths, asked)
         self._columns = columns
         self._rows = rows
         self._known_ahead = horizon.known
@@ -240,11 +241,11 @@ class Ahead:
 
     def repeats(self) -> Floats:
         """Return how many other plays are of the track, before and behind: 2 x plays."""
-        return np.array(self._rows.repeats(self._track()), np.float64)
+        return np.array([*map(self._rows.choose, self._repeats())], np.float64)
 
     def distinct_share(self) -> Floats:
         """Return the number of the session's tracks, as a share of its plays, above 0 to 1."""
-        is_first = self._rows.repeats(self._track())[0] == 0
+        is_first = self._repeats()[0] == 0
         both = np.stack([is_first, np.ones(len(is_first))], axis=1)
         tracks, plays = self._rows.session_sums(both).T
         return divide(tracks, plays)
@@ -258,6 +259,9 @@ class Ahead:
         self._check(names)
         sums = self._rows.session_sums(_rounded(self._columns, (names,)))
         return divide(sums[:, :-1], np.repeat(sums[:, -1:], len(names), axis=1))
+
+    def _repeats(self) -> tuple[Indices, Indices]:
+        return self._rows.repeats(self._track())
 
     def _track(self) -> Indices:
         self._check(("track_id_clean",))

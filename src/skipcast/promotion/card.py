@@ -60,6 +60,7 @@ class Context:
     tables: Rows
     groups: Rows
     families: Rows
+    family_labels: list[str]
     score_labels: list[str]
     limits: Limits
     results: Rows
@@ -111,9 +112,15 @@ def _context(judgement: Judgement, params: Params, about: About) -> Context:
         tables=[[n, str(t.rows), f"`{t.hash}`"] for n, t in about.receipt.tables.items()],
         groups=_groups(params, about.receipt),
         families=[
-            [family, f"{best.accuracy:.4f}", f"{best.log_loss:.4f}"]
+            [
+                family,
+                f"{best.accuracy:.4f}",
+                f"{best.log_loss:.4f}",
+                *best.challenge_scores().values(),
+            ]
             for family, best in result.families.items()
         ],
+        family_labels=["accuracy", "log loss", *result.candidate.challenge_scores()],
         score_labels=list(labels.values()),
         limits=limits_of(about.receipt, judgement.skip),
         results=_results(judgement, list(labels)),

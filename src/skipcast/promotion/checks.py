@@ -5,14 +5,17 @@ from skipcast.errors import SkipcastError
 from skipcast.mlflow_store.client import store_errors
 from skipcast.mlflow_store.files import missing_of_logged_model
 from skipcast.mlflow_store.place import MAKE_AGAIN, VARIABLE
+from skipcast.promotion.contents import horizon_of
 from skipcast.promotion.registry import Registry, store
+from skipcast.schema import HorizonName
 
 
-def check_comparable(registry: Registry, version: int) -> None:
-    """Refuse to judge a candidate against a champion of which only the name is left.
+def check_comparable(registry: Registry, version: int, horizon: HorizonName) -> None:
+    """Refuse to judge a candidate of `horizon` against a champion that it cannot be compared with.
 
     Raises:
-        SkipcastError: files of the version are gone or others than they were.
+        SkipcastError: files of the version are gone or others than they were, or it knows other
+            things when it predicts.
     """
     if fault := registry.files.fault(version):
         raise SkipcastError(
@@ -21,6 +24,37 @@ def check_comparable(registry: Registry, version: int) -> None:
             "`skipcast promote --without-champion` to judge the candidate as if it were the "
             "first."
         )
+    if theirs := _other_horizon(registry, version, horizon):
+        raise SkipcastError(
+            f"The champion of {registry.name} must be of the candidate's horizon, {horizon}, to be "
+            f"compared with but version {version} is of {theirs}: they know different things of a "
+            "play, and answer different requests. To have a champion of each, change promote.model "
+            f"or type `skipcast run promote --set features.horizon={horizon} --set "
+            f"promote.model={registry.name}_{horizon}`. To put the candidate in its place, type "
+            f"`skipcast promote --without-champion`, with features.horizon: {horizon} in "
+            "params.yaml."
+        )
+
+
+def unfit_of(registry: Registry, version: int, horizon: HorizonName) -> str | None:
+    """Return why a candidate of `horizon` cannot be compared with a champion; None if it can.
+
+    Raises:
+        SkipcastError: the registry does not answer.
+    """
+    if registry.files.fault(version):
+        return "its files are gone or were changed"
+    theirs = _other_horizon(registry, version, horizon)
+    return theirs and f"it is of the horizon {theirs}, not {horizon}"
+
+
+def _other_horizon(registry: Registry, version: int, horizon: HorizonName) -> str | None:
+    """Return the horizon of a version; None if it is `horizon`, or its damaged files do not say."""
+    try:
+        theirs = horizon_of(f"models:/{registry.name}/{version}")
+    except SkipcastError:
+        return None
+    return None if theirs == horizon else theirs
 
 
 def check_candidate(registry: Registry, result: SearchResult) -> None:

@@ -25,12 +25,12 @@ from skipcast.evaluation.scores import (
 from skipcast.models.families import Family
 from skipcast.params import Params
 from skipcast.promotion.answers import Answers, ask
-from skipcast.promotion.checks import check_candidate, check_comparable
+from skipcast.promotion.checks import check_candidate, check_comparable, unfit_of
 from skipcast.promotion.gate import Verdict, Yardstick, decide
 from skipcast.promotion.listeners import ListenerScores, by_listener
 from skipcast.promotion.registry import Registry
 from skipcast.promotion.sources import Sources
-from skipcast.schema import Label
+from skipcast.schema import HorizonName, Label
 
 CARRIERS = 5  # features named where a leak is probable
 
@@ -68,11 +68,12 @@ def judge(
         result: the best of each family, `data/refit.json`.
         params: all of them.
         registry: of the model; only read.
-        with_champion: compare with the champion; False for one whose files are gone or changed.
+        with_champion: compare with the champion; False for one of another horizon, or whose files
+            are gone or changed.
 
     Raises:
         SkipcastError: the registry does not answer, the candidate cannot be scored, or files of a
-            champion to compare with are gone.
+            champion to compare with are gone, or it is of another horizon.
     """
     check_candidate(registry, result)
     champion = registry.champion()
@@ -80,10 +81,11 @@ def judge(
         registry.origin(champion) == registry.find(result.candidate.model_uri)
     )
     to_ask = None if kept else champion
-    rival = None if to_ask is None else _rival(registry, to_ask, is_asked=with_champion)
+    horizon = params.features.horizon
+    rival = None if to_ask is None else _rival(registry, to_ask, horizon, is_asked=with_champion)
     answers = ask(sources, result, params, rival)
     if to_ask is not None and not with_champion:
-        answers = replace(answers, unfit="its files are gone or were changed")
+        answers = replace(answers, unfit=unfit_of(registry, to_ask, horizon))
     scores_of = _scores(answers, result)
     comparison = None if answers.unfit or answers.test.pair is None else compare(answers.test)
     yardstick = _yardstick(answers, scores_of, result.best)
@@ -118,15 +120,17 @@ def _yardstick(answers: Answers, scores_of: dict[str, Scores], family: Family) -
     return Yardstick(BASELINES[rule].label, accuracy[rule], removed, drift, carriers)
 
 
-def _rival(registry: Registry, champion: int, *, is_asked: bool) -> str | None:
+def _rival(
+    registry: Registry, champion: int, horizon: HorizonName, *, is_asked: bool
+) -> str | None:
     """Return MLflow's name of the champion, None where it is not to be asked."""
     if is_asked:
-        check_comparable(registry, champion)
+        check_comparable(registry, champion, horizon)
         return f"models:/{registry.name}/{champion}"
-    if registry.files.fault(champion) is None:
+    if unfit_of(registry, champion, horizon) is None:
         raise SkipcastError(
-            "--without-champion must be for a champion whose files are gone or were changed but "
-            f"those of version {champion} are as they were. Leave it out."
+            "--without-champion must be for a champion of another horizon, or whose files are gone "
+            f"or were changed, but version {champion} can be compared with. Leave it out."
         )
     return None
 

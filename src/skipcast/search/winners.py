@@ -165,6 +165,7 @@ def log_best(
         accuracy=best.accuracy,
         log_loss=best.log_loss,
         maa=best.maa,
+        fpa=best.fpa,
         model_uri=model_uri,
     )
 

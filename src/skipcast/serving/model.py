@@ -138,8 +138,7 @@ class SkipModel(PythonModel):
         probability = np.full(len(is_asked), np.nan)
         if not is_asked.any():
             return probability, np.empty((0, len(self._features.names)), np.float32)
-        features = plays.features(self._features)
-        rows = features if is_asked.all() else features[is_asked]
+        rows = plays.features(self._features, None if is_asked.all() else is_asked)
         probability[is_asked] = self._family.predict(self._model, rows)
         return probability, rows[plays.open[is_asked]] if history else rows
 

@@ -99,6 +99,10 @@ def _columns(data: Any) -> dict[str, Array]:
 def _array(column: "pd.Series[Any]") -> Array:
     if isinstance(column.dtype, np.dtype) and column.dtype.kind != "M":
         return column.to_numpy()
+    if isinstance(column.dtype, pd.StringDtype):  # of many plays: each text is made once
+        places, distinct = pd.factorize(column)  # -1 is a missing text: it takes the last one
+        texts: Array = np.append(np.asarray(distinct, object), [None])
+        return texts.take(places)
     values: Array = column.array.to_numpy(object, na_value=None)
     return values
 

@@ -114,10 +114,23 @@ class Plays:
                 rows = self.listener_features.layout.of[COLUMNS[key]]
                 self.listener_features.numbers[np.ix_(rows, ~np.isnan(plays))] = np.nan
 
-    def features(self, feature_set: FeatureSet) -> npt.NDArray[np.float32]:
-        """Return the features of each play: plays x features."""
-        values = self._values().take(self.histories.take, axis=1)
-        return feature_set.compute(Stack(LAYOUT, values))[self.histories.row]
+    def features(
+        self, feature_set: FeatureSet, asked: Bools | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return the features of each play: plays x features.
+
+        Args:
+            feature_set: the features.
+            asked: which plays to return the features of; None: of all.
+        """
+        take, row = self.histories.take, self.histories.row
+        plays = Stack(LAYOUT, self._values().take(take, axis=1))
+        if asked is None:
+            return feature_set.compute(plays)[row]
+        chosen = np.zeros(len(take), bool)
+        chosen[row[asked]] = True
+        place = np.cumsum(chosen) - 1  # among the chosen ones
+        return feature_set.compute(plays, chosen)[place[row[asked]]]
 
     def _values(self) -> Floats:
         """Return what features read, columns in the order of `LAYOUT` x plays."""

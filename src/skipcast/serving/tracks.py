@@ -1,6 +1,7 @@
 """The tracks that a model knows, by id."""
 
 from collections.abc import Iterable
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ class Tracks:
 
         Columns `schema.TRACK_KNOWN`, a value per id.
         """
-        rows = np.array([self._rows.get(name, -1) for name in ids], np.intp)
+        rows = np.fromiter(map(self._rows.get, ids, repeat(-1)), np.intp)
         return Stack(LAYOUT, self._features[rows].T), rows >= 0
 
 
