@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,13 +11,16 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from harness.models import log
 from harness.servers import ROOT, SKIPCAST
 
 from skipcast.archive import half_sessions
 from skipcast.archive.challenge import find_pairs
+from skipcast.archive.track_features import read_track_features
 from skipcast.clients import batch, submission
 from skipcast.clients.submission import check, submit
 from skipcast.errors import SkipcastError
+from skipcast.schema import AHEAD, TRACK_GROUPS
 from skipcast.twin.challenge import write_test_set
 
 SESSIONS = 60
@@ -102,6 +106,58 @@ def test_the_command_answers_and_checks_and_shows_progress(kit, model, tmp_path)
     done = run(tmp_path, "--check", "out.txt", "--truth", kit / "truth.txt")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("60 sessions: MAA 0.")
+
+
+@pytest.fixture(scope="module")
+def lacking(model, track_table):
+    """Return MLflow's name of the same model, which knows one track alone."""
+    groups = (*TRACK_GROUPS, AHEAD)
+    tracks = track_table.head(1)
+    return log(model.fitted, tracks, family="lightgbm", horizon="second_half", groups=groups)
+
+
+@pytest.mark.system
+def test_tracks_that_the_model_lacks_get_their_features(
+    kit, twin, lacking, plays_and_tracks, tmp_path
+):
+    features = read_track_features(twin / "track_features")
+    done = submit(kit, tmp_path / "with.txt", lacking.model_uri, features)
+    submit(kit, tmp_path / "without.txt", lacking.model_uri)
+    rows = pd.concat(t.to_pandas() for pair in find_pairs(kit) for t in pair.read())
+    tracks = plays_and_tracks[1].rename(columns={"track_id": "track_id_clean"})
+    served = mlflow.pyfunc.load_model(lacking.model_uri)
+    answer = served.predict(rows.merge(tracks, on="track_id_clean", how="left"))
+    is_asked = answer["skipped"].notna()
+    expected = "".join(str(int(skip)) for skip in answer["skipped"][is_asked])
+    assert (tmp_path / "with.txt").read_text().replace("\n", "") == expected
+    assert (tmp_path / "without.txt").read_text().replace("\n", "") != expected
+    unknown = ~answer["track_id_clean"].isin(plays_and_tracks[1]["track_id"])
+    assert done.unknown == (unknown & is_asked).sum() > 0
+
+
+@pytest.mark.system
+def test_the_command_finds_track_features_beside_and_counts_what_nobody_knows(
+    kit, twin, model, tmp_path
+):
+    shutil.copytree(kit / "test_set", tmp_path / "kit/test_set")
+    shutil.copytree(twin / "track_features", tmp_path / "kit/track_features")
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    options = ("--test-set", "kit/test_set", "--output", "out.txt", "--model", model.uri)
+    printed = run(tmp_path, *options).stderr
+    assert re.search(r"Features of \d[\d,]* tracks: .*kit/track_features\n", printed)
+    assert re.search(
+        r"\d+ of these plays \(.+%\) are of tracks that neither the model nor", printed
+    )
+    assert "--tracks" not in printed
+
+
+@pytest.mark.system
+def test_track_features_that_are_not_there_are_told_before_the_work(kit, model, tmp_path):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    options = ("--test-set", kit, "--output", "out.txt", "--model", model.uri, "--tracks", "none")
+    done = run(tmp_path, *options)
+    assert (done.returncode, (tmp_path / "out.txt").exists()) == (1, False)
+    assert "--tracks must name a file or a folder of track features but none is" in done.stderr
 
 
 @pytest.mark.system
@@ -258,6 +314,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path, gone):
     "options",
     [(), ("--test-set", "a"), ("--output", "a"), ("--check", "a"), ("--truth", "a"),
      ("--check", "a", "--truth", "b", "--model", "c"),
+     ("--check", "a", "--truth", "b", "--tracks", "c"),
      ("--check", "a", "--truth", "b", "--test-set", "c", "--output", "d")],
 )  # fmt: skip
 def test_options_that_do_not_go_together_are_refused(options):

@@ -57,6 +57,15 @@ def test_the_champion_before_has_a_row():
     assert "champion before" not in card(judgement(), PARAMS, ABOUT)
 
 
+def test_families_have_the_scores_of_the_challenge_where_these_rank_them():
+    best = RESULT.candidate.model_copy(update={"maa": 0.54, "fpa": 0.76})
+    result = RESULT.model_copy(update={"families": {"lightgbm": best}, "ranked_by": "maa"})
+    lines = card(judgement(), PARAMS, replace(ABOUT, result=result)).splitlines()
+    assert "| family | accuracy | log loss | MAA | FPA |" in lines
+    assert "| lightgbm | 0.7500 | 0.5000 | 0.5400 | 0.7600 |" in lines
+    assert "| family | accuracy | log loss |" in card(judgement(), PARAMS, ABOUT).splitlines()
+
+
 def test_every_listener_has_a_row():
     text = card(judgement(listeners=True), PARAMS, ABOUT)
     cells = ("0.5000 (0.4000..0.6000)", *["0.7500 (0.7000..0.8000)"] * 2, "0.7000 (0.6000..0.8000)")
