@@ -37,7 +37,7 @@ from skipcast.archive.csv_files import open_file
 from skipcast.arrays import Floats, Matrix
 from skipcast.clients import batch
 from skipcast.clients.model_process import ARROW_ANSWER
-from skipcast.clients.scorer import load
+from skipcast.clients.scorer import frame_of, load
 from skipcast.clients.submission import second_halves
 from skipcast.features.build import feature_set
 from skipcast.models.families import FAMILIES
@@ -155,11 +155,11 @@ def steps_of(uri: str, pair: Pair, sessions: int) -> dict[str, float]:
         model = load(folder)
         parts = Parts(folder / "artifacts")
     blocks = list(batch.blocks(pair.read()))
-    model.predict(blocks[0].to_pandas())  # imports what it needs
+    model.predict(frame_of(blocks[0]))  # imports what it needs
     steps = Steps(sessions)
     steps.time("read", lambda: read_only(pair))
     steps.time("read and join", lambda: list(batch.blocks(pair.read())))
-    frames = steps.time("to pandas", lambda: [block.to_pandas() for block in blocks])
+    frames = steps.time("to pandas", lambda: [*map(frame_of, blocks)])
     answers = steps.time("answer", lambda: [model.predict(frame) for frame in frames])
     plays = steps.time("of it: check", lambda: [parts.check(frame) for frame in frames])
     rows = steps.time("of it: features", lambda: [*map(parts.features, plays)])

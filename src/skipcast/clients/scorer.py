@@ -88,7 +88,7 @@ def score(model: Any, options: Options, out: IO[bytes]) -> None:
     schema = pa.schema([(name, pa.type_for_alias(alias)) for name, alias in types])
     with pa.ipc.new_stream(out, schema) as writer, pa.ipc.open_stream(sys.stdin.buffer) as reader:
         for batch in reader:
-            plays = batch.to_pandas()
+            plays = frame_of(batch)
             answer = model.predict(plays, params=params)
             answer = answer.assign(**dict.fromkeys(set(schema.names).difference(answer)))
             unwrapped = model.unwrap_python_model()
@@ -97,6 +97,14 @@ def score(model: Any, options: Options, out: IO[bytes]) -> None:
             metadata = {"summary": json.dumps(summary), "note": options.pop("note", None) or ""}
             writer.write_batch(table, custom_metadata=metadata)
             out.flush()
+
+
+def frame_of(batch: pa.RecordBatch) -> Any:
+    """Return a batch for pandas; flags are 0 and 1, as with nulls each would be an object."""
+    for place, field in enumerate(batch.schema):
+        if pa.types.is_boolean(field.type):
+            batch = batch.set_column(place, field.name, batch[place].cast(pa.float64()))
+    return batch.to_pandas()
 
 
 def explain(model: Any, options: Options, out: IO[bytes]) -> None:

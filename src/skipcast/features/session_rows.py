@@ -107,9 +107,21 @@ class SessionRows:
         >>> SessionRows(np.array([1.0, 2.0, 1.0])).stop
         array([2, 2, 3])
         """
-        starts = np.flatnonzero(self._starts == self._every)
-        sizes = np.diff(starts, append=len(self._every))
-        return self.choose(np.repeat(starts + sizes, sizes))
+        starts, number = self._sessions
+        return np.append(starts[1:], len(self._every))[number]
+
+    @cached_property
+    def _sessions(self) -> tuple[Indices, Indices]:
+        """The first row of each session, and the number of each row's session."""
+        is_first = self._starts == self._every
+        return np.flatnonzero(is_first), self.choose(np.cumsum(is_first) - 1)
+
+    @cached_property
+    def _histories(self) -> tuple[Indices, Indices]:
+        """The first row of each history and the one behind it, in turn; each row's history."""
+        is_new = np.ones(len(self.row), dtype=bool)
+        is_new[1:] = (np.diff(self.start) != 0) | (np.diff(self.until) != 0)
+        return np.stack([self.start, self.until], axis=1)[is_new].ravel(), np.cumsum(is_new) - 1
 
     def at(self, values: Floats, offset: int) -> Floats:
         """Return the value of the play so many positions later, below 0 earlier; NaN if none.
@@ -131,9 +143,8 @@ class SessionRows:
                [11.],
                [ 7.]])
         """
-        sums = np.zeros((len(values) + 1, *values.shape[1:]))
-        values.cumsum(axis=0, out=sums[1:])
-        result: Floats = sums[self.stop] - sums[self.start]
+        starts, number = self._sessions
+        result: Floats = np.add.reduceat(values, starts, axis=0)[number]
         return result
 
     def repeats(self, codes: Indices) -> tuple[Indices, Indices]:
@@ -180,6 +191,11 @@ class SessionRows:
         >>> SessionRows(np.array([1.0, 2.0, 1.0])).sums(np.array([[5.0], [6.0], [7.0]])).tolist()
         [[0.0], [5.0], [0.0]]
         """
+        if not self.all_before and self._asked is not None and len(self._asked):
+            edges, number = self._histories  # few: in a session, one for all rows behind it
+            totals = np.add.reduceat(values, edges, axis=0)[::2]
+            totals[edges[::2] == edges[1::2]] = 0
+            return np.asarray(totals[number], np.float64)
         sums = np.zeros((len(values) + 1, *values.shape[1:]))
         values.cumsum(axis=0, out=sums[1:])
         until = sums[:-1] if self.all_before and self._asked is None else sums[self.until]
