@@ -5,7 +5,7 @@ a request of twenty and for millions.
 """
 
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ import pandas as pd
 from skipcast.arrays import Array, Bools, Floats, Indices
 from skipcast.features.memo import Memo
 
-AnyArray = TypeVar("AnyArray", bound=npt.NDArray[Any])
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class SessionRows:
@@ -53,7 +53,7 @@ class SessionRows:
         self.count: Floats = (self.until - self.start).astype(np.float64)
         self._among_first: Memo[int, Bools] = Memo(self._is_among_first)
 
-    def choose(self, values: AnyArray) -> AnyArray:
+    def choose(self, values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """Return the values of the rows that are asked for, of a value per row."""
         return values if self._asked is None else values[self._asked]
 

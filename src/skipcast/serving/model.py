@@ -190,7 +190,7 @@ class SkipModel(PythonModel):
         """
         is_scored = answer["skip_probability"].notna().to_numpy()
         scored = answer[is_scored]
-        features = self._read(plays).features(self._features)[is_scored]
+        features = self._read(plays).features(self._features, is_scored)
         probability = scored["skip_probability"].to_numpy(np.float64)
         positions = scored["session_position"].to_numpy(np.intp)
         unseen = {

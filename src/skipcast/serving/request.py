@@ -3,9 +3,8 @@
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
-from skipcast.arrays import Array, Bools, Floats
+from skipcast.arrays import Array, Bools, Floats, Matrix
 from skipcast.features.build import predicted
 from skipcast.features.columns import Layout, Stack
 from skipcast.features.feature_set import FeatureSet
@@ -114,9 +113,7 @@ class Plays:
                 rows = self.listener_features.layout.of[COLUMNS[key]]
                 self.listener_features.numbers[np.ix_(rows, ~np.isnan(plays))] = np.nan
 
-    def features(
-        self, feature_set: FeatureSet, asked: Bools | None = None
-    ) -> npt.NDArray[np.float32]:
+    def features(self, feature_set: FeatureSet, asked: Bools | None = None) -> Matrix:
         """Return the features of each play: plays x features.
 
         Args:
@@ -130,7 +127,8 @@ class Plays:
         chosen = np.zeros(len(take), bool)
         chosen[row[asked]] = True
         place = np.cumsum(chosen) - 1  # among the chosen ones
-        return feature_set.compute(plays, chosen)[place[row[asked]]]
+        features: Matrix = feature_set.compute(plays, chosen)[place[row[asked]]]
+        return features
 
     def _values(self) -> Floats:
         """Return what features read, columns in the order of `LAYOUT` x plays."""
