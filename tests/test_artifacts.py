@@ -20,7 +20,8 @@ from skipcast.errors import SkipcastError
 
 TABLES = {"training_set": {"rows": 3, "hash": "-7"}}
 BEST = {
-    "run_id": "b", "accuracy": 0.75, "log_loss": 0.5, "maa": None, "model_uri": "models:/m-1",
+    "run_id": "b", "accuracy": 0.75, "log_loss": 0.5, "maa": None, "fpa": None,
+    "model_uri": "models:/m-1",
 }  # fmt: skip
 SCORES = {"accuracy": 0.7, "auc": float("nan")}
 CONTENTS = {
