@@ -202,7 +202,10 @@ def main() -> None:
         some = min(sessions, STEPS_SESSIONS)
         command("twin", "--test-set", "steps", "--sessions", 3 * some)
         pair = find_pairs(Path("steps"))[0]
-        os.environ["MLFLOW_TRACKING_URI"] = "sqlite:///mlflow.db"
+        os.environ |= {
+            "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
+            "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        }
         taken = {f"{family}, us": steps_of(uri, pair, some) for family, uri in families.items()}
         print(pd.DataFrame(taken).round(1).to_markdown())
 
