@@ -121,7 +121,10 @@ class Plays:
             asked: which plays to return the features of; None: of all.
         """
         take, row = self.histories.take, self.histories.row
-        plays = Stack(LAYOUT, self._values().take(take, axis=1))
+        values = self._values()
+        if np.array_equal(take, np.arange(len(row))):  # in order already, as files are
+            return feature_set.compute(Stack(LAYOUT, values), asked)
+        plays = Stack(LAYOUT, values.take(take, axis=1))
         if asked is None:
             return feature_set.compute(plays)[row]
         chosen = np.zeros(len(take), bool)
