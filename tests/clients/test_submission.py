@@ -172,6 +172,16 @@ def test_a_model_of_another_horizon_is_refused_with_what_makes_one(kit, logged_m
 
 
 @pytest.mark.system
+@pytest.mark.usefixtures("tracking")
+@pytest.mark.parametrize("name", ["models:/nobody@champion", "no-folder"])
+def test_a_model_that_is_not_there_is_named_with_what_makes_one(kit, tmp_path, name):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    done = run(tmp_path, "--test-set", kit, "--output", "out.txt", "--model", name)
+    assert done.returncode == 1
+    assert f"but {name} is none. `skipcast run --set features.horizon=second_half" in done.stderr
+
+
+@pytest.mark.system
 def test_a_model_of_another_label_is_refused(kit, model, tmp_path):
     """The challenge asks for skip_2: a model that predicts all skips answers another question."""
     folder = Path(shutil.copytree(mlflow.artifacts.download_artifacts(model.uri), tmp_path / "m"))

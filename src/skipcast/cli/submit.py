@@ -79,8 +79,15 @@ def _answer(test_set: Path, output: Path, model: str | None, tracks: Path | None
 
 def _check_model(model_uri: str) -> None:
     from skipcast.promotion.contents import horizon_of, label_of
+    from skipcast.promotion.registry import store
 
-    horizon = horizon_of(model_uri)
+    try:
+        horizon = horizon_of(model_uri)
+    except SkipcastError as error:
+        raise SkipcastError(
+            f"--model must name a model that is whole in the MLflow store {store()} but "
+            f"{model_uri} is none. {_remedy()}"
+        ) from error
     if horizon != HORIZON:
         raise SkipcastError(
             f"{model_uri} must be a model of the horizon {HORIZON}, which answers second halves, "
