@@ -1,4 +1,7 @@
 import errno
+import signal
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -27,6 +30,46 @@ def test_a_failure_leaves_the_previous_file_and_nothing_else(tmp_path):
         fail()
     assert path.read_text() == "previous"
     assert list(tmp_path.iterdir()) == [path]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from skipcast.files import replacing
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """A folder in which a process was killed while it wrote a file."""
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a.csv"], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [path.name[:6] for path in tmp_path.iterdir()] == [".a.csv"]
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["a.csv", "b.csv"])
+def test_the_next_file_deletes_what_a_kill_has_left_beside_it(killed, name):
+    with replacing(killed / name) as temporary:
+        temporary.write_text("whole")
+    assert [path.name for path in killed.iterdir()] == [name]
+
+
+def test_what_another_is_writing_stays(tmp_path):
+    with replacing(tmp_path / "a.csv") as one:
+        with replacing(tmp_path / "a.csv") as other:
+            other.write_text("other")
+        one.write_text("one")
+    assert (tmp_path / "a.csv").read_text() == "one"
+
+
+def test_hidden_folders_of_others_stay(tmp_path):
+    (tmp_path / ".a.csv.old").mkdir()
+    write_json(tmp_path / "a.csv", {})
+    assert (tmp_path / ".a.csv.old").is_dir()
 
 
 def test_reads_what_was_written_and_writes_equal_bytes(tmp_path):

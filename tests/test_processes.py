@@ -143,6 +143,28 @@ def test_a_command_refuses_what_is_no_number():
     )
 
 
+DVC = """
+import subprocess, sys
+subprocess.run([sys.executable, "-c", sys.argv[1]], env={"DVC_STAGE": "search"})
+"""
+RUNS = """
+import os, time
+from skipcast.processes import end_with_dvc
+end_with_dvc()
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Only Linux can do so.")
+def test_a_stage_ends_with_the_dvc_that_is_killed():
+    command = [sys.executable, "-c", DVC, RUNS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as dvc:
+        stage = psutil.Process(int(dvc.stdout.readline()))
+        dvc.kill()
+    assert psutil.wait_procs([stage], timeout=10)[1] == []
+
+
 STARTS = """
 import signal, subprocess, sys
 from skipcast.processes import die_with_parent

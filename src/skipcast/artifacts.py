@@ -1,7 +1,6 @@
 """What the stages leave each other: where each file is, and what is in those of JSON."""
 
 import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -9,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from skipcast.errors import SkipcastError
-from skipcast.files import existing, move_into, write_json
+from skipcast.files import existing, move_into, unfinished, write_json
 from skipcast.models.families import Family
 from skipcast.params import Into, Split
 from skipcast.records import Record, faults
@@ -220,11 +219,11 @@ class Metrics(Artifact):
     def write(self, path: Path | None = None) -> None:
         """Write the folder in place of what is there."""
         path = path or self.PATH
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        with unfinished(path) as folder:
             for field, models in self.model_dump().items():
                 for name, scores in models.items():
-                    write_json(Path(folder, path.name, field, f"{name}.json"), scores)
-            move_into(Path(folder), path.parent)
+                    write_json(folder / path.name / field / f"{name}.json", scores)
+            move_into(folder, path.parent)
 
 
 def _json(file: Path) -> Any:

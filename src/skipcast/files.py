@@ -1,13 +1,14 @@
 """Files that are whole or not there, written beside their place and then moved; and tables."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # `skipcast predict` starts faster without
 
 
 PACKAGE = Path(__file__).parent
+UNFINISHED = ".unfinished-"  # in the name of a folder for what is being written
 
 
 def csv_conversion(columns: Iterable[Column]) -> csv.ConvertOptions:
@@ -50,11 +52,47 @@ def replacing(path: Path) -> Iterator[Path]:
     ...     Path(folder, "a.txt").read_text()
     'whole'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        temporary = Path(folder, path.name)
+    with unfinished(path) as folder:
+        temporary = folder / path.name
         yield temporary
         os.replace(temporary, path)  # noqa: PTH105 (Path.replace returns a path nobody needs)
+
+
+@contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """Yield a hidden folder beside `path` for what comes there, and delete it.
+
+    Whoever begins one deletes those that kills have left beside it. A lock tells them from those
+    that are in use: it ends with the process that holds it, however that ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".*{UNFINISHED}*"):
+        with _locked(left, fcntl.LOCK_EX | fcntl.LOCK_NB) as is_left:
+            if is_left:
+                shutil.rmtree(left, ignore_errors=True)
+    with ExitStack() as stack:
+        is_ours = False
+        while not is_ours:  # another may take it for left, in the moment before it is locked
+            name = tempfile.mkdtemp(prefix=f".{path.name}{UNFINISHED}", dir=path.parent)
+            stack.callback(shutil.rmtree, name, ignore_errors=True)
+            stack.enter_context(_locked(Path(name), fcntl.LOCK_EX))
+            is_ours = Path(name).exists()
+        yield Path(name)
+
+
+@contextmanager
+def _locked(folder: Path, how: int) -> Iterator[bool]:
+    """Lock a folder; yield whether that succeeded, as it does not on some networks."""
+    with ExitStack() as stack:
+        try:
+            opened = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, opened)
+            fcntl.flock(opened, how)
+        except OSError:  # in use, deleted meanwhile, another user's
+            is_locked = False
+        else:
+            is_locked = True
+        yield is_locked
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 from skipcast.errors import SkipcastError
 
 LIMIT = "LOKY_MAX_CPU_COUNT"  # scikit-learn's own variable for the same
+STAGE = "DVC_STAGE"  # which stage this is, as DVC tells it
 ROOT = Path("/")
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
@@ -130,6 +131,16 @@ def terminable() -> Iterator[None]:
         os.kill(os.getpid(), signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def end_with_dvc() -> None:
+    """Have this process killed as soon as DVC ends, if it is a stage that DVC runs.
+
+    Where somebody kills DVC, the stage would go on unseen, and the next `dvc repro` would start a
+    second one beside it.
+    """
+    if STAGE in os.environ:
+        die_with_parent(signal.SIGKILL)()
 
 
 def die_with_parent(number: int) -> Callable[[], None]:

@@ -40,6 +40,29 @@ def test_an_entry_that_is_not_carried_out_has_failed(ledger):
     assert ledger.history()[0].status == "FAILED"
 
 
+@pytest.mark.parametrize(("champion", "status"), [(1, "FINISHED"), (None, "KILLED"), (2, "KILLED")])
+def test_a_decision_whose_process_was_killed_is_ended_by_what_it_did(ledger, champion, status):
+    writing = ledger.write(ENTRY)
+    writing.__enter__()  # and no more, as after SIGKILL
+    assert ledger.history()[0].status == "RUNNING"
+    ledger.end_dead(champion)
+    assert ledger.history()[0].status == status
+
+
+def test_a_refusal_whose_process_was_killed_counts_for_nothing(ledger):
+    writing = ledger.write(Entry("refused", 1, 1, "worse"))
+    writing.__enter__()
+    ledger.end_dead(1)
+    assert ledger.history()[0].status == "KILLED"
+
+
+def test_what_was_carried_out_stays(ledger):
+    with ledger.write(ENTRY):
+        pass
+    ledger.end_dead(None)
+    assert ledger.history()[0].status == "FINISHED"
+
+
 def test_files_are_beside_the_entry(ledger, tmp_path):
     (tmp_path / "model_card.md").write_text("card")
     with ledger.write(ENTRY, tmp_path) as run_id:

@@ -86,6 +86,15 @@ def test_a_champion_changed_meanwhile_is_not_overwritten(registry):
         registry.roll_back(3)
 
 
+def test_a_champion_whose_promotion_was_killed_at_its_end_can_be_left_again(registry):
+    promoted(registry, 1)
+    writing = registry.ledger.write(Entry("promoted", 2, 1, "better"))
+    writing.__enter__()
+    registry.client.set_registered_model_alias(registry.name, "champion", "2")
+    registry.end_dead()
+    assert registry.roll_back().version == 1
+
+
 def test_a_registry_that_fails_half_way_leaves_the_champion(registry):
     """The version is gone when the decision is to be written on it."""
     promoted(registry, 1)

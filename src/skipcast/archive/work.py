@@ -90,9 +90,3 @@ def discard(folder: Path) -> None:
     if folder.exists():
         os.replace(folder, trash)  # noqa: PTH105 (Path.replace returns a path nobody needs)
         shutil.rmtree(trash, ignore_errors=True)
-
-
-def discard_unfinished(path: Path) -> None:
-    """Delete what kills left of a file that `files.replacing` writes."""
-    for unfinished in path.parent.glob(f".{path.name}.*"):
-        shutil.rmtree(unfinished, ignore_errors=True)

@@ -25,7 +25,7 @@ console = Console(stderr=True)
 def fetch() -> None:
     """Take plays of whole sessions from the twin, official files or listeners' own histories."""
     from skipcast.archive.history_files import is_history
-    from skipcast.archive.work import alone_in, discard, discard_unfinished
+    from skipcast.archive.work import alone_in, discard
 
     all_params = read_params()
     params = all_params.fetch
@@ -33,8 +33,6 @@ def fetch() -> None:
     with alone_in(PLAYS.parent), disk_errors():
         said = _history(params) if is_of_listeners else _sample(all_params)
         discard(WORK)
-        for path in (TRACKS, NAMES):
-            discard_unfinished(path)
     for sentence in said:
         _say(sentence)
 

@@ -26,7 +26,7 @@ from skipcast.cli import (
 )
 from skipcast.errors import SkipcastError
 from skipcast.files import disk_errors
-from skipcast.processes import cpu_count
+from skipcast.processes import cpu_count, end_with_dvc
 
 COMMANDS = (
     data.fetch,
@@ -74,6 +74,7 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # To load a pickle is to run what is in it; the models here hold none.
     os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    end_with_dvc()
     try:
         # What the libraries would take by themselves: they know nothing of cgroups.
         os.environ.setdefault("OMP_NUM_THREADS", str(cpu_count()))

@@ -93,6 +93,7 @@ def one_at_a_time(registry: "Registry") -> Iterator[None]:
 
     name = f"promote {mlflow.get_registry_uri()} {registry.name}"
     with server() as url, readable_errors(url), open_locks(url) as locks, locks.exclusive(name):
+        registry.end_dead()
         yield
 
 

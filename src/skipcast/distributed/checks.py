@@ -1,6 +1,5 @@
 """Whether the workers of a cluster may do the work: same code, same versions, same folder."""
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from distributed import Client
 
 from skipcast.errors import SkipcastError
+from skipcast.files import unfinished
 
 PACKAGES = ("skipcast", "numpy", "pandas", "pyarrow", "lightgbm", "xgboost")
 
@@ -35,9 +35,9 @@ def check_workers(client: Client, root: Path, needs: Needs) -> None:
     """
     _check_versions(client.get_versions(packages=PACKAGES))
     inspect = _inspector(needs)
-    with tempfile.TemporaryDirectory(prefix=".cluster-", dir=root) as folder:
-        ours = inspect(folder)
-        answers = client.run(inspect, folder, on_error="return")
+    with unfinished(root / "cluster") as folder:
+        ours = inspect(str(folder))
+        answers = client.run(inspect, str(folder), on_error="return")
     for worker, theirs in answers.items():
         if isinstance(theirs, BaseException):
             raise SkipcastError(

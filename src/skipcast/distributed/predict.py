@@ -1,6 +1,5 @@
 """Batch prediction of a table in parts: each part is scored by a worker, as one machine does."""
 
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from skipcast.clients.answer_files import writer
 from skipcast.clients.batch import score_file
 from skipcast.clients.outcome import Outcome
 from skipcast.distributed.pool import DaskPool
-from skipcast.files import replacing
+from skipcast.files import replacing, unfinished
 from skipcast.mlflow_store.place import choose_store
 from skipcast.parts import Parts
 from skipcast.workers import OnStep
@@ -63,8 +62,8 @@ def predict(pool: DaskPool, scoring: Scoring, target: Path) -> Outcome:
     Raises:
         SkipcastError: as there.
     """
-    with tempfile.TemporaryDirectory(prefix=".predict-", dir=pool.root) as folder:
-        placed = replace(scoring, place=Path(folder))
+    with unfinished(pool.root / "predict") as folder:
+        placed = replace(scoring, place=folder)
         tasks = (_Task(placed, number) for number in range(len(scoring.parts)))
         outcomes = dict(pool.run(tasks, lambda _: None))
         outcome = Outcome()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, LoggedModelInput, Metric
+from mlflow.entities import Dataset, LoggedModelInput, Metric, Run
 
 from skipcast.artifacts import Decision
 from skipcast.mlflow_store.client import (
@@ -28,6 +28,7 @@ from skipcast.mlflow_store.datasets import as_input
 from skipcast.schema import Label
 
 ENTRY = "skipcast.decision"  # the tag that holds an entry as JSON
+MOVES = ("promoted", "rolled back", "refreshed")  # decisions that move the alias
 Scores = Mapping[str, Sequence[float]]  # by the name of the score: it and its 95 % interval
 
 
@@ -114,6 +115,21 @@ class Ledger:
             raise
         self._client.set_terminated(run.info.run_id, "FINISHED")
 
+    def end_dead(self, champion: int | None) -> None:
+        """End the entries whose process was killed, where nobody else writes any.
+
+        Args:
+            champion: the present one. The alias moves last: if it has, all was carried out.
+
+        Raises:
+            SkipcastError: the registry does not answer, or the experiment was deleted.
+        """
+        for run in self._runs("attributes.status = 'RUNNING'"):
+            entry = Entry(**json.loads(run.data.tags[ENTRY]))
+            has_moved = entry.decision in MOVES and entry.version == champion
+            with store_errors("end the decision of a process that was killed"):
+                self._client.set_terminated(run.info.run_id, "FINISHED" if has_moved else "KILLED")
+
     def check(self) -> None:
         """Find out whether entries can be written: a promotion must not fail at its end.
 
@@ -128,17 +144,20 @@ class Ledger:
         Raises:
             SkipcastError: the registry does not answer, or the experiment was deleted.
         """
+        return [
+            replace(Entry(**json.loads(run.data.tags[ENTRY])), status=run.info.status)
+            for run in self._runs()
+        ]
+
+    def _runs(self, *conditions: str) -> list[Run]:
+        """Return the runs of entries, the latest first."""
         experiment = find_experiment(self._client, self._experiment)
         if experiment is None:
             return []
         with store_errors(f"list the decisions on {self._model}"):
-            runs = mlflow.search_runs(
+            return mlflow.search_runs(
                 [experiment.experiment_id],
-                filter_string=f"tags.`{ENTRY}` != ''",
+                filter_string=" and ".join([f"tags.`{ENTRY}` != ''", *conditions]),
                 order_by=["attributes.start_time DESC"],
                 output_format="list",
             )
-        return [
-            replace(Entry(**json.loads(run.data.tags[ENTRY])), status=run.info.status)
-            for run in runs
-        ]

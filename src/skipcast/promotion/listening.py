@@ -4,7 +4,6 @@ They show names. So the folder is no output of a stage, nothing of it is logged,
 know nothing of it.
 """
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from skipcast.evaluation.listening import SKIPPED, Listening, listenings
 from skipcast.evaluation.listening_plots import Caption
 from skipcast.evaluation.look_up import LookUp
 from skipcast.features.table import with_label
-from skipcast.files import move_into
+from skipcast.files import move_into, unfinished
 from skipcast.schema import Label, is_synthetic
 
 
@@ -37,9 +36,8 @@ def write_listening(
     """
     caption = Caption(SKIPPED[skip], timezone, is_synthetic(plays["session_id"]))
     every = list(listenings(with_label(look_up.dated(plays), skip)))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
-        new = Path(name, folder.name)
+    with unfinished(folder) as place:
+        new = place / folder.name
         new.mkdir()
         for shown in every:
             own = new / shown.listener if len(every) > 1 else new
@@ -48,7 +46,7 @@ def write_listening(
         if len(every) > 1:
             labels = [look_up.listener(shown.listener) for shown in every]
             plots.save(listening_plots.listeners(every, labels, caption), new / "listeners.png")
-        move_into(Path(name), folder.parent)
+        move_into(place, folder.parent)
 
 
 def draw(shown: Listening, look_up: LookUp, caption: Caption) -> Iterator[tuple[str, Figure]]:

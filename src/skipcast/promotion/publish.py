@@ -1,7 +1,5 @@
 """Carries out a judgement: registers a version, writes the ledger, moves the alias, reports."""
 
-import tempfile
-from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,7 +8,7 @@ from skipcast.artifacts import REPORTS, Champion, Decision, LoadReceipt, SearchR
 from skipcast.commits import git_commit
 from skipcast.evaluation import plots
 from skipcast.evaluation.bootstrap import Interval
-from skipcast.files import move_into
+from skipcast.files import move_into, unfinished
 from skipcast.mlflow_store.datasets import dataset
 from skipcast.params import Params
 from skipcast.promotion import reports
@@ -47,8 +45,7 @@ def conclude(
     drawings = reports.draw(judgement, tracks, params, synthetic=receipt.synthetic)
     # Single plays of real listeners stay on this machine.
     private = {} if receipt.synthetic else _take(drawings, reports.SESSION)
-    with tempfile.TemporaryDirectory(prefix=".promote.", dir=".") as place:
-        folder = Path(place)
+    with unfinished(REPORTS) as folder:
         reports.write(folder, drawings, judgement, card=card(judgement, params, about))
         registry.attach(result.candidate.model_uri, folder / "model_card.md")
         scores = _model_scores(judgement, registry, params, result, receipt)

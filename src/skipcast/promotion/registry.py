@@ -19,10 +19,9 @@ from skipcast.mlflow_store.place import BRING_BACK, MAKE_AGAIN, VARIABLE
 from skipcast.mlflow_store.trust import ChangedError
 from skipcast.params import Promote
 from skipcast.promotion.alias import ALIAS, champion_uri
-from skipcast.promotion.ledger import Entry, Ledger, ModelScores, Scores
+from skipcast.promotion.ledger import MOVES, Entry, Ledger, ModelScores, Scores
 from skipcast.promotion.version_files import VersionFiles
 
-MOVES = ("promoted", "rolled back", "refreshed")  # decisions that move the alias
 ORIGIN = "refreshed_from"  # the tag of a version that is another one with a newer listener table
 LOGGED_MODEL = re.compile(r"\bm-[0-9a-f]{32}\b")
 
@@ -193,6 +192,14 @@ class Registry:
             if entry.decision in MOVES:
                 self._move(entry)
         return entry
+
+    def end_dead(self) -> None:
+        """End the decisions whose process was killed, where no other process decides.
+
+        Raises:
+            SkipcastError: the registry does not answer.
+        """
+        self.ledger.end_dead(self.champion())
 
     def note(self, entry: Entry) -> None:
         """Write to the ledger what happened to a version, which stays as it is.
