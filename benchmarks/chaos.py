@@ -9,7 +9,7 @@ only; the full disk is a mount, for which one has to be root.
   two workers.
 - disk: it is full from then on, in `dvc repro`.
 - postgres: it is stopped, or killed, in `dvc repro`.
-- mlflow: the tracking server is stopped, or killed, in search, refit and promotion.
+- mlflow: the tracking server is stopped, or killed, in search and promotion.
 
 The moment is drawn uniformly over the time that the undisturbed command takes here. Then the
 command is typed again, and `dvc repro`. All must be as after an undisturbed run: the metrics, the
@@ -56,6 +56,7 @@ class Kind:
     may_refuse: tuple[str, ...] = ()  # of `again`: what was done already
 
 
+REPRO_LOAD = "dvc repro load"
 PREDICT = "skipcast predict --input data/plays --output data/answers.csv --score-history"
 REPRO, ROLLBACK = "dvc repro", "skipcast rollback --to 1"
 KINDS = {
@@ -70,12 +71,15 @@ KINDS = {
     "postgres": Kind("new", REPRO, (REPRO,), NoPostgres),
     "mlflow": Kind("featured", REPRO, (REPRO,), NoMlflow),
 }
+QUICK = {"quick": Kind("loaded", "skipcast load", ("skipcast load", REPRO_LOAD))}
 # What is typed to come from one state of the project to the next, and with which params.
 WEAK = {"features": {"groups": ["context"]}, "search": {"families": {"logistic": 1}}}
+USUAL = {"features": {"groups": None}, "search": {**PARAMS["search"], "plays": 1_000_000}}
 STAGES = {
     "new": (),
+    "loaded": (({}, REPRO_LOAD),),
     "weak": ((WEAK, REPRO),),
-    "featured": (({"features": {"groups": None}, **PARAMS}, "dvc repro features"),),
+    "featured": ((USUAL, "dvc repro features"),),
     "judged": (({}, "dvc repro refit"),),
     "done": (({}, REPRO),),
 }
@@ -148,7 +152,7 @@ class Chaos:
 
     def reference(self, name: str) -> Reference:
         """Run a kind without any disturbance."""
-        kind = KINDS[name]
+        kind = (KINDS | QUICK)[name]
         with self._project(kind, random.Random()) as (strike, variables):
             project = strike.project
             seconds = project.must(kind.command, **variables)
@@ -158,7 +162,7 @@ class Chaos:
 
     def round(self, name: str, number: int, reference: Reference) -> Round:
         """Disturb a kind once."""
-        kind, random_ = KINDS[name], random.Random(f"{name} {self._seed} {number}")
+        kind, random_ = (KINDS | QUICK)[name], random.Random(f"{name} {self._seed} {number}")
         moment, started = random_.random(), time.perf_counter()
         with self._project(kind, random_) as (strike, variables):
             project = strike.project
@@ -235,6 +239,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30, help="a third for what is taken away")
     parser.add_argument("--round", type=int, help="only this one")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="one round of a load, for tests")
     parser.add_argument("--work", type=Path, help="keep there what all rounds begin with")
     options = parser.parse_args()
     rounds: list[Round] = []
@@ -244,8 +249,9 @@ def main() -> None:
         work.mkdir(exist_ok=True)
         work.chmod(0o711)
         chaos = Chaos(work, options.seed)
-        for name in options.only or KINDS:
-            count = options.rounds if KINDS[name].strike is Kill else -(-options.rounds // 3)
+        for name in [*QUICK] if options.quick else options.only or [*KINDS]:
+            third = name in KINDS and KINDS[name].strike is not Kill
+            count = 1 if options.quick else -(-options.rounds // 3) if third else options.rounds
             numbers = range(count) if options.round is None else [options.round]
             reference = chaos.reference(name)
             print(f"{name}: {reference.seconds:.1f} s undisturbed", flush=True)

@@ -1,6 +1,7 @@
 """A small project whose commands are disturbed: its place, its processes, copies of it."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -71,7 +72,7 @@ class Project:
         """Start a command in a group of processes of its own, with more variables."""
         with self.log.open("ab") as output:
             return subprocess.Popen(
-                command.split(),
+                shlex.split(command),
                 cwd=self.folder,
                 env=self.variables | more,
                 stdin=subprocess.DEVNULL,

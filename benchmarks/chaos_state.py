@@ -47,8 +47,8 @@ def state(project: Project, **more: str) -> State:
         "answers of the champion": _champion(project, more),
         **_files(project),
         **_database(project.folder / ".postgres"),
-        **_store(project.store),
-        **_locks(project.folder),
+        **store(project.store),
+        **locks(project.folder),
         "processes": [" ".join(process.cmdline()[:4]) for process in project.rest()],
     }
 
@@ -74,7 +74,10 @@ def _ask(project: Project, variables: Mapping[str, str], put: Callable[[str], No
     with tempfile.TemporaryDirectory() as copies:
         try:
             trust = scorer.load_file(scorer.TRUST)
-            model = scorer.load(trust.fetch("models:/skipcast@champion", Path(copies))[0])
+            folder, doubt = trust.fetch("models:/skipcast@champion", Path(copies))
+            if doubt:
+                raise ValueError(doubt)
+            model = scorer.load(folder)
             plays = pd.read_parquet("data/plays")
             given = plays[[name for name in names(INPUTS) if name in plays]]
             answers = model.predict(given, params={"score_history": True})["skip_probability"]
@@ -95,8 +98,7 @@ def _files(project: Project) -> State:
         name = str(path.relative_to(folder))
         found[name] = "there" if name in NAMING or path.is_dir() else _hash(path)
     found |= {path.name: "there" for path in folder.iterdir()}
-    temporary = project.place / "tmp"
-    return found | {"temporary files": sorted(path.name for path in temporary.iterdir())}
+    return found
 
 
 def _database(folder: Path) -> State:
@@ -115,8 +117,10 @@ def _database(folder: Path) -> State:
     return found
 
 
-def _store(path: Path) -> State:
-    """Return what is unfinished in the MLflow store."""
+def store(path: Path) -> State:
+    """Return what is unfinished in the MLflow store, if there is one."""
+    if not path.exists():
+        return {}
     with closing(sqlite3.connect(path)) as database:
         runs = "SELECT name FROM runs WHERE status = 'RUNNING' AND lifecycle_stage = 'active'"
         models = "SELECT name FROM logged_models WHERE status = 1 AND lifecycle_stage = 'active'"
@@ -139,7 +143,7 @@ def champion(path: Path) -> list[str]:
         return [str(version) for (version,) in rows]
 
 
-def _locks(folder: Path) -> State:
+def locks(folder: Path) -> State:
     """Return the locks that are still held."""
     held = [
         f"{name} is held"

@@ -73,3 +73,9 @@ def test_submit_prints_the_rate_the_memory_and_the_steps():
     row = r"\| logistic +\| [\d,-]+ +\| [\d.]+ s +\| [\d.]+ s +\| \d+ MB +\| \d+ MB"
     assert re.search(row, text)
     assert re.search(r"\| +features +\| +[\d.]+ \|", text)
+
+
+def test_chaos_kills_a_load_and_finds_all_as_it_was():
+    text = run("chaos", "--quick")
+    assert re.search(r"quick 0: at [\d.]+%: (killed|ended before)", text)
+    assert re.search(r"^\| quick +\| +1 \| +[01] \| +0 \|", text, re.MULTILINE)
