@@ -29,6 +29,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import chaos_project as projects
 import chaos_state
@@ -42,6 +43,7 @@ from skipcast.twin.export import write_exports
 
 HANGS_SECONDS = 400
 Variables = Mapping[str, str]
+Changes = Mapping[str, Mapping[str, Any]]  # of params, by section
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,9 @@ KINDS = {
 }
 QUICK = {"quick": Kind("loaded", "skipcast load", ("skipcast load", REPRO_LOAD))}
 # What is typed to come from one state of the project to the next, and with which params.
-WEAK = {"features": {"groups": ["context"]}, "search": {"families": {"logistic": 1}}}
-USUAL = {"features": {"groups": None}, "search": {**PARAMS["search"], "plays": 1_000_000}}
-STAGES = {
+WEAK: Changes = {"features": {"groups": ["context"]}, "search": {"families": {"logistic": 1}}}
+USUAL: Changes = {"features": {"groups": None}, "search": {**PARAMS["search"], "plays": 1_000_000}}
+STAGES: dict[str, tuple[tuple[Changes, str], ...]] = {
     "new": (),
     "loaded": (({}, REPRO_LOAD),),
     "weak": ((WEAK, REPRO),),

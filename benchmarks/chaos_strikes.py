@@ -63,7 +63,7 @@ class FullDisk(Strike):
     @contextmanager
     def around(self) -> Iterator[Mapping[str, str]]:
         """Have the project on a disk of its own."""
-        options = ["-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", self.project.place]
+        options = ["-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(self.project.place)]
         if subprocess.run(["mount", *options], check=False).returncode:
             sys.exit("Who fills a disk must be root, for it is mounted. Leave the kind disk out.")
         try:
@@ -82,7 +82,7 @@ class FullDisk(Strike):
         self._resize(DISK_MB * 1024)
 
     def _resize(self, kilobytes: int) -> bool:
-        options = ["-o", f"remount,size={kilobytes}k", self.project.place]
+        options = ["-o", f"remount,size={kilobytes}k", str(self.project.place)]
         return not subprocess.run(["mount", *options], capture_output=True, check=False).returncode
 
 

@@ -72,6 +72,7 @@ def judgement(
         skip=skip,
         champion=champion,
         kept=False,
+        rival=champion,
         answers=Answers(
             test=tally(
                 PLAYS, dict.fromkeys((*found, "lightgbm", "candidate"), PROBABILITY), samples=9

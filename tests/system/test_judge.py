@@ -339,6 +339,15 @@ def test_a_better_candidate_is_promoted(better):
     assert better.champion == 2
 
 
+def test_a_promotion_that_is_repeated_compares_with_the_champion_that_was_replaced(
+    better, judge_plays, registry
+):
+    """Else the metrics would differ where a kill at its end has it repeated."""
+    again = judge_plays(registry=registry)
+    assert (again.kept, again.champion, again.rival) == (True, 2, 1)
+    assert again.scores["champion"] == better.judgement.scores["champion"]
+
+
 def test_the_champion_is_scored_as_it_was_as_a_candidate(better, first):
     scored, before = better.entry.champion_scores, first.entry.scores
     assert scored["accuracy"][0] == before["accuracy"][0]

@@ -134,6 +134,14 @@ def test_the_plays_in_postgres_refresh_the_champion(clone, loaded):
     assert "A server that runs goes on" in loaded
 
 
+@pytest.mark.usefixtures("loaded")
+def test_what_was_killed_before_is_ended(clone):
+    experiments = [experiment.experiment_id for experiment in client(clone).search_experiments()]
+    assert client(clone).search_runs(experiments, "attributes.status = 'RUNNING'") == []
+    models = client(clone).search_logged_models(experiments)
+    assert {model.status for model in models} == {"READY", "FAILED"}
+
+
 @pytest.fixture(scope="module")
 def refreshed(clone, loaded, exports):
     """The classifier before, and what was printed when a later export refreshed the champion."""

@@ -153,7 +153,7 @@ def _results(judgement: Judgement, scores: list[str]) -> Rows:
     names = {name: BASELINES[name].label for name in judgement.answers.baselines}
     names |= {"candidate": f"**this model ({judgement.family})**"}
     if "champion" in judgement.scores:
-        names["champion"] = f"champion before, version {judgement.champion}"
+        names["champion"] = f"champion before, version {judgement.rival}"
     return [
         [text, *(_cell(judgement.scores[name].get(score)) for score in scores)]
         for name, text in names.items()

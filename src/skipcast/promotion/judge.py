@@ -43,6 +43,7 @@ class Judgement:
     skip: Label  # what counts as a skip
     champion: int | None  # its version; None where there is none
     kept: bool  # whether the candidate is the champion already
+    rival: int | None  # the version that it is compared with: what "champion" stands for in scores
     answers: Answers
     scores: dict[str, Scores]  # baselines, families, "candidate" and, where it answers, "champion"
     slices: dict[str, Slices]  # baselines and "candidate"
@@ -80,12 +81,14 @@ def judge(
     kept = champion is not None and (
         registry.origin(champion) == registry.find(result.candidate.model_uri)
     )
-    to_ask = None if kept else champion
     horizon = params.features.horizon
-    rival = None if to_ask is None else _rival(registry, to_ask, horizon, is_asked=with_champion)
-    answers = ask(sources, result, params, rival)
-    if to_ask is not None and not with_champion:
-        answers = replace(answers, unfit=unfit_of(registry, to_ask, horizon))
+    rival = champion
+    if kept:
+        rival = _replaced(registry, champion, horizon) if with_champion else None
+    uri = None if rival is None else _uri(registry, rival, horizon, is_asked=with_champion)
+    answers = ask(sources, result, params, uri)
+    if rival is not None and not with_champion:
+        answers = replace(answers, unfit=unfit_of(registry, rival, horizon))
     scores_of = _scores(answers, result)
     comparison = None if answers.unfit or answers.test.pair is None else compare(answers.test)
     yardstick = _yardstick(answers, scores_of, result.best)
@@ -101,6 +104,7 @@ def judge(
         skip=params.features.skip,
         champion=champion,
         kept=kept,
+        rival=rival,
         answers=answers,
         scores=scores_of,
         **_details(answers),
@@ -120,9 +124,16 @@ def _yardstick(answers: Answers, scores_of: dict[str, Scores], family: Family) -
     return Yardstick(BASELINES[rule].label, accuracy[rule], removed, drift, carriers)
 
 
-def _rival(
-    registry: Registry, champion: int, horizon: HorizonName, *, is_asked: bool
-) -> str | None:
+def _replaced(registry: Registry, champion: int | None, horizon: HorizonName) -> int | None:
+    """Return the version that the champion has replaced, if it can be compared with.
+
+    So a promotion that is repeated, as after a kill at its end, finds what it has found before.
+    """
+    before = None if champion is None else registry.replaced(champion)
+    return before if before is not None and unfit_of(registry, before, horizon) is None else None
+
+
+def _uri(registry: Registry, champion: int, horizon: HorizonName, *, is_asked: bool) -> str | None:
     """Return MLflow's name of the champion, None where it is not to be asked."""
     if is_asked:
         check_comparable(registry, champion, horizon)

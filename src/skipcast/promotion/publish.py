@@ -1,6 +1,5 @@
 """Carries out a judgement: registers a version, writes the ledger, moves the alias, reports."""
 
-
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -84,8 +83,8 @@ def _model_scores(
         for name, scores in judgement.scores.items()
     }
     models: dict[str, dict[str, float]] = {}
-    if "champion" in values and judgement.champion is not None:
-        model_id = registry.logged_model(judgement.champion)
+    if "champion" in values and judgement.rival is not None:
+        model_id = registry.logged_model(judgement.rival)
         models |= {model_id: values["champion"]} if model_id else {}
     scored = {family: values[family] for family in result.families if family != result.best}
     scored[result.best] = values["candidate"]  # the last one's are the run's own, too
@@ -114,7 +113,7 @@ def entry_of(judgement: Judgement, version: int, *, data: str | None = None) -> 
         decision, reason = "kept", "it is the champion already"
         if judgement.champion != version and version:
             reason += f", refreshed as version {judgement.champion}"
-    rival = judgement.scores.get("champion")
+    rival = None if judgement.kept else judgement.scores.get("champion")
     return Entry(
         decision,
         version,

@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-from mlflow.entities import LoggedModelStatus
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, LoggedModelStatus
 
 from skipcast.errors import SkipcastError
 from skipcast.features.listener_counts import TABLE, count_listeners
@@ -90,6 +91,16 @@ def _note(card: Path, text: str) -> None:
         card.write_text(f"**{text}**\n\n{card.read_text(encoding='utf-8')}", encoding="utf-8")
 
 
+def _end_dead(client: MlflowClient, of: LoggedModel) -> None:
+    """End the copies of a model that a process was logging when it was killed."""
+    copies = client.search_logged_models(
+        [of.experiment_id], f"source_run_id = '{of.source_run_id}'"
+    )
+    for copy in copies:
+        if copy.status == LoggedModelStatus.PENDING:
+            client.finalize_logged_model(copy.model_id, LoggedModelStatus.FAILED)
+
+
 def _log_copy(registry: Registry, version: int, folder: Path) -> str:
     """Log the files of a folder as a model beside that of a version; return MLflow's name of it."""
     client, model_id = registry.client, registry.logged_model(version)
@@ -100,6 +111,7 @@ def _log_copy(registry: Registry, version: int, folder: Path) -> str:
         )
     with store_errors(f"log version {version} of {registry.name} anew"):
         before = client.get_logged_model(model_id)
+        _end_dead(client, before)
         made = client.create_logged_model(
             before.experiment_id,
             name=before.name,

@@ -241,6 +241,12 @@ class Registry:
         """Return all decisions, the latest first."""
         return self.ledger.history()
 
+    def replaced(self, version: int) -> int | None:
+        """Return the champion before a version, or what it was refreshed from, was promoted."""
+        origin = self.origin(version)
+        made = (e for e in self.history() if (e.version, e.decision) == (origin, "promoted"))
+        return next((entry.champion for entry in made if entry.status == "FINISHED"), None)
+
     def test_scores(self, version: int) -> Scores | None:
         """Return the scores that a version, or what it was refreshed from, had when last judged."""
         origin = self.origin(version)
