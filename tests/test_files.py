@@ -2,7 +2,9 @@ import errno
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,6 +14,7 @@ from skipcast.files import (
     move_into,
     read_parquet,
     replacing,
+    write_array,
     write_json,
     write_parquet,
 )
@@ -117,6 +120,12 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_the_remedy(number, why)
     match = rf"disk must have room for a\.txt but {why}\. Make room"
     with pytest.raises(SkipcastError, match=match), disk_errors():
         raise OSError(number, "full", "a.txt")
+
+
+@pytest.mark.parametrize("length", [1, 100_000])
+def test_an_array_that_a_full_disk_cuts_off_is_told(length):
+    with pytest.raises(SkipcastError, match=r"must have room for .* but is full"), disk_errors():
+        write_array(Path("/dev/full"), np.zeros(length))
 
 
 def test_another_error_of_the_disk_stays_what_it_is():

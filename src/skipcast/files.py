@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +24,7 @@ from skipcast.reading.csv_text import FLAGS
 from skipcast.schema import names
 
 if TYPE_CHECKING:  # `skipcast predict` starts faster without
+    import numpy as np
     import pandas as pd
 
 
@@ -180,6 +182,18 @@ def write_json(path: Path, content: object) -> None:
     """Write `content` to `path` as indented JSON."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def write_array(path: Path, array: "np.ndarray[Any, Any]") -> None:
+    """Write `array` to `path` as `.npy`.
+
+    numpy's own writing to a file says nothing where a full disk cuts off the end of a small array.
+    """
+    import numpy as np
+
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getbuffer())
 
 
 def write_parquet(path: Path, table: "pd.DataFrame") -> None:

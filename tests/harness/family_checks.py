@@ -138,6 +138,12 @@ def check_file_is_no_pickle(family: ModelFamily, data: Data, folder: Path) -> No
         list(pickletools.genops(content))
 
 
+def check_save_raises_where_the_disk_is_full(family: ModelFamily, data: Data, folder: Path) -> None:
+    """A file that is cut off would be a model with fewer trees, or none that loads."""
+    with pytest.raises(OSError, match="No space left"):
+        family.save(fit(family, data), Path("/dev/full"))
+
+
 def check_contributions_add_up(family: ModelFamily, data: Data, folder: Path) -> None:
     """A row of contributions adds up to the log-odds of the play."""
     model, features = fit(family, data), data[1].features[0]
@@ -219,6 +225,7 @@ CHECKS = (
     check_one_play_alone_is_one_among_many,
     check_load_returns_what_was_saved,
     check_file_is_no_pickle,
+    check_save_raises_where_the_disk_is_full,
     check_contributions_add_up,
     check_a_fit_leaves_prepared_data_as_they_were,
     check_parts_give_what_the_whole_gives,

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from skipcast.archive.threshold import Hashes
 from skipcast.arrays import Counts
 from skipcast.errors import SkipcastError
+from skipcast.files import write_array
 from skipcast.records import Record
 
 Kind = Literal["log", "track table"]
@@ -93,7 +94,7 @@ class Pieces:
             _write_rows(temporary / ROWS, content.rows)
             if content.carry is not None:
                 _write_rows(temporary / CARRY, content.carry)
-            np.save(temporary / SESSIONS, sessions)
+            write_array(temporary / SESSIONS, sessions)
             (temporary / STATE).write_text(state.model_dump_json(), encoding="utf-8")
             os.replace(temporary, self._place(number))  # noqa: PTH105 (as in files.py)
         finally:

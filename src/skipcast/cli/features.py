@@ -27,6 +27,7 @@ from skipcast.files import (
     hash_json,
     read_parquet,
     replacing,
+    write_array,
     write_parquet,
 )
 from skipcast.params import Params, Split, read_params
@@ -116,7 +117,6 @@ class Task:
 
     def gather(self, counted: "Iterable[tuple[TrackCounts, pd.DataFrame]]") -> None:
         """Add up what `count` returned of all parts; write what models will know."""
-        import numpy as np
         import pandas as pd
 
         from skipcast.features.counts import TrackCounts, add_counts
@@ -133,7 +133,7 @@ class Task:
         write_parquet(TRACK_TABLE, add_counts(tracks, counts.table()))
         write_parquet(LISTENER_TABLE, pd.concat(listeners, ignore_index=True))
         with replacing(self._counts) as temporary:
-            np.save(temporary, counts.sums)
+            write_array(temporary, counts.sums)
 
     def make(self, number: int, _: OnStep) -> None:
         """Write the features of a part."""

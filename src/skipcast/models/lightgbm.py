@@ -89,7 +89,8 @@ class LightGBM(ModelFamily):
 
     def save(self, model: Any, path: Path) -> None:
         """Write the library's own text format."""
-        model.save_model(path)
+        # The library's own writing to a file says nothing where a full disk cuts off its end.
+        path.write_text(model.model_to_string(), encoding="utf-8")
 
     def load(self, path: Path, *, threads: int) -> Any:
         """Read the library's own text format."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skipcast.evaluation.metrics import accuracy, evaluate
+from skipcast.files import write_array
 from skipcast.models.families import FAMILIES, Family
 from skipcast.models.family import Params
 from skipcast.search.mlflow_runs import MODEL_FILE, PROBABILITY_FILE, TRIAL_FOLDER, Runs
@@ -43,6 +44,6 @@ def log_fitted(
     runs.log(run_id, scores, fitted.losses, fitted.params)
     with tempfile.TemporaryDirectory() as folder:
         methods.save(fitted.model, Path(folder, MODEL_FILE))
-        np.save(Path(folder, PROBABILITY_FILE), probability)
+        write_array(Path(folder, PROBABILITY_FILE), probability)
         runs.log_folder(run_id, folder, TRIAL_FOLDER)
     return scores
