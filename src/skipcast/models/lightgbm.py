@@ -89,7 +89,7 @@ class LightGBM(ModelFamily):
 
     def save(self, model: Any, path: Path) -> None:
         """Write the library's own text format."""
-        # The library's own writing to a file says nothing where a full disk cuts off its end.
+        # The library's own error of a full disk would be none of those that are told in words.
         path.write_text(model.model_to_string(), encoding="utf-8")
 
     def load(self, path: Path, *, threads: int) -> Any:
