@@ -65,14 +65,17 @@ def _shared(folder: Path) -> Iterator[IO[str]]:
             users = stack.enter_context(open_lock(folder / USERS))
             lock(users, fcntl.LOCK_SH)
         except OSError as error:
-            if error.errno == errno.ENOSPC:  # has a message of its own
-                raise
             raise SkipcastError(unusable(folder, error)) from error
         yield users
 
 
 def unusable(folder: Path, error: OSError) -> str:
     """Return the message for a folder in which no server can run."""
+    if error.errno == errno.ENOSPC:
+        return (
+            f"The disk must have room for {folder} but is full. Make room, then type the command "
+            "again: what is finished is kept."
+        )
     return (
         f"{folder} must be a folder of your own on a local disk but got: {error.strerror}. Put "
         "the project on such a disk, or set DATABASE_URL."

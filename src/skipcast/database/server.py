@@ -181,7 +181,10 @@ def _process(connection: Connection) -> int:
 def _no_answer(url: str, reason: str) -> str:
     reason = hide_credentials(reason.strip())
     if describe_server(url) == "embedded":
-        return f"The embedded Postgres must answer but got: {reason}\n{cluster.rebuild(EMBEDDED)}"
+        return (
+            f"The embedded Postgres must answer but got: {reason}\nType the command again, which "
+            f"starts it anew. If it does not answer then: {cluster.rebuild(EMBEDDED)}"
+        )
     return (
         f"DATABASE_URL must name a server that answers but {describe_server(url)} does not: "
         f"{reason}\nCorrect it, start the server, or unset DATABASE_URL to use the embedded one."
