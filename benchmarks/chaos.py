@@ -1,7 +1,7 @@
 """Kills commands and takes away what they need, at random moments, and looks at what is left.
 
 Usage: `python benchmarks/chaos.py [--only KIND ...] [--rounds 30] [--seed 0] [--round N]
-[--work FOLDER] [--quick]`. 30 rounds of each kind take about three hours on two idle cores. Linux
+[--minutes N] [--work FOLDER] [--quick]`. 30 rounds of each kind take about three hours on two idle cores. Linux
 only; the full disk is a mount, for which one has to be root.
 
 - run, search, promote, rollback, refresh, load, predict: the command is killed (SIGKILL), in half
@@ -19,6 +19,7 @@ lock is left; nothing has printed a traceback. Whatever is not so is printed, wi
 round; then the exit code is 1.
 """
 
+import json
 import random
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,8 @@ class Chaos:
     def __init__(self, work: Path, seed: int) -> None:
         self._work = work
         self._seed = seed
+        work.mkdir(exist_ok=True)
+        work.chmod(0o711)  # Postgres runs as another user where root runs this
 
     def _made(self, stage: str) -> Project:
         """Return the project as it is at a stage; make it if need be."""
@@ -142,7 +145,7 @@ class Chaos:
         """Yield what will strike a copy of the project, and the variables of its commands."""
         of = self._made(kind.stage)
         place = Path(tempfile.mkdtemp(prefix="r", dir=self._work))
-        place.chmod(0o711)  # Postgres runs as another user where root runs this
+        place.chmod(0o711)
         strike = kind.strike(Project(place), random_)
         with strike.around() as variables:
             try:
@@ -153,7 +156,13 @@ class Chaos:
                 strike.project.delete()
 
     def reference(self, name: str) -> Reference:
-        """Run a kind without any disturbance."""
+        """Run a kind without any disturbance, once for all that work in the folder."""
+        file = self._work / f"{name}.json"
+        if not file.exists():
+            file.write_text(json.dumps(asdict(self._undisturbed(name))))
+        return Reference(**json.loads(file.read_text()))
+
+    def _undisturbed(self, name: str) -> Reference:
         kind = (KINDS | QUICK)[name]
         with self._project(kind, random.Random()) as (strike, variables):
             project = strike.project
@@ -162,8 +171,9 @@ class Chaos:
                 project.run(command, **variables)
             return Reference(seconds, chaos_state.state(project, **variables))
 
-    def round(self, name: str, number: int, reference: Reference) -> Round:
+    def round(self, name: str, number: int) -> Round:
         """Disturb a kind once."""
+        reference = self.reference(name)
         kind, random_ = (KINDS | QUICK)[name], random.Random(f"{name} {self._seed} {number}")
         moment, started = random_.random(), time.perf_counter()
         with self._project(kind, random_) as (strike, variables):
@@ -171,7 +181,7 @@ class Chaos:
             command = strike.start(kind.command, variables)
             happened, exceptions = _disturb(strike, command, moment * reference.seconds)
             exceptions += _conclude(project, kind, variables)
-            found = chaos_state.state(project, **variables)
+            found = json.loads(json.dumps(chaos_state.state(project, **variables)))
             exceptions += chaos_state.differences(reference.state, found)
             if exceptions:
                 shutil.copy(project.log, self._work / f"{name}-{self._seed}-{number}.log")
@@ -241,27 +251,39 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30, help="a third for what is taken away")
     parser.add_argument("--round", type=int, help="only this one")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=1e9, help="no round begins later")
     parser.add_argument("--quick", action="store_true", help="one round of a load, for tests")
     parser.add_argument("--work", type=Path, help="keep there what all rounds begin with")
     options = parser.parse_args()
+    kinds, count = options.only or [*KINDS], options.rounds
+    if options.quick:
+        kinds, count = [*QUICK], 1
+    numbers = range(count) if options.round is None else [options.round]
+    ends = time.monotonic() + 60 * options.minutes
     rounds: list[Round] = []
     with ExitStack() as stack:
         made = options.work or stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos."))
-        work = Path(made).resolve()
-        work.mkdir(exist_ok=True)
-        work.chmod(0o711)
-        chaos = Chaos(work, options.seed)
-        for name in [*QUICK] if options.quick else options.only or [*KINDS]:
-            third = name in KINDS and KINDS[name].strike is not Kill
-            count = 1 if options.quick else -(-options.rounds // 3) if third else options.rounds
-            numbers = range(count) if options.round is None else [options.round]
-            reference = chaos.reference(name)
-            print(f"{name}: {reference.seconds:.1f} s undisturbed", flush=True)
-            for number in numbers:
-                rounds.append(chaos.round(name, number, reference))
-                _tell(rounds[-1], options.seed)
+        chaos = Chaos(Path(made).resolve(), options.seed)
+        for name, number in planned(kinds, numbers):
+            if time.monotonic() > ends:
+                break
+            rounds.append(chaos.round(name, number))
+            _tell(rounds[-1], options.seed)
     print(f"\n{table(rounds)}")
     sys.exit(any(one.exceptions for one in rounds))
+
+
+def planned(kinds: Sequence[str], numbers: Sequence[int]) -> Iterator[tuple[str, int]]:
+    """Yield the rounds to do, one of each kind in turn; a third where something is taken away.
+
+    >>> [*planned(["load", "disk"], range(3))]
+    [('load', 0), ('disk', 0), ('load', 1), ('load', 2)]
+    """
+    for number in numbers:
+        for name in kinds:
+            is_killed = (KINDS | QUICK)[name].strike is Kill
+            if is_killed or len(numbers) == 1 or number < -(-len(numbers) // 3):
+                yield name, number
 
 
 def _tell(one: Round, seed: int) -> None:
