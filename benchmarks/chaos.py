@@ -1,7 +1,7 @@
 """Kills commands and takes away what they need, at random moments, and looks at what is left.
 
 Usage: `python benchmarks/chaos.py [--only KIND ...] [--rounds 30] [--seed 0] [--round N]
-[--minutes N] [--work FOLDER] [--quick]`. 30 rounds of each kind take about three hours on two idle cores. Linux
+[--minutes N] [--work FOLDER] [--quick]`. 30 rounds of each kind take hours. Linux
 only; the full disk is a mount, for which one has to be root.
 
 - run, search, promote, rollback, refresh, load, predict: the command is killed (SIGKILL), in half
@@ -156,14 +156,14 @@ class Chaos:
                 strike.project.delete()
 
     def reference(self, name: str) -> Reference:
-        """Run a kind without any disturbance, once for all that work in the folder."""
-        file = self._work / f"{name}.json"
+        """Run a kind without any disturbance, once for all that differ in that alone."""
+        kind = (KINDS | QUICK)[name]
+        file = self._work / f"{kind.stage} {kind.command.replace('/', ' ')} {kind.workers}.json"
         if not file.exists():
-            file.write_text(json.dumps(asdict(self._undisturbed(name))))
+            file.write_text(json.dumps(asdict(self._undisturbed(kind))))
         return Reference(**json.loads(file.read_text()))
 
-    def _undisturbed(self, name: str) -> Reference:
-        kind = (KINDS | QUICK)[name]
+    def _undisturbed(self, kind: Kind) -> Reference:
         with self._project(kind, random.Random()) as (strike, variables):
             project = strike.project
             seconds = project.must(kind.command, **variables)
