@@ -203,6 +203,8 @@ def _disturb(strike: Strike, command: Command, seconds: float) -> tuple[str, lis
         exceptions.append(f"the command hangs for {HANGS_SECONDS} s")
     exceptions += [f"goes on without the command: {rest.cmdline()}" for rest in project.rest()]
     strike.mend()
+    if happened is None and command.returncode:
+        exceptions.append("the command fails without any disturbance")
     if before and not chaos_state.champion(project.store):
         exceptions.append("the champion is lost")
     ended = f"exit code {command.returncode}"

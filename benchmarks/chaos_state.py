@@ -15,14 +15,13 @@ from typing import Any
 
 import lightgbm  # noqa: F401 (so that the process that asks a champion need not)
 import mlflow.pyfunc  # noqa: F401
-import pandas as pd
 import psycopg2
+import pyarrow as pa
 from chaos_project import Project
 
-from skipcast.clients import scorer
+from skipcast.clients import batch, scorer
 from skipcast.database import embedded
 from skipcast.mlflow_store.place import DEFAULT
-from skipcast.schema import INPUTS, names
 
 OURS = ("data", "metrics", "reports")  # folders of what stages write
 # They name runs and versions, which differ from run to run.
@@ -69,6 +68,7 @@ def _champion(project: Project, variables: Mapping[str, str]) -> str:
 def _ask(project: Project, variables: Mapping[str, str], put: Callable[[str], None]) -> None:
     os.chdir(project.folder)
     os.environ |= {"MLFLOW_TRACKING_URI": DEFAULT, **variables}
+    plays = pa.concat_tables(batch.read(Path("data/plays"))).to_pandas()
     for name in [name for name in sys.modules if name.partition(".")[0] == "skipcast"]:
         del sys.modules[name]  # the model brings its own
     with tempfile.TemporaryDirectory() as copies:
@@ -78,9 +78,7 @@ def _ask(project: Project, variables: Mapping[str, str], put: Callable[[str], No
             if doubt:
                 raise ValueError(doubt)
             model = scorer.load(folder)
-            plays = pd.read_parquet("data/plays")
-            given = plays[[name for name in names(INPUTS) if name in plays]]
-            answers = model.predict(given, params={"score_history": True})["skip_probability"]
+            answers = model.predict(plays, params={"score_history": True})["skip_probability"]
         except Exception as error:
             put(f"{type(error).__name__}: {error}")
         else:

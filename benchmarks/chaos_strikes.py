@@ -18,6 +18,7 @@ from chaos_project import Project, postgres_of
 DISK_MB = 2000
 POLL_SECONDS = 0.05
 START_SECONDS = 180
+STOP_SECONDS = 30
 SERVER = "server --backend-store-uri sqlite:///store.db --artifacts-destination files --workers 1"
 Command = subprocess.Popen[bytes]
 
@@ -70,6 +71,7 @@ class FullDisk(Strike):
             yield {}
         finally:
             subprocess.run(["umount", "--lazy", self.project.place], check=True)
+            self.project.place.rmdir()
 
     def hit(self) -> str | None:
         """Make the disk as small as what is on it, which may grow meanwhile."""
@@ -166,7 +168,11 @@ class NoMlflow(Strike):
     def _end(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._server.pid, number)
-        self._server.wait()
+        try:
+            self._server.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._server.pid, signal.SIGKILL)
+            self._server.wait()
 
 
 def _free_port() -> int:

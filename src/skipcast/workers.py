@@ -146,7 +146,10 @@ def _serve(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started this one
     end_with_parent()
     while True:
-        task = connection.recv()
+        try:
+            task = connection.recv()
+        except EOFError:  # that one was killed, and the thread has not seen it yet
+            return
         try:
             result = task(lambda steps: connection.send(("step", steps)))
         except Exception as error:
