@@ -68,6 +68,7 @@ def _champion(project: Project, variables: Mapping[str, str]) -> str:
 def _ask(project: Project, variables: Mapping[str, str], put: Callable[[str], None]) -> None:
     os.chdir(project.folder)
     os.environ |= {"MLFLOW_TRACKING_URI": DEFAULT, **variables}
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     plays = pa.concat_tables(batch.read(Path("data/plays"))).to_pandas()
     for name in [name for name in sys.modules if name.partition(".")[0] == "skipcast"]:
         del sys.modules[name]  # the model brings its own
