@@ -15,6 +15,7 @@ from typing import Any
 
 import lightgbm  # noqa: F401 (so that the process that asks a champion need not)
 import mlflow.pyfunc  # noqa: F401
+import numpy as np
 import psycopg2
 import pyarrow as pa
 from chaos_project import Project
@@ -83,7 +84,8 @@ def _ask(project: Project, variables: Mapping[str, str], put: Callable[[str], No
         except Exception as error:
             put(f"{type(error).__name__}: {error}")
         else:
-            put(hashlib.sha256(answers.to_numpy().tobytes()).hexdigest()[:12])
+            content = answers.to_numpy(np.float64, na_value=np.nan).tobytes()
+            put(hashlib.sha256(content).hexdigest()[:12])
 
 
 def _hash(path: Path) -> str | None:
