@@ -49,7 +49,6 @@ from skipcast.serving.tracks import read_tracks
 ROOT = Path(__file__).parents[1]
 SKIPCAST = Path(sys.executable).with_name("skipcast")
 TIMES = 4  # as many sessions in the larger test set
-STEPS_SESSIONS = 10_000  # whose steps are timed
 QUICK = {"fetch.twin_sessions": 400, "promote.max_ece": 0.9, "split.test": 0.3}
 
 
@@ -92,7 +91,7 @@ def measure(families: dict[str, str], sessions: int, limit: float) -> pd.DataFra
                 *("submit", "--test-set", kit, "--output", "submission.txt", "--model", uri),
                 limit=limit,
             )
-            for kit in ("warm", "small", "large")  # the first compiles the code of the model
+            for kit in ("small", "small", "large")  # the first compiles the code of the model
         ][1:]
         (one, least), (four, most) = taken
         rate = (TIMES - 1) * sessions / (four - one)
@@ -193,15 +192,14 @@ def main() -> None:
         os.chdir(name)
         shutil.copy(ROOT / "params.yaml", ".")
         families = train(quick=options.quick)
-        sizes = {"warm": 3, "small": sessions, "large": TIMES * sessions}
+        sizes = {"small": sessions, "large": TIMES * sessions}
         for kit, size in sizes.items():
             command("twin", "--test-set", kit, "--sessions", size, "--seed", 0)
         print(f"{cpu_count()} cores, load {os.getloadavg()[0]:.1f}, synthetic sessions", flush=True)
         table = measure(families, sessions, options.gigabytes * 1e9)
         print(f"\n{table.to_markdown(index=False, disable_numparse=True)}\n", flush=True)
-        some = min(sessions, STEPS_SESSIONS)
-        command("twin", "--test-set", "steps", "--sessions", 3 * some)
-        pair = find_pairs(Path("steps"))[0]
+        pair, *others = find_pairs(Path("small"))
+        some = sessions // (1 + len(others))
         os.environ |= {
             "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
             "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",

@@ -62,15 +62,15 @@ def _answer(test_set: Path, output: Path, model: str | None, tracks: Path | None
     params = read_params()
     choose_store()
     registry = Registry.of(params.promote)
-    if model is None and registry.champion() is None:
-        raise SkipcastError(
-            f"{champion_uri(registry.name)}, of the horizon {HORIZON}, must answer the test set "
-            f"but is not there. {_remedy()}"
-        )
     uri = model or champion_uri(registry.name)
-    _check_model(uri)
     if model is None:
+        if registry.champion() is None:
+            raise SkipcastError(
+                f"{uri}, of the horizon {HORIZON}, must answer the test set but is not there. "
+                f"{_remedy()}"
+            )
         registry.require_champion()
+    _check_model(uri)
     find_pairs(test_set)  # told before track features are read
     features = _read(test_set, tracks)
     done = submission.submit(test_set, output, uri, features)
