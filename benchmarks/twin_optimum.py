@@ -131,7 +131,7 @@ def predict(plays: pd.DataFrame, appeal: Floats, habits: Habits) -> Floats:
         appeal: of the track of each play, standard normal.
         habits: the generator's constants.
     """
-    visible, depth, reason = _visible(plays, appeal, habits)
+    visible, depth, reason = visible_part(plays, appeal, habits)
     probability = np.empty(len(plays))
     first = np.flatnonzero(plays["session_position"].to_numpy() == 1)
     length = plays["session_length"].to_numpy()[first]
@@ -153,7 +153,7 @@ def predict(plays: pd.DataFrame, appeal: Floats, habits: Habits) -> Floats:
     return probability
 
 
-def _visible(
+def visible_part(
     plays: pd.DataFrame, appeal: Floats, habits: Habits
 ) -> tuple[Floats, Indices, Indices]:
     """Return what the visible columns add to the log-odds, the depths and the reasons to start."""

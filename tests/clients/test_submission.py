@@ -20,6 +20,7 @@ from skipcast.archive.track_features import read_track_features
 from skipcast.clients import batch, submission
 from skipcast.clients.submission import check, submit
 from skipcast.errors import SkipcastError
+from skipcast.evaluation.challenge import decide
 from skipcast.schema import AHEAD, TRACK_GROUPS
 from skipcast.twin.challenge import write_test_set
 
@@ -58,8 +59,9 @@ def test_a_submission_is_what_the_model_answers_for_each_session(kit, model, sub
     expected = []
     for _, session in rows.groupby("session_id", sort=False):
         answer = model.served.predict(session.reset_index(drop=True))
-        skipped = answer["skipped"].dropna()
-        assert len(skipped) == -(-len(session) // 2)
+        probability = answer["skip_probability"].dropna().to_numpy(float)
+        assert len(probability) == -(-len(session) // 2)
+        skipped = decide(probability, np.zeros(len(probability), int))
         expected.append("".join(str(int(skip)) for skip in skipped))
     assert submitted[1].read_text().splitlines() == expected
 

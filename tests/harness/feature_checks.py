@@ -95,9 +95,16 @@ UNTIMELY: dict[str, Compute] = {  # which only a horizon may know that knows pla
 }
 
 
+BEHIND_THE_HISTORY: dict[str, Compute] = {  # told at a play's start
+    "the present list": lambda now, before: attrgetter("_columns")(now)["context_type"],
+    "the pause before": lambda now, before: attrgetter("_columns")(now)["short_pause_before_play"],
+}
+
+
 def check_a_planted_leak_is_seen(feature_set: FeatureSet, plays: pd.DataFrame) -> None:
     """With a feature that goes around the views, a check of blindness fails."""
-    for compute in (LEAKS if feature_set.horizon.ahead else LEAKS | UNTIMELY).values():
+    more = BEHIND_THE_HISTORY if feature_set.horizon.ahead else UNTIMELY
+    for compute in (LEAKS | more).values():
         leak = FeatureBlock((Feature("leak", "What it may not know."),), frozenset(), compute)
         leaking = FeatureSet(feature_set.horizon, (*feature_set.groups, (leak,)))
         with pytest.raises(AssertionError, match="not equal"):

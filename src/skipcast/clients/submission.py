@@ -18,7 +18,7 @@ from skipcast.archive.track_features import TrackFeatures
 from skipcast.arrays import Bools, Indices
 from skipcast.clients.batch import score
 from skipcast.errors import SkipcastError
-from skipcast.evaluation.challenge import average_accuracy, first_accuracy
+from skipcast.evaluation.challenge import average_accuracy, decide, first_accuracy
 from skipcast.files import replacing
 
 LINES = 1 << 16  # of a submission, read at a time
@@ -69,8 +69,9 @@ def submit(
     with _writable(target), replacing(target) as temporary, temporary.open("wb") as file:
         for answer, _ in _closed(pairs, model, tracks):
             is_asked, is_last = second_halves(answer)
-            skipped = answer["skipped"].fill_null(False).to_numpy(zero_copy_only=False)
-            file.write(lines(skipped[is_asked], is_last[is_asked]))
+            is_end = is_last[is_asked]
+            probability = answer["skip_probability"].drop_null().to_numpy()
+            file.write(lines(decide(probability, np.cumsum(is_end) - is_end), is_end))
             sessions += int(is_last.sum())
             plays += int(is_asked.sum())
             unknown += _unknown(answer, is_asked, tracks)

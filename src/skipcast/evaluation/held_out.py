@@ -14,6 +14,7 @@ import pandas as pd
 
 from skipcast.arrays import Bools, Floats, Indices
 from skipcast.evaluation.bootstrap import Keys, Resamples, chunks, session_keys
+from skipcast.evaluation.challenge import decide
 from skipcast.evaluation.grid import Grid
 from skipcast.evaluation.metrics import METRICS, is_right, log_losses
 from skipcast.evaluation.slices import ALL, KINDS, Coded, Slice, order, slices_of
@@ -230,18 +231,18 @@ def _counted(plays: JudgedPlays, resamples: Resamples) -> dict[Slice, Floats]:
 
 def _model_sums(plays: JudgedPlays, resamples: Resamples, probability: Floats) -> ModelSums:
     columns = [m.per_play(plays.skipped, probability) for m in METRICS.values() if m.per_play]
-    right = is_right(plays.skipped, probability)
     return ModelSums(
         _sliced(plays, resamples, np.stack(columns)),
-        resamples.session_sums(_by_session(plays, right)),
+        resamples.session_sums(_by_session(plays, probability)),
         Grid.of(plays.skipped, probability, resamples),
     )
 
 
-def _by_session(plays: JudgedPlays, right: Floats) -> Floats:
+def _by_session(plays: JudgedPlays, probability: Floats) -> Floats:
     """Return the challenge's scores of each session: metrics x sessions."""
     scores = [m.per_session for m in METRICS.values() if m.per_session and plays.challenge]
-    by_session = [score(right.astype(bool), plays.sessions) for score in scores]
+    right = plays.skipped == decide(probability, plays.sessions) if scores else plays.skipped
+    by_session = [score(right, plays.sessions) for score in scores]
     return np.reshape(by_session, (len(scores), len(plays.keys)))
 
 
@@ -251,7 +252,7 @@ def _pair_sums(plays: JudgedPlays, resamples: Resamples, answers: Mapping[str, F
     right = [is_right(plays.skipped, probability) for probability in (one, other)]
     losses = [log_losses(plays.skipped, probability) for probability in (one, other)]
     columns = np.stack([right[0] - right[1], losses[0] - losses[1], both])
-    challenge = _by_session(plays, right[0]) - _by_session(plays, right[1])
+    challenge = _by_session(plays, one) - _by_session(plays, other)
     return PairSums(
         _sliced(plays, resamples, columns),
         resamples.session_sums(challenge),

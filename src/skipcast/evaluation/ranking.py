@@ -12,7 +12,7 @@ import numpy as np
 
 from skipcast.arrays import Bools, Floats, Indices
 from skipcast.evaluation.bootstrap import excess
-from skipcast.evaluation.challenge import average_accuracy, first_accuracy
+from skipcast.evaluation.challenge import average_accuracy, decide, first_accuracy
 from skipcast.schema import THRESHOLD, RankBy
 
 
@@ -67,8 +67,9 @@ class Scored:
         right = skipped == (probability >= THRESHOLD)
         average = first = None
         if rank_by == "maa":
-            average = average_accuracy(right, sessions)
-            first = float(first_accuracy(right, sessions).mean())
+            answered = skipped == decide(probability, sessions)
+            average = average_accuracy(answered, sessions)
+            first = float(first_accuracy(answered, sessions).mean())
         return cls(name, accuracy, log_loss, right.astype(np.float64), average, first)
 
 

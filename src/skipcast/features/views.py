@@ -228,6 +228,15 @@ class Ahead:
         self._declared = declared
         self._tracks: Memo[str, Indices] = Memo(lambda name: number(columns.raw(name)))
 
+    def at(self, name: str, offset: int) -> Floats:
+        """Return a column of the play so many positions later, below 0 earlier; NaN if none.
+
+        Raises:
+            LookAheadError: the feature did not declare it.
+        """
+        self._check((name,))
+        return self._rows.at(self._columns[name], offset)
+
     def same_track(self, one: int, other: int) -> Floats:
         """Return whether two plays are of one track: 0 or 1; NaN if there is no such play.
 

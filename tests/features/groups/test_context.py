@@ -45,3 +45,25 @@ def test_an_unseen_category_is_missing(three_plays):
     np.testing.assert_array_equal(table["context_type"], [3, NAN, NAN])
     np.testing.assert_array_equal(table["started_by"], [NAN] * 3)
     np.testing.assert_array_equal(table["day_of_week"], [6, NAN, NAN])
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "values", "expected"),
+    [
+        ("context_type_at_half", "context_type", ["radio", "charts", "charts"], 3),
+        ("premium_at_half", "premium", [True, False, False], 1),
+        ("hour_at_half", "hour_of_day", [23, 0, 0], 23),
+        ("day_of_week_at_half", "date", ["2018-07-15", "2018-07-16", "2018-07-16"], 6),
+        ("shuffle_at_half", "hist_user_behavior_is_shuffle", [True, False, False], 1),
+        ("short_pause_at_half", "short_pause_before_play", [1, 0, 0], 1),
+        ("long_pause_at_half", "long_pause_before_play", [1, 0, 0], 1),
+        ("context_switch_at_half", "context_switch", [1, 0, 0], 1),
+    ],
+)
+def test_the_second_half_knows_the_context_of_the_first(
+    three_plays, name, column, values, expected
+):
+    three_plays[column] = values
+    table = build_features(three_plays, "second_half", ("context",))
+    np.testing.assert_array_equal(table[name], [NAN, expected, expected])
+    assert name not in build_features(three_plays, "started", ("context",))

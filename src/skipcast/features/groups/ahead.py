@@ -24,6 +24,10 @@ RELATIONS = (
         "Whether the next play is of the previous one's track, as after back was pressed",
     ),
     ("next_repeats", 1, 2, "Whether the next play and the one after it are of the same track"),
+    ("went_back_1_before", -1, -3, "Whether the play before is of the track two plays before it"),
+    ("went_back_2_before", -2, -4, "Whether the play before the last is, as well"),
+    ("goes_back_2_after", 2, 0, "Whether the play after the next one is of this track"),
+    ("goes_back_3_after", 3, 1, "Whether the third play to come is of the next one's track"),
 )
 
 SAME = FeatureBlock(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skipcast.arrays import Floats
-from skipcast.features.feature import column, reads
+from skipcast.features.feature import Feature, FeatureBlock, column, reads
 from skipcast.features.views import Past, Present
 from skipcast.schema import REASON_START, SHUFFLE
 
@@ -19,6 +19,27 @@ def hour_cos(now: Present, before: Past) -> Floats:
     """Cosine of the hour on the clock's circle, -1..1; NaN if not given."""
     return np.cos(now["hour_of_day"] * (2 * np.pi / 24))
 
+
+_LAST = {
+    "context_type": ("context_type", "code of the list that was played, as `context_type`"),
+    "premium": ("premium", "whether the listener pays: 0 or 1"),
+    "hour": ("hour_of_day", "hour of the day, 0..23"),
+    "day_of_week": ("date", "day of the week, Monday 0 to Sunday 6"),
+    "shuffle": (SHUFFLE, "whether tracks were played in random order: 0 or 1"),
+    "short_pause": ("short_pause_before_play", "whether a short pause was before it: 0 or 1"),
+    "long_pause": ("long_pause_before_play", "whether a long pause was before it: 0 or 1"),
+    "context_switch": ("context_switch", "whether the list was changed before it: 0 or 1"),
+}
+AT_HALF = FeatureBlock(
+    tuple(
+        Feature(f"{name}_at_half", f"Of the last play that ended: {text}; NaN if not given.")
+        for name, (_, text) in _LAST.items()
+    ),
+    frozenset(),
+    lambda now, before: np.array([before[column] for column, _ in _LAST.values()]),
+    # Where no play to come is known, the present one's own context is, which says more.
+    frozenset({"session_length"}),
+)
 
 CONTEXT = (
     column(
@@ -75,4 +96,5 @@ CONTEXT = (
         "Whether tracks are played in random order: 0 or 1; NaN if not given.",
         source=SHUFFLE,
     ),
+    AT_HALF,
 )

@@ -7,7 +7,7 @@ more with its outcomes. So a track that was never counted has the mean track's.
 import numpy as np
 
 from skipcast.arrays import Floats
-from skipcast.features.feature import reads
+from skipcast.features.feature import Feature, FeatureBlock, reads
 from skipcast.features.views import Past, Present
 
 
@@ -29,4 +29,29 @@ def track_log_plays(now: Present, before: Past) -> Floats:
     return np.log1p(now["track_plays"])
 
 
-TRACK_HISTORY = (track_skip_rate, track_mean_depth, track_log_plays)
+_COUNTS = ("track_plays", "track_skips", "prior_plays", "prior_skips")
+NEAR = {"previous_but_one": -2, "previous": -1, "next": 1, "next_but_one": 2}
+
+
+def _rates_near(now: Present, before: Past) -> Floats:
+    plays, skips, prior_plays, prior_skips = (
+        np.array([now.ahead.at(name, offset) for offset in NEAR.values()]) for name in _COUNTS
+    )
+    rates: Floats = (skips + prior_skips) / (plays + prior_plays)
+    return rates
+
+
+RATES_NEAR = FeatureBlock(
+    tuple(
+        Feature(
+            f"{name}_track_skip_rate",
+            f"`track_skip_rate` of the {name.replace('_', ' ')} play's track; NaN without one.",
+        )
+        for name in NEAR
+    ),
+    frozenset(),
+    _rates_near,
+    frozenset(_COUNTS),
+)
+
+TRACK_HISTORY = (track_skip_rate, track_mean_depth, track_log_plays, RATES_NEAR)
