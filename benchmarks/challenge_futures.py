@@ -48,7 +48,7 @@ class Halves:
         self.half = self.length // 2
         self.last = self.first + self.half - 1  # the row of the last play of the first half
         self.track = track_numbers(plays)
-        self.end = pd.Index(ENDS).get_indexer(plays[REASON_END])
+        self.end = pd.Index(ENDS).get_indexer(plays[REASON_END].array)
 
     def moods(self, habits: Habits, depth: Indices, reason: Indices, visible: Floats) -> Filter:
         """Return the beliefs about impatience and mood after the first half."""
@@ -94,7 +94,8 @@ class Halves:
 
 def track_numbers(plays: pd.DataFrame) -> Indices:
     """Return the number of the track of each play in the catalogue."""
-    return plays["track_id_clean"].str.rsplit("-", n=1).str[-1].astype(int).to_numpy()
+    numbers: Indices = plays["track_id_clean"].str.rsplit("-", n=1).str[-1].to_numpy(dtype=np.intp)
+    return numbers
 
 
 def ends_by_hand(habits: Habits, hands: Floats) -> Floats:

@@ -104,7 +104,7 @@ def searched(twin: Twin, values: Floats, trials: int) -> Floats:
         models.append(family.fit(params, data, seed=0, threads=1, on_round=lambda *_: None))
         probability = family.predict_parts(models[-1], parts[1])
         study.tell(trial, log_losses(parts[1].skipped, probability).mean())
-    return family.predict(models[study.best_trial.number], values[twin.test])
+    return family.predict(models[study.best_trial.number], values[twin.test].astype(np.float32))
 
 
 def model_per_place(twin: Twin, values: Floats) -> Floats:
