@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from skipcast.errors import SkipcastError
 from skipcast.features import feature_set as module
 from skipcast.features.build import GROUPS, build_features, feature_set, predicted
+from skipcast.features.groups.context import AT_HALF
+from skipcast.features.groups.track_history import RATES_NEAR
 from skipcast.schema import AHEAD, HORIZONS, TRACK_GROUPS, Group
 
 HORIZON_NAMES = sorted(HORIZONS)
@@ -57,7 +59,9 @@ def test_queued_lacks_what_is_known_only_at_the_start():
 
 def test_second_half_knows_the_length_and_little_of_the_context():
     started, second_half = (set(feature_set(h).names) for h in ("started", "second_half"))
-    assert second_half - started == {"length"}
+    blocks = (AT_HALF, RATES_NEAR)
+    own = {feature.name for block in blocks for feature in block.features}
+    assert second_half - started == {"length", *own}
     assert {"hour_sin", "premium", "shuffle"}.isdisjoint(second_half)
 
 

@@ -13,7 +13,7 @@ from skipcast.features.feature import Compute, Feature, FeatureBlock
 from skipcast.features.feature_set import FeatureSet
 from skipcast.features.session_rows import number
 from skipcast.features.views import LookAheadError
-from skipcast.schema import LOG, names
+from skipcast.schema import LOG, REASON_START, names
 
 FIXED = {"session_id", "session_position", "session_length"}  # where a play is, not what it is
 POSITIONS = (1, 2, 7, 12)
@@ -95,9 +95,8 @@ UNTIMELY: dict[str, Compute] = {  # which only a horizon may know that knows pla
 }
 
 
-BEHIND_THE_HISTORY: dict[str, Compute] = {  # told at a play's start
-    "the present list": lambda now, before: attrgetter("_columns")(now)["context_type"],
-    "the pause before": lambda now, before: attrgetter("_columns")(now)["short_pause_before_play"],
+BEHIND_THE_HISTORY: dict[str, Compute] = {  # told at a play's start, where only tracks are known
+    "how it started": lambda now, before: attrgetter("_columns")(now)[REASON_START],
 }
 
 
