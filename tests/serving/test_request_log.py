@@ -8,6 +8,7 @@ import pytest
 
 from skipcast.schema import TARGET
 from skipcast.serving.histogram import BINS, count
+from skipcast.serving.histories import arrange
 from skipcast.serving.log_reader import Log, read_log
 from skipcast.serving.request_log import RequestLog, bins_of
 
@@ -29,16 +30,25 @@ def ask(log, outcomes, *, tracks=None, probability=0.7, session="s") -> None:
     """Log a request: outcomes of plays, None for the open ones, which are at one position."""
     is_open = np.array([outcome is None for outcome in outcomes])
     ended = int((~is_open).sum())
+    columns = {
+        "session_id": np.array([session] * len(outcomes), object),
+        "session_position": np.minimum(np.arange(len(outcomes)) + 1.0, ended + 1),
+        "track_id_clean": np.array(tracks or [f"t{i}" for i in range(len(outcomes))], object),
+        TARGET: np.array([np.nan if o is None else o for o in outcomes]),
+    }
+    write(log, columns, is_open, probability)
+
+
+def write(log, columns, is_open, probability=0.5) -> None:
+    """Log a request of rows that may come in any order."""
+    ids, positions = columns["session_id"], columns["session_position"]
+    must_have_ended = np.zeros(len(ids), bool)
     log.write(
-        {
-            "session_id": np.array([session] * len(outcomes), object),
-            "session_position": np.minimum(np.arange(len(outcomes)) + 1.0, ended + 1),
-            "track_id_clean": np.array(tracks or [f"t{i}" for i in range(len(outcomes))], object),
-            TARGET: np.array([np.nan if o is None else o for o in outcomes]),
-        },
+        columns,
+        arrange(ids, positions, is_open, must_have_ended=must_have_ended, limit=10_000),
         probability=np.where(is_open, probability, np.nan),
         is_open=is_open,
-        known=np.ones(len(outcomes), bool),
+        known=np.ones(len(ids), bool),
         features=np.repeat(FEATURES, int(is_open.sum()), axis=0),
     )
 
@@ -105,19 +115,35 @@ def test_each_version_keeps_its_own_answers(folder):
 def test_an_outcome_that_is_null_is_none(folder):
     log = make(folder)
     ask(log, [None])
-    log.write(
-        {
-            "session_id": np.array(["s", "s"], object),
-            "session_position": np.array([1.0, 2.0]),
-            "track_id_clean": np.array(["t0", "t1"], object),
-            TARGET: np.array([np.nan, np.nan]),  # the app cut the first
-        },
-        probability=np.array([np.nan, 0.5]),
-        is_open=np.array([False, True]),
-        known=np.ones(2, bool),
-        features=FEATURES,
-    )
+    columns = {
+        "session_id": np.array(["s", "s"], object),
+        "session_position": np.array([1.0, 2.0]),
+        "track_id_clean": np.array(["t0", "t1"], object),
+        TARGET: np.array([np.nan, np.nan]),  # the app cut the first
+    }
+    write(log, columns, np.array([False, True]))
     assert told(read_log(folder)) == [(1, None), (2, None)]
+
+
+def test_rows_of_many_sessions_in_any_order_are_told_apart(folder):
+    """Also open plays before one that has ended, which the horizon second_half allows."""
+    rows = [("a", 1, 1), ("a", 2, None), ("a", 3, 0), ("a", 4, None), ("b", 1, None)]
+    before = [("a", 1, None), ("a", 2, None), ("a", 3, None), ("b", 1, None)]
+    log = make(folder)
+    for request in (before, rows[3:] + rows[:3]):
+        ids, positions, outcomes = zip(*request, strict=True)
+        columns = {
+            "session_id": np.array(ids, object),
+            "session_position": np.array(positions, float),
+            "track_id_clean": np.array(ids, object),
+            TARGET: np.array([np.nan if o is None else o for o in outcomes]),
+        }
+        write(log, columns, np.isnan(columns[TARGET]))
+    answers = read_log(folder).answers
+    assert answers["session"].nunique() == 2
+    assert sorted(answers["position"]) == [1, 1, 1, 2, 2, 3, 4]
+    told_of = answers.dropna(subset="skipped")
+    assert sorted(zip(told_of["position"], told_of["skipped"], strict=True)) == [(1, 1.0), (3, 0.0)]
 
 
 def test_a_line_that_was_cut_off_is_left_out_and_counted(folder):

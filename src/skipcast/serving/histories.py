@@ -20,12 +20,15 @@ class Histories:
     `take` has rows of the request, session after session and by position; where a session has
     several candidates for its next position, its history is repeated before each of them. `row`
     is the place in `take` of each row of the request. `cut` has the rows of the request whose plays
-    have ended without an outcome, because the app cut them.
+    have ended without an outcome, because the app cut them. `order` has each row of the request
+    once, session after session and by position; `starts` the place in it of each session's first.
     """
 
     take: Indices
     row: Indices
     cut: Indices
+    order: Indices
+    starts: Indices
 
 
 def number_ids(ids: Texts) -> Indices:
@@ -67,8 +70,9 @@ def arrange(
 
     >>> ids = np.array(["s", "s", "s"], object)
     >>> is_open, positions = np.array([False, True, True]), np.array([1.0, 2.0, 2.0])
-    >>> arrange(ids, positions, is_open, must_have_ended=None, limit=9)
-    Histories(take=array([0, 1, 0, 2]), row=array([0, 1, 3]), cut=array([], dtype=int64))
+    >>> histories = arrange(ids, positions, is_open, must_have_ended=None, limit=9)
+    >>> histories.take, histories.row, histories.order, histories.starts
+    (array([0, 1, 0, 2]), array([0, 1, 3]), array([0, 1, 2]), array([0]))
     """
     _check_limit(len(ids), limit)
     sessions = number_ids(ids)
@@ -92,8 +96,10 @@ def arrange(
     check.none(null if gives_reason is None else null & ~gives_reason[order], _NULL)
     cut = order[null]
     if not is_repeated.any():
-        return _unrepeated(order, cut)
-    return _repeat(order, starts, shares_position, cut, limit)
+        take, row = order, _places(order)
+    else:
+        take, row = _repeat(order, starts, shares_position, limit)
+    return Histories(take, row, cut, order, starts)
 
 
 _GAP = (
@@ -150,16 +156,21 @@ def _check_limit(count: int, limit: int) -> None:
         )
 
 
-def _unrepeated(order: Indices, cut: Indices) -> Histories:
+def _places(order: Indices) -> Indices:
+    """Return the place of each row in `order`."""
     row = np.empty_like(order)
     row[order] = np.arange(len(order))
-    return Histories(order, row, cut)
+    return row
 
 
 def _repeat(
-    order: Indices, starts: Indices, is_candidate: Bools, cut: Indices, limit: int
-) -> Histories:
-    """Repeat the history before each candidate but the first, which follows it already."""
+    order: Indices, starts: Indices, is_candidate: Bools, limit: int
+) -> tuple[Indices, Indices]:
+    """Repeat the history before each candidate but the first, which follows it already.
+
+    Returns:
+        `Histories.take` and `Histories.row`.
+    """
     edges = np.append(starts, len(order))
     histories = edges[:-1] + np.add.reduceat(
         ~is_candidate, starts
@@ -180,4 +191,4 @@ def _repeat(
             pieces += [order[start:history], order[i : i + 1]]
             count += length + 1
             row[order[i]] = count - 1
-    return Histories(np.concatenate(pieces), row, cut)
+    return np.concatenate(pieces), row

@@ -148,6 +148,7 @@ class SkipModel(PythonModel):
         if self._log is not None:
             self._log.write(
                 plays.columns,
+                plays.histories,
                 probability=probability,
                 is_open=plays.open,
                 known=known,

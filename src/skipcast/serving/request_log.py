@@ -25,8 +25,10 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +37,12 @@ import numpy.typing as npt
 from skipcast.arrays import Array, Bools, Floats, Matrix
 from skipcast.schema import TARGET
 from skipcast.serving.histogram import BINS
+from skipcast.serving.histories import Histories
 from skipcast.serving.log_files import LogFiles, prepare_folder
 
 REMEMBERED = 10_000
 MOST = 1000  # outcomes of a line
-CHECK_BYTES = 2
+SESSION_BYTES, CHECK_BYTES = 8, 2
 WIDTH = 2 * CHECK_BYTES + 1
 FIRST_BIN = ord("a")
 KEEPS = (
@@ -77,13 +80,15 @@ class RequestLog:
             OSError: the folder cannot be made or written.
             ValueError: the salt is damaged.
         """
-        self._salt = prepare_folder(folder)
+        salt = prepare_folder(folder)
+        self._session_hash = blake2b(key=salt, digest_size=SESSION_BYTES, person=b"session")
+        self._check_hash = blake2b(key=salt, digest_size=CHECK_BYTES, person=b"check")
         self.folder = folder
         header = json.dumps({"version": version, "features": [*features]}).encode()
         self._files = LogFiles(folder, limit=megabytes * 10**6, header=header)
         self._edges = None if edges is None else _padded(edges)
         self._told = 0  # of the lost lines
-        self._written: OrderedDict[str, int] = OrderedDict()  # last position, by session
+        self._written: OrderedDict[bytes, int] = OrderedDict()  # last position, by session
 
     @property
     def lost(self) -> int:
@@ -93,6 +98,7 @@ class RequestLog:
     def write(
         self,
         columns: Mapping[str, Array],
+        histories: Histories,
         *,
         probability: Floats,
         is_open: Bools,
@@ -103,16 +109,32 @@ class RequestLog:
 
         Args:
             columns: of the request, as `Plays.columns`.
+            histories: its rows in order.
             probability: of each play, NaN where it was not scored.
             is_open: whether each play has not ended.
             known: whether the model knows each play's track.
             features: of the plays that were scored and are open, in the order of the request.
         """
-        rows = np.flatnonzero(is_open & ~np.isnan(probability))
-        bins = dict(zip(rows.tolist(), self._letters(features), strict=True))
-        plays = _Plays(columns, probability, known, bins, self._new)
+        asked = np.flatnonzero(is_open & ~np.isnan(probability))
+        answers = map(
+            '"probability":%r,"known":%s,"bins":"%s"}'.__mod__,
+            zip(
+                probability[asked].tolist(),
+                np.where(known[asked], "true", "false").tolist(),
+                self._letters(features),
+                strict=True,
+            ),
+        )
+        plays = _Plays(
+            ids=columns["session_id"],
+            tracks=columns["track_id_clean"],
+            positions=columns["session_position"].astype(np.int64).tolist(),
+            outcomes=columns[TARGET].tolist(),
+            is_open=is_open.tolist(),
+            answers=dict(zip(asked.tolist(), answers, strict=True)),
+        )
         now = time.time_ns() // 1000
-        lines = [*plays.lines(self._salt, is_open.tolist(), now)]
+        lines = [*self._lines(plays, histories, now)]
         if self._files.lost > self._told:
             lines.insert(0, json.dumps({"at": now, "lost": self._files.lost - self._told}).encode())
         before = self._files.lost
@@ -120,78 +142,73 @@ class RequestLog:
         if self._files.lost == before:
             self._told = before
 
-    def _new(self, session: str, last: int) -> int:
+    def _lines(self, plays: "_Plays", histories: Histories, now: int) -> Iterator[bytes]:
+        """Yield the lines: of each session what happened, then the answers."""
+        order = histories.order.tolist()
+        for start, stop in pairwise([*histories.starts.tolist(), len(order)]):
+            rows = order[start:stop]
+            session = _hash(self._session_hash, plays.ids[rows[0]])
+            check = self._check_hash.copy()
+            check.update(session)
+            begin = f'{{"at":{now},"session":"{session.hex()}",'
+            ended = len(rows)  # up to the last that has
+            while ended and plays.is_open[rows[ended - 1]]:
+                ended -= 1
+            if ended:
+                new = self._new(session, ended)
+                yield plays.happened(begin, rows[ended - new : ended], check)
+            yield from plays.answered(begin, rows, check)
+
+    def _new(self, session: bytes, last: int) -> int:
         """Return how many outcomes up to the position `last` are to be written, 1 or more."""
-        before = self._written.pop(session, 0)
+        before = self._written.get(session, 0)
         self._written[session] = last
+        self._written.move_to_end(session)
         if len(self._written) > REMEMBERED:
             self._written.popitem(last=False)
         # A session that goes back has begun anew.
-        return last if last < before else max(last - before, 1)
+        return min(MOST, last if last < before else max(last - before, 1))
 
     def _letters(self, features: Matrix) -> list[str]:
         """Return the bins of each play as a text, empty where none are kept."""
         if self._edges is None:
             return [""] * len(features)
-        return [row.tobytes().decode("ascii") for row in bins_of(features, self._edges) + FIRST_BIN]
+        text = (bins_of(features, self._edges) + FIRST_BIN).tobytes().decode("ascii")
+        width = features.shape[1]
+        return [text[i : i + width] for i in range(0, len(text), width)]
 
 
+@dataclass(frozen=True, kw_only=True)
 class _Plays:
-    """The plays of a request as lines."""
+    """The plays of a request; `answers` has the end of the line of each answer, by row."""
 
-    def __init__(
-        self,
-        columns: Mapping[str, Array],
-        probability: Floats,
-        known: Bools,
-        bins: Mapping[int, str],
-        new: Callable[[str, int], int],
-    ) -> None:
-        self._ids: list[str] = columns["session_id"].tolist()
-        self._tracks: list[str] = columns["track_id_clean"].tolist()
-        self._positions: list[int] = columns["session_position"].astype(np.int64).tolist()
-        self._outcomes: list[float] = columns[TARGET].tolist()
-        self._probability: list[float] = probability.tolist()
-        self._known: list[bool] = known.tolist()
-        self._bins = bins
-        self._new = new
+    ids: Array
+    tracks: Array
+    positions: list[int]
+    outcomes: list[float]
+    is_open: list[bool]
+    answers: Mapping[int, str]
 
-    def lines(self, salt: bytes, is_open: Sequence[bool], now: int) -> Iterator[bytes]:
-        """Yield the lines: of each session what happened, then the answers."""
-        ended: dict[str, list[int]] = {}
-        asked: dict[str, list[int]] = {}
-        for row, (name, is_asked) in enumerate(zip(self._ids, is_open, strict=True)):
-            (asked if is_asked else ended).setdefault(name, []).append(row)
-        for name in ended | asked:
-            digest = blake2b(name.encode("utf-8", "surrogatepass"), key=salt).digest()
-            session, key = digest[:8].hex(), digest[8:40]
-            start = f'{{"at":{now},"session":"{session}"'
-            if name in ended:
-                yield self._happened(start, session, ended[name], key)
-            for row in asked.get(name, ()):
-                if row in self._bins:
-                    yield self._answer(start, row, key)
+    def happened(self, begin: str, rows: list[int], check: blake2b) -> bytes:
+        """Return the line of what happened to the plays `rows` of a session, by position."""
+        outcomes = "".join([self._check(row, check) + _digit(self.outcomes[row]) for row in rows])
+        return f'{begin}"last":{self.positions[rows[-1]]},"outcomes":"{outcomes}"}}'.encode()
 
-    def _happened(self, start: str, session: str, rows: list[int], key: bytes) -> bytes:
-        last_row = max(rows, key=self._positions.__getitem__)
-        last = self._positions[last_row]
-        new = min(self._new(session, last), MOST)
-        newest = [last_row] if new == 1 else sorted(rows, key=self._positions.__getitem__)[-new:]
-        outcomes = "".join(
-            [f"{self._check(row, key)}{_digit(self._outcomes[row])}" for row in newest]
-        )
-        return f'{start},"last":{last},"outcomes":"{outcomes}"}}'.encode()
+    def answered(self, begin: str, rows: list[int], check: blake2b) -> Iterator[bytes]:
+        """Yield the line of each answer about a session."""
+        for row in filter(self.answers.__contains__, rows):
+            what = f'"position":{self.positions[row]},"check":"{self._check(row, check)}",'
+            yield f"{begin}{what}{self.answers[row]}".encode()
 
-    def _answer(self, start: str, row: int, key: bytes) -> bytes:
-        known = "true" if self._known[row] else "false"
-        return (
-            f'{start},"position":{self._positions[row]},"check":"{self._check(row, key)}",'
-            f'"probability":{self._probability[row]!r},"known":{known},"bins":"{self._bins[row]}"}}'
-        ).encode()
+    def _check(self, row: int, check: blake2b) -> str:
+        return _hash(check, f"{self.positions[row]} {self.tracks[row]}").hex()
 
-    def _check(self, row: int, key: bytes) -> str:
-        text = f"{self._positions[row]} {self._tracks[row]}".encode("utf-8", "surrogatepass")
-        return blake2b(text, key=key, digest_size=CHECK_BYTES).hexdigest()
+
+def _hash(start: blake2b, text: str) -> bytes:
+    """Return the hash `start` with a text after it: to copy one costs less than to make it."""
+    copy = start.copy()
+    copy.update(text.encode("utf-8", "surrogatepass"))
+    return copy.digest()
 
 
 def _digit(outcome: float) -> str:
