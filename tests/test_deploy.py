@@ -1,9 +1,11 @@
 """What deploy/ runs on a schedule: each command is one of ours, and the programs read the files."""
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from skipcast.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 UNITS = sorted((ROOT / "deploy/systemd").iterdir())
-COMMAND = re.compile(r"^(?:ExecStart=\S*/|\d.* )(skipcast \S.*)$", re.MULTILINE)
+COMMAND = re.compile(r"^(?:ExecStart=\S*/|\d.* nice )(skipcast \S.*)$", re.MULTILINE)
 COMMANDS = [
     pytest.param(words, id=f"{file.name}: {words}")
     for file in (*UNITS, ROOT / "deploy/cron")
@@ -48,8 +50,44 @@ def test_systemd_reads_the_units(tmp_path):
         assert done.returncode == 0, done.stderr
 
 
-def test_the_workflow_runs_what_ci_runs():
-    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
-    runs = [step["run"] for step in workflow["jobs"]["ci"]["steps"] if "run" in step]
-    assert "bash .ci/run" in runs
-    assert workflow["jobs"]["ci"]["timeout-minutes"] == 90
+@pytest.fixture(scope="module")
+def workflow():
+    return yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+
+
+def test_the_workflow_runs_what_ci_runs_with_the_programs_that_it_installs(workflow):
+    job = workflow["jobs"]["ci"]
+    install, run = (step["run"] for step in job["steps"] if "run" in step)
+    assert run == "bash .ci/run"
+    assert job["timeout-minutes"] == 90
+    script = (ROOT / ".ci/run").read_text()
+    tools = re.search(r"tools=\((.*)\)", script)[1].replace("nginx", "nginx-light").split()
+    assert set(install.rpartition(" -qq ")[2].split()) == set(tools) - {"chromium"}
+
+
+@pytest.mark.system  # it installs a package
+def test_the_workflow_is_one_by_githubs_schema(tmp_path):
+    uv = [sys.executable, ROOT / "tools/uv.py", "pip", "install", "--quiet"]
+    done = subprocess.run(
+        [*uv, "--target", tmp_path, "check-jsonschema"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"The package index has no check-jsonschema: {done.stderr[-300:]}")
+    check = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.github-workflows",
+    ]
+    files = ROOT / ".github/workflows/ci.yml", tmp_path / "wrong.yml"
+    files[1].write_text(files[0].read_text().replace("runs-on", "run-on"))
+    for file, code in zip(files, (0, 1), strict=True):
+        done = subprocess.run(
+            [*check, file],
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr

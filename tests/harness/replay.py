@@ -8,7 +8,9 @@ import pandas as pd
 
 from harness.clients import Endpoint, records
 from skipcast.arrays import Floats
-from skipcast.schema import LOG, OUTCOMES, REASON_END, names
+from skipcast.schema import LOG, OUTCOMES, REASON_END, TARGET, names
+from skipcast.serving.histories import arrange
+from skipcast.serving.request_log import RequestLog
 
 AT_ONCE = 4  # sessions
 
@@ -34,6 +36,27 @@ def _replay(endpoint: Endpoint, session: pd.DataFrame) -> None:
         request.loc[request.index[-1], [*OUTCOMES, REASON_END]] = None
         _post(endpoint, {"dataframe_records": records(request)})
     _post(endpoint, {"dataframe_records": records(known)})
+
+
+def answer_wrongly(log: RequestLog, sessions: int) -> None:
+    """Log that plays were expected to be skipped which then were not."""
+    for number in range(sessions):
+        for is_over in (False, True):
+            one, position = np.array([f"s{number}"], object), np.ones(1)
+            is_open = np.array([not is_over])
+            log.write(
+                {
+                    "session_id": one,
+                    "track_id_clean": one,
+                    "session_position": position,
+                    TARGET: np.array([0.0 if is_over else np.nan]),
+                },
+                arrange(one, position, is_open, must_have_ended=None, limit=1),
+                probability=np.array([np.nan if is_over else 0.9]),
+                is_open=is_open,
+                known=np.ones(1, bool),
+                features=np.empty((len(np.flatnonzero(is_open)), 0), np.float32),
+            )
 
 
 def batch(endpoint: Endpoint, plays: pd.DataFrame) -> Floats:

@@ -71,5 +71,7 @@ def test_the_dockerfile_is_what_mlflow_makes_of_a_champion(logged_model, tmp_pat
     assert done.returncode == 0, done.stderr
     made, ours = ((f / "Dockerfile").read_text() for f in (image, ROOT / "deploy"))
     python = re.compile(r"python:[\d.]+-slim")  # of who logged the model
+    heading, _, ours = ours.partition("\n\n")
+    assert all(line.startswith("#") for line in heading.splitlines())
     assert python.sub("", made) == python.sub("", ours)
     assert (image / "model_dir/MLmodel").exists()

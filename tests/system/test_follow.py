@@ -1,57 +1,68 @@
-"""`skipcast serve --follow` while clients ask: a promotion, a rollback and broken versions."""
+"""`skipcast serve --follow` while clients ask: a promotion, a rollback and versions to refuse."""
 
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
 import psutil
 import pytest
 from harness.load import Clients
-from harness.servers import ROOT, SKIPCAST, STOP_SECONDS, Process, environment, free_port, running
+from harness.servers import ROOT, SKIPCAST, STOP_SECONDS, environment, free_port, running
 
 from skipcast.clients.proxy import PLACES
+from skipcast.promotion.alias import ALIAS
 from skipcast.promotion.ledger import Entry
 from skipcast.promotion.registry import Registry
 
 MODEL = "followed"
 SLOW = 90  # seconds
-
-
-def wait_until(is_true: Callable[[], object], log: Path) -> None:
-    deadline = time.monotonic() + SLOW
-    while not is_true():
-        assert time.monotonic() < deadline, _told(log)
-        time.sleep(0.05)
-
-
-def _told(log: Path) -> str:
-    lines = log.read_text().splitlines(keepends=True)
-    return "".join(line for line in lines if "POST /invocations" not in line)
+CODE = "code/skipcast/schema.py"
+BROKEN = {
+    3: ("load_context", "1 / 0", "it must run until it is stopped but ended with"),
+    4: (
+        "predict",
+        "return object()",
+        "probabilities but answers HTTP 500",
+    ),
+}
+CHANGED = 5  # the version whose files are changed after a decision
+needs_nginx = pytest.mark.skipif(
+    shutil.which("nginx", path=os.pathsep.join(PLACES)) is None,
+    reason="There is no nginx: install it, e.g. `apt-get install nginx-light`.",
+)
 
 
 @pytest.fixture(scope="module")
-def registry(logged_model, tmp_path_factory):
-    """Versions 1 and 2 answer differently; 3 does not load, and 4 answers 5xx."""
-    made = Registry(MODEL)
-    uris = [logged_model(opposite=opposite).uri for opposite in (False, True)]
-    for uri in uris:
-        made.register(uri, "lightgbm")
-    folder = mlflow.artifacts.download_artifacts(uris[0])
-    for word, broken in {"load_context": "1 / 0", "predict": "return object()"}.items():
-        copy = Path(shutil.copytree(folder, tmp_path_factory.mktemp("broken") / "model"))
-        shutil.rmtree(copy / "code/skipcast/__pycache__", ignore_errors=True)
-        code = copy / "served_model.py"
-        code.write_text(
+def models(logged_model, tmp_path_factory):
+    """The folder with the files of each version, by its number; 2 and 5 answer otherwise than 1."""
+    folder = tmp_path_factory.mktemp("models")
+    for number in range(1, CHANGED + 1):
+        uri = logged_model(opposite=number in (2, CHANGED)).uri
+        shutil.copytree(mlflow.artifacts.download_artifacts(uri), folder / str(number))
+    for number, (word, broken, _) in BROKEN.items():
+        (folder / str(number) / "served_model.py").write_text(
             "import mlflow\nfrom skipcast.serving.model import SkipModel\n\n"
             f"class Broken(SkipModel):\n    def {word}(self, *args, **kwargs):\n        {broken}\n"
             "\nmlflow.models.set_model(Broken())\n"
         )
-        made.client.create_model_version(MODEL, str(copy))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def registry(models):
+    """The five versions; the ledger has the files of the last, and 1 is champion."""
+    made = Registry(MODEL)
+    made.client.create_registered_model(MODEL)
+    for number in range(1, CHANGED + 1):
+        made.client.create_model_version(MODEL, str(models / str(number)))
+    made.carry_out(Entry("refused", CHANGED, None, "as a search made it"))
+    crown(made, 1)
     return made
 
 
@@ -71,44 +82,144 @@ def crown(registry: Registry, version: int) -> None:
     registry.carry_out(Entry("promoted", version, registry.champion(), "better"))
 
 
-@pytest.mark.skipif(
-    shutil.which("nginx", path=os.pathsep.join(PLACES)) is None,
-    reason="There is no nginx: install it, e.g. `apt-get install nginx-light`.",
-)
-def test_no_request_is_lost_by_a_promotion_a_rollback_and_broken_versions(
-    registry, folder, tmp_path
-):
-    crown(registry, 1)
-    port, log = free_port(), tmp_path / "log"
+@dataclass
+class Story:
+    """What happened while four clients asked without pause."""
+
+    answers: list[object]  # in order, a probability or an error
+    last: dict[str, object]  # the answer at the end of each chapter
+    not_served: dict[int, str]  # why, by version, as the ledger tells it
+    notes: int  # of the ledger about what is not served
+    log: str
+    left: list[psutil.Process]  # that live after the command's end
+
+
+class Followed:
+    """A running `skipcast serve --follow` that is asked."""
+
+    def __init__(self, registry: Registry, clients: Clients, log: Path) -> None:
+        self.registry, self.clients, self.log = registry, clients, log
+
+    def told(self) -> str:
+        lines = self.log.read_text().splitlines(keepends=True)
+        return "".join(line for line in lines if "POST /invocations" not in line)
+
+    def wait_until(self, is_true: Callable[[], object]) -> None:
+        deadline = time.monotonic() + SLOW
+        while not is_true():
+            assert time.monotonic() < deadline, self.told()
+            time.sleep(0.05)
+
+    def wait_for_change(self) -> object:
+        """Wait until the answers change; return the last of several more."""
+        before = self.clients.answers[-1]
+        self.wait_until(lambda: self.clients.answers[-1] != before)
+        return self.goes_on()
+
+    def goes_on(self) -> object:
+        self.clients.ask_again(20)
+        return self.clients.answers[-1]
+
+    def refuses(self, version: int) -> object:
+        """Wait until the ledger says that a version is not served; return the last answer."""
+        self.wait_until(lambda: self.registry.history()[0].decision == "not served")
+        assert self.registry.history()[0].version == version
+        return self.goes_on()
+
+
+def chapters(followed: Followed, models: Path) -> Iterator[tuple[str, object]]:
+    """Yield what happens, with the answer of the server after it."""
+    registry = followed.registry
+    point = registry.client.set_registered_model_alias
+    yield "first", followed.goes_on()
+    crown(registry, 2)
+    yield "promotion", followed.wait_for_change()
+    registry.roll_back()
+    yield "rollback", followed.wait_for_change()
+    for version in BROKEN:
+        crown(registry, version)
+        yield f"version {version}", followed.refuses(version)
+    changed = models / str(CHANGED) / CODE
+    whole = changed.read_text()
+    changed.write_text("raise SystemExit")
+    point(MODEL, ALIAS, str(CHANGED))  # by hand: no command of ours makes it champion
+    yield "changed", followed.refuses(CHANGED)
+    registry.client.delete_registered_model_alias(MODEL, ALIAS)
+    followed.wait_until(lambda: "followed has no champion. What was served" in followed.told())
+    yield "no champion", followed.goes_on()
+    changed.write_text(whole)  # the remedy of the message: from a backup
+    point(MODEL, ALIAS, str(CHANGED))
+    yield "brought back", followed.wait_for_change()
+
+
+@pytest.fixture(scope="module")
+def story(registry, folder, models, tmp_path_factory):
+    """Run it with a second instead of a minute until a refused version is tried again."""
+    port, log = free_port(), tmp_path_factory.mktemp("follow") / "log"
     url = f"http://127.0.0.1:{port}"
-    command = [SKIPCAST, "serve", "--follow", "--port", str(port)]
+    code = (
+        "import skipcast.promotion.follow as f; f.RETRY_SECONDS = 1.0\n"
+        f"import sys; sys.argv[1:] = ['serve', '--follow', '--port', '{port}']\n"
+        "from skipcast.cli.main import main; main()"
+    )
+    command = [SKIPCAST.with_name("python"), "-c", code]
     with running(command, f"{url}/ping", log, cwd=folder) as server:
         with Clients(f"{url}/invocations", pause=0.1) as clients:
-            clients.ask_again(20)
-            crown(registry, 2)
-            wait_until(lambda: len(set(clients.answers)) == 2, log)
-            registry.roll_back()
-            wait_until(lambda: clients.answers[-1] == clients.answers[0], log)
-            for broken in (3, 4):
-                crown(registry, broken)
-                wait_until(lambda: registry.history()[0].decision == "not served", log)
-                assert registry.history()[0].version == broken
-            clients.ask_again(20)
-        first, last = clients.answers[0], clients.answers[-1]
-        assert all(isinstance(answer, float) for answer in clients.answers), set(clients.answers)
-        assert len(set(clients.answers)) == 2
-        assert first == last
-        reasons = [entry.reason for entry in registry.history() if entry.decision == "not served"]
-        assert "it must run until it is stopped but ended with" in reasons[1]
-        assert "it must answer its example with probabilities but answers HTTP 500" in reasons[0]
-        assert_ends_all_of_it(server)
+            followed = Followed(registry, clients, log)
+            last = dict(chapters(followed, models))
+        started = psutil.Process(server.pid).children(recursive=True)
+        server.send_signal(signal.SIGTERM)
+        server.wait(STOP_SECONDS)
+        left = psutil.wait_procs(started, timeout=1)[1]
+        notes = [e for e in registry.history() if e.decision == "not served"]
+        reasons = {entry.version: entry.reason for entry in notes}
+        yield Story(clients.answers, last, reasons, len(notes), followed.told(), left)
 
 
-def assert_ends_all_of_it(server: Process) -> None:
-    started = psutil.Process(server.pid).children(recursive=True)
-    server.send_signal(signal.SIGTERM)
-    server.wait(STOP_SECONDS)
-    assert not psutil.wait_procs(started, timeout=1)[1]
+@needs_nginx
+def test_no_request_is_lost(story):
+    assert all(isinstance(answer, float) for answer in story.answers), set(story.answers)
+    assert len(set(story.answers)) == 2
+
+
+@needs_nginx
+@pytest.mark.parametrize(
+    ("chapter", "like_the_first"),
+    [
+        ("promotion", False),
+        ("rollback", True),
+        ("version 3", True),
+        ("version 4", True),
+        ("changed", True),
+        ("no champion", True),
+        ("brought back", False),
+    ],
+)
+def test_who_answers_after(story, chapter, like_the_first):
+    assert (story.last[chapter] == story.last["first"]) == like_the_first
+
+
+@needs_nginx
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        *((version, reason) for version, (_, _, reason) in BROKEN.items()),
+        (CHANGED, f"must be as the ledger has them but {CODE} was changed. Bring them back from"),
+    ],
+)
+def test_the_ledger_hears_why_a_version_is_not_served(story, version, reason):
+    assert reason in story.not_served[version]
+
+
+@needs_nginx
+def test_a_version_that_is_tried_again_is_told_once(story):
+    assert story.notes == 3
+    assert story.log.count(f"version {CHANGED} is not served") == 1
+
+
+@needs_nginx
+def test_a_signal_ends_all_of_it(story):
+    assert story.left == []
 
 
 def test_without_nginx_one_message_says_so(registry, folder):

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 import urllib.request
 from contextlib import suppress
@@ -19,11 +17,9 @@ import pytest
 import yaml
 from harness.clients import Endpoint, records
 from harness.replay import as_known, batch, replay
-from harness.servers import ROOT, SKIPCAST, champion_server, free_port, running
-from mlflow.entities import Run
+from harness.servers import ROOT, champion_server, free_port, running
 from prometheus_client.parser import text_string_to_metric_families
 
-from skipcast.cli.monitor import _retrain
 from skipcast.cli.serve import CONFIG, _check_keeps_log, _prepare_log
 from skipcast.clients.proxy import PLACES
 from skipcast.errors import SkipcastError
@@ -149,89 +145,6 @@ def test_a_log_that_cannot_be_kept_is_told_before_the_server_starts(tmp_path):
     (tmp_path / "MLmodel").write_text(yaml.safe_dump(model))
     with pytest.raises(SkipcastError, match=r"serve\.log must be null for version 1, which an"):
         _check_keeps_log(tmp_path, 1)
-
-
-def test_nothing_is_trained_while_a_newer_champion_waits(live, capsys):
-    _retrain(Registry(MODEL), "0")
-    assert "The champion is version 1 already, so nothing is trained" in capsys.readouterr().out
-
-
-def monitor(live: Live, *options: str, **changes: object) -> subprocess.CompletedProcess[str]:
-    params = yaml.safe_load((live.folder / "params.yaml").read_text())
-    params["monitor"] |= changes
-    folder = live.folder / "monitor"
-    folder.mkdir(exist_ok=True)
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    return subprocess.run(
-        [SKIPCAST, "monitor", "--log", live.log, *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def crown(*accuracy: float) -> None:
-    """Let the ledger say what the test sessions said of version 1."""
-    scores = {"accuracy": [*accuracy], "log_loss": [0.4, 0.39, 0.41]}
-    Registry(MODEL).carry_out(Entry("kept", 1, 1, "it is the champion already", scores=scores))
-
-
-def days_in_mlflow() -> list[Run]:
-    return mlflow.search_runs(experiment_names=[f"{MODEL}-live"], output_format="list")
-
-
-def test_monitor_finds_all_well_and_logs_a_run_a_day(live):
-    crown(0.6, 0.5, 0.65)
-    done = monitor(live)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Version 1, last 7 days: all is well." in done.stdout
-    assert (live.folder / "monitor/reports/monitor.png").stat().st_size > 10_000
-    answers = read_log(live.log).answers
-    days = answers.groupby(answers["at"].dt.strftime("%Y-%m-%d"))
-    runs = days_in_mlflow()
-    assert sorted(run.info.run_name for run in runs) == sorted(days.groups)
-    for run in runs:
-        metrics, known = run.data.metrics, days.get_group(run.info.run_name).dropna()
-        right = (known["probability"] >= THRESHOLD) == (known["skipped"] == 1)
-        assert metrics["accuracy"] == pytest.approx(right.mean())
-        assert metrics["version_1/outcomes"] == len(known)
-        assert {"accuracy_low", "log_loss_high", "calibration_error", "stability"} <= set(metrics)
-
-
-def test_monitor_says_where_there_is_too_little_to_tell_and_makes_no_second_run(live):
-    before = len(days_in_mlflow())
-    done = monitor(live, sessions=1000)
-    assert done.returncode == 0
-    assert "too few outcomes to tell accuracy and calibration: 40 sessions have any, of 1000" in (
-        done.stdout
-    )
-    assert "all is well" not in done.stdout
-    assert len(days_in_mlflow()) == before
-
-
-def test_monitor_exits_3_below_the_test_interval_after_the_gate_has_decided(live):
-    """The stage that DVC runs stands for those of the pipeline, which take minutes."""
-    crown(0.999, 0.998, 1.0)
-    folder = live.folder / "monitor"
-    folder.mkdir(exist_ok=True)
-    dvc = [sys.executable, "-m", "dvc"]
-    subprocess.run([*dvc, "init", "--no-scm", "--quiet"], cwd=folder, check=True)
-    decision = {
-        "candidate": {"family": "logistic", "version": 2},
-        "skip": "brief",
-        "decision": "refused",
-        "champion": {"family": "logistic", "version": 1},
-    }
-    (folder / "decision.json").write_text(json.dumps(decision))
-    command = "mkdir -p reports && cp decision.json reports/promotion.json"
-    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"promote": {"cmd": command}}}))
-    done = monitor(live, "--retrain")
-    assert done.returncode == 3, done.stdout + done.stderr
-    assert "live accuracy must reach that of the test sessions, 0.9990 (0.9980..1.0000), but" in (
-        done.stdout
-    )
-    assert "The gate: version 2 is refused; the champion is version 1." in done.stdout
 
 
 @pytest.mark.skipif(NGINX is None, reason="no nginx: `apt-get install nginx-light`")

@@ -13,11 +13,13 @@ import pandas as pd
 import pytest
 from harness.clients import records
 from harness.clones import Clone, make_clone
+from harness.replay import answer_wrongly
 from harness.servers import model_server
 from mlflow import MlflowClient
 
 from skipcast.artifacts import LoadReceipt, Metrics, Promotion
 from skipcast.schema import LOG, OUTCOMES, names
+from skipcast.serving.request_log import RequestLog
 
 WIDE = 100  # columns of a terminal
 
@@ -178,6 +180,21 @@ def test_repro_again_does_nothing_and_says_so(clone):
     before = clone.outputs()
     assert "up to date" in clone.must("dvc", "repro")
     assert clone.outputs() == before
+
+
+def test_monitor_retrains_by_dvc_and_lets_the_gate_decide(clone):
+    """The champion has been wrong about all that it answered. Other params stay from here on."""
+    log = RequestLog(clone.folder / "live", megabytes=1, version="1", features=[], edges=None)
+    answer_wrongly(log, sessions=120)
+    clone.set_params(serve={"log": "live"}, promote={"samples": 900})
+    done = clone.run("skipcast", "monitor", "--retrain")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "live accuracy must reach that of the test sessions, 0." in done.stdout
+    assert "Running stage 'promote'" in done.stdout
+    assert "The gate: version 1 is kept; the champion is version 1." in done.stdout
+    again = clone.run("skipcast", "monitor", "--retrain")
+    assert again.returncode == 3
+    assert "Nothing was out of date, so nothing was trained" in again.stdout
 
 
 @pytest.fixture(scope="module")

@@ -155,12 +155,19 @@ def _retrain(registry: "Registry", version: str) -> None:
             "again."
         )
         return
+    decisions = len(registry.history())
     done = subprocess.run([sys.executable, "-m", "dvc", "repro"], check=False)
     if done.returncode:
         raise SkipcastError(
             f"`dvc repro` must end well but ended with {done.returncode}. Mend what it says above, "
             "then type it again."
         )
+    if len(registry.history()) == decisions:
+        typer.echo(
+            "Nothing was out of date, so nothing was trained: give it newer data (fetch.source), "
+            "or change params.yaml."
+        )
+        return
     decision = Promotion.read()
     typer.echo(
         f"The gate: version {decision.candidate.version} is {decision.decision}; the champion is "

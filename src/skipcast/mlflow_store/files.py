@@ -1,7 +1,9 @@
 """Whether the files of a run or a model are all there: somebody may have deleted the artifacts."""
 
+import tempfile
 from collections.abc import Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import mlflow
 import yaml
@@ -10,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 FLAVOR = "python_function"
+MODEL = "MLmodel"
 
 
 def missing_of_run(client: MlflowClient, run_id: str, files: Iterable[str]) -> str | None:
@@ -21,7 +24,7 @@ def missing_of_run(client: MlflowClient, run_id: str, files: Iterable[str]) -> s
 
 
 def missing_of_model(place: str) -> str | None:
-    """Return the first file that a model needs and does not have.
+    """Return what became of the first file that a model needs and does not have.
 
     Args:
         place: of the model's artifacts, a path or URI.
@@ -31,9 +34,11 @@ def missing_of_model(place: str) -> str | None:
     """
     repository = get_artifact_repository(place)
     listed = {file.path for file in repository.list_artifacts() or ()}
-    if "MLmodel" not in listed:
-        return "MLmodel"
-    flavor = yaml.safe_load(mlflow.artifacts.load_text(f"{place}/MLmodel"))["flavors"][FLAVOR]
+    if MODEL not in listed:
+        return f"{MODEL} is gone"
+    flavor = _flavor(f"{place}/{MODEL}")
+    if flavor is None:
+        return f"{MODEL} is damaged"
     needed = [flavor.get("model_code_path"), flavor.get("code")]
     needed += [artifact["path"] for artifact in (flavor.get("artifacts") or {}).values()]
     for name in filter(None, needed):
@@ -42,16 +47,27 @@ def missing_of_model(place: str) -> str | None:
         if folder != ".":
             beside = {file.path for file in repository.list_artifacts(folder) or ()}
         if name not in beside:
-            return str(name)
+            return f"{name} is gone"
     return None
 
 
+def _flavor(place: str) -> dict[str, Any] | None:
+    """Return what a model's description says to Python; None where it is damaged."""
+    with tempfile.TemporaryDirectory(prefix="skipcast.") as folder:
+        copy = Path(mlflow.artifacts.download_artifacts(place, dst_path=folder))
+        try:
+            found: dict[str, Any] = yaml.safe_load(copy.read_bytes())["flavors"][FLAVOR]
+        except (yaml.YAMLError, ValueError, KeyError, TypeError):
+            return None
+    return found
+
+
 def missing_of_logged_model(client: MlflowClient, model_uri: str) -> str | None:
-    """Return the first file that a logged model lacks; the model itself where it is not there."""
+    """Return what became of a file that a logged model needs, or of the model itself."""
     try:
         model = client.get_logged_model(model_uri.removeprefix("models:/"))
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        return model_uri
+        return f"{model_uri} is gone"
     return missing_of_model(str(model.artifact_location))

@@ -17,6 +17,9 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from mlflow.store.artifact.utils.models import get_model_name_and_version
 
 TAG = "skipcast.files"  # of a version: the run whose params are the SHA-256 of its files
@@ -111,7 +114,10 @@ def fetch(uri: str, folder: Path) -> tuple[Path, str | None]:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not copy.exists():
-            made = download(f"models:/{version[0]}/{version[1]}", folder)
+            found = f"models:/{version[0]}/{version[1]}"
+            if odd := _odd(found):
+                raise ChangedError(f"must be files and folders but {odd}", version[1], version[0])
+            made = download(found, folder)
             note = _verify(client, version, made)
             made.rename(copy)
     return copy, note
@@ -121,9 +127,31 @@ def download(uri: str, folder: Path) -> Path:
     """Copy a model into a folder in `folder`, without bytecode; return where it is."""
     made = tempfile.mkdtemp(dir=folder)
     copy = Path(download_artifacts(artifact_uri=uri, dst_path=made))
-    for bytecode in list(copy.rglob(BYTECODE)):
+    for bytecode in [path for path in copy.rglob(BYTECODE) if path.is_dir()]:
         shutil.rmtree(bytecode)
     return copy
+
+
+def _odd(uri: str) -> str | None:
+    """Return what is no file or folder among a model's files, where these are on this machine.
+
+    MLflow would follow a link, or fail without its name.
+
+    Args:
+        uri: MLflow's of the model.
+    """
+    repository = get_artifact_repository(uri)
+    while isinstance(repository, ModelsArtifactRepository):
+        repository = repository.repo
+    if not isinstance(repository, LocalArtifactRepository):
+        return None
+    root = Path(repository.artifact_dir)
+    for path in sorted(root.rglob("*")):
+        if path.is_symlink():
+            return f"{path.relative_to(root).as_posix()} is a link"
+        if not (path.is_file() or path.is_dir()):
+            return f"{path.relative_to(root).as_posix()} is neither"
+    return None
 
 
 def _verify(client: MlflowClient, version: tuple[str, str], copy: Path) -> str | None:

@@ -72,7 +72,7 @@ def check_candidate(registry: Registry, result: SearchResult) -> None:
         if gone is not None:
             raise SkipcastError(
                 f"The best {family} model of {REFIT} must be in {store()} but "
-                f"{gone} is not there. Correct {VARIABLE} if it is in another store, or make "
+                f"{gone}. Correct {VARIABLE} if it is in another store, or make "
                 f"it again: {MAKE_AGAIN}."
             )
     version = registry.find(result.candidate.model_uri)

@@ -19,10 +19,21 @@ from skipcast.promotion.ledger import Entry
 from skipcast.promotion.registry import Registry
 
 LOOK_SECONDS = 1.0  # between looks at the alias
+# Until a version that was refused is tried again: its files may be back, or the store in reach.
+RETRY_SECONDS = 60.0
 
 Command = Callable[[Path, int], list[str]]
 """Returns what serves a folder at a port."""
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a version is not served, and when it is tried again by the clock `time.monotonic`."""
+
+    version: int
+    reason: str
+    again_at: float
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class Follower:
         self._proxy = proxy
         self._command = command
         self._say = say
-        self._refused: int | None = None
+        self._refused: Refusal | None = None
         self._trouble: str | None = None
 
     def run(self) -> None:
@@ -73,10 +84,10 @@ class Follower:
     def _look(self, served: Served) -> Served:
         """Look at the alias once; return what is served after that."""
         champion = self._champion()
-        if champion is None or champion == served.version:
-            self._refused = None if champion == served.version else self._refused
+        if champion is None or self._must_wait(champion):
             return served
-        if champion == self._refused:
+        if champion == served.version:
+            self._refused = None
             return served
         try:
             new = self._start(champion)
@@ -84,6 +95,14 @@ class Follower:
             self._refuse(champion, served.version, str(error))
             return served
         return self._turn(served, new)
+
+    def _must_wait(self, version: int) -> bool:
+        refused = self._refused
+        return (
+            refused is not None
+            and refused.version == version
+            and time.monotonic() < refused.again_at
+        )
 
     def _turn(self, served: Served, new: Served) -> Served:
         try:
@@ -135,7 +154,11 @@ class Follower:
         return started
 
     def _refuse(self, version: int, served: int, reason: str) -> None:
-        self._refused = version
+        """Remember that a version cannot be served; tell it once for each reason."""
+        before, again_at = self._refused, time.monotonic() + RETRY_SECONDS
+        self._refused = Refusal(version, reason, again_at)
+        if before and (before.version, before.reason) == (version, reason):
+            return
         self._say(f"version {version} is not served, version {served} goes on: {reason}")
         try:
             self._registry.note(Entry("not served", version, served, reason))

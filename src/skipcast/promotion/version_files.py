@@ -59,7 +59,7 @@ class VersionFiles:
         check_in_reach(f"version {version} of {self._model}", place)
         with store_errors(what):
             if gone := missing_of_model(place):
-                raise ChangedError(f"must be there but {gone} is gone", str(version), self._model)
+                raise ChangedError(f"must be there but {gone}", str(version), self._model)
             copy, note = fetch(f"models:/{self._model}/{version}", folder)
             signature = None if self._key is None else self._signature(version, folder)
         if self._key is not None and not (signature is None and to_sign):
