@@ -1,6 +1,9 @@
 # Everything a person or CI types. `make run` and `make test` set up what they need.
 # PYTHON=/path/to/python3.13 says which Python; without, it is the first that tools/setup.sh finds.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# As the command skipcast has it; a value that is set stays.
+export MLFLOW_DISABLE_TELEMETRY ?= true
+export MLFLOW_ALLOW_PICKLE_DESERIALIZATION ?= false
 
 .PHONY: run serve test unit check setup requirements figures clean
 

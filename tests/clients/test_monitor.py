@@ -1,5 +1,6 @@
 """What the log of a served model says, on made-up answers."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -143,6 +144,14 @@ def test_the_figure_has_a_panel_for_each_score():
     assert [axes.get_ylabel() for axes in figure.axes] == [
         *("accuracy", "log loss, nats", "expected calibration error", "largest stability index")
     ]
+
+
+def test_the_figure_shows_a_score_that_its_interval_misses_by_the_last_bit():
+    """As when a model gives all plays one probability."""
+    of = {"1": Version(None, None)}
+    day = by_day(log_of(answers(30)), of, PARAMS)[0]
+    beside = Interval(0.1 + 0.2, 0.1 + 0.2 + 1e-16, 0.1 + 0.2)
+    draw([replace(day, scores=dict.fromkeys(day.scores, beside))], of, PARAMS)
 
 
 @pytest.fixture

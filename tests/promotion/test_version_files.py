@@ -1,6 +1,7 @@
 """Versions whose files were changed after their promotion: who refuses them, and what mends it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -250,19 +251,38 @@ def test_a_pickle_is_not_loaded_unless_the_user_says_so(registry, plays, tmp_pat
     assert Path("ran").exists()
 
 
-QUIET = """
+SAFE = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+TELL = """
 import os, sys
 import skipcast.cli.main as main
 assert "mlflow" not in sys.modules  # it reads the variables as it is imported
-main.app = lambda: print(os.environ["MLFLOW_DISABLE_TELEMETRY"])
+main.app = lambda: print(os.environ[sys.argv[1]])
 main.main()
 """
+STARTED_BY = {
+    "skipcast": [sys.executable, "-c", TELL],
+    "make": ["make", "--no-print-directory", "--eval", "tell: ; @echo $$$(NAME)", "tell"],
+}
 
 
-@pytest.mark.parametrize(("value", "expected"), [(None, "true"), ("false", "false")])
-def test_telemetry_is_off_in_every_command_unless_the_user_sets_it_on(value, expected):
-    env = os.environ | ({} if value is None else {"MLFLOW_DISABLE_TELEMETRY": value})
+@pytest.mark.parametrize("set_by_the_user", [None, "as the user has it"])
+@pytest.mark.parametrize("name", SAFE)
+@pytest.mark.parametrize("by", STARTED_BY)
+def test_every_command_is_safe_unless_the_user_says_otherwise(by, name, set_by_the_user):
+    """DVC's stages are commands of ours; so are those of MLproject."""
+    env = {key: value for key, value in os.environ.items() if key not in SAFE}
+    env |= {} if set_by_the_user is None else {name: set_by_the_user}
+    option = f"NAME={name}" if by == "make" else name
     done = subprocess.run(
-        [sys.executable, "-c", QUIET], env=env, capture_output=True, text=True, check=True
+        [*STARTED_BY[by], option], cwd=ROOT, env=env, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == expected
+    assert done.stdout.strip() == (set_by_the_user or SAFE[name])
+
+
+@pytest.mark.parametrize("file", ["dvc.yaml", "MLproject"])
+def test_dvc_and_mlflow_start_our_commands_alone(file):
+    commands = re.findall(
+        r"^ +(?:cmd|command): *[\"']?(.*)", (ROOT / file).read_text(), re.MULTILINE
+    )
+    assert commands
+    assert all(command.startswith("skipcast ") for command in commands), commands

@@ -2,7 +2,10 @@
 
 import resource
 import shutil
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +82,33 @@ def test_lines_of_many_threads_stay_whole(folder):
         thread.join()
     expected = [b"%d %04d" % (name, i) for name in range(4) for i in range(300)]
     assert sorted(lines(folder)) == sorted(expected * 2)
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from skipcast.serving.log_files import LogFiles
+files = LogFiles(Path(sys.argv[1]), limit=10**7, header=b'{"version": "1", "features": []}')
+files.append([b"begun"])
+print(flush=True)
+while True:
+    files.append([b"%050d" % 7] * 500)
+"""
+
+
+def test_a_kill_in_the_middle_of_writing_cuts_off_one_line_at_most(folder):
+    for pause in (0.0, 0.02, 0.05):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITE, folder], stdout=subprocess.PIPE
+        ) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(pause)
+            writer.kill()
+    LogFiles(folder, limit=10**7, header=HEADER).append([b"after"])
+    cut = [line for line in lines(folder) if line not in (b"begun", b"after", b"%050d" % 7)]
+    assert len(cut) <= 3
+    assert lines(folder)[-1] == b"after"
 
 
 def test_a_full_disk_loses_lines_and_is_tried_again(folder, monkeypatch, caplog):

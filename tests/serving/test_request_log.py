@@ -1,12 +1,14 @@
 """What the served model logs, and what its log tells when it is read."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from skipcast.schema import TARGET
+from skipcast.serving import request_log
 from skipcast.serving.histogram import BINS, count
 from skipcast.serving.histories import arrange
 from skipcast.serving.log_reader import Log, read_log
@@ -217,6 +219,20 @@ def test_only_the_newest_bytes_are_read_where_that_is_asked_for(folder):
     assert 5 < len(read.answers) < 30
     assert read.broken == 0
     assert pd.Index(read.answers["at"]).is_monotonic_increasing
+
+
+def test_memory_and_disk_stay_within_their_limits_whoever_asks(folder, monkeypatch):
+    monkeypatch.setattr(request_log, "REMEMBERED", 50)
+    log = make(folder)  # of a megabyte
+    tracemalloc.start()
+    before = 0
+    for i in range(1200):
+        ask(log, [1] * 20 + [None] * 9, session=f"s{i}" * 100)
+        before = before or tracemalloc.get_traced_memory()[0] * (i == 200)
+    growth = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert growth < 20_000
+    assert 500_000 < sum(path.stat().st_size for path in folder.iterdir()) <= 1_000_000
 
 
 def test_a_folder_without_files_has_no_answers(tmp_path):

@@ -50,7 +50,7 @@ def draw(periods: Sequence[Period], versions: Mapping[str, Version], params: Par
     for axes in panels:
         axes.set_xticks(range(len(days)), days, rotation=45, ha="right")
         axes.locator_params(axis="x", nbins=8)
-    title_above(figure, "The served model by day (UTC); bands: its test sessions")
+    title_above(figure, "The served model by day (UTC); bands: its test sessions; dotted: limits")
     return figure
 
 
@@ -63,10 +63,13 @@ def _line(
 ) -> None:
     """Draw a score of a version with its interval, a point a day."""
     values = scores.values()
+    # Where all plays have one score, the last bit may put it outside of its interval.
+    down = [max(0.0, score.value - score.low) for score in values]
+    up = [max(0.0, score.high - score.value) for score in values]
     axes.errorbar(
         [days.index(day) for day in scores],
         [score.value for score in values],
-        [[score.value - score.low for score in values], [s.high - s.value for s in values]],
+        [down, up],
         color=colour,
         marker="o",
         ms=4,
