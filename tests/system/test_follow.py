@@ -14,6 +14,7 @@ import psutil
 import pytest
 from harness.load import Clients
 from harness.servers import ROOT, SKIPCAST, STOP_SECONDS, environment, free_port, running
+from harness.units import unit
 
 from skipcast.clients.proxy import PLACES
 from skipcast.promotion.alias import ALIAS
@@ -153,17 +154,22 @@ def chapters(followed: Followed, models: Path) -> Iterator[tuple[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def story(registry, folder, models, tmp_path_factory):
-    """Run it with a second instead of a minute until a refused version is tried again."""
-    port, log = free_port(), tmp_path_factory.mktemp("follow") / "log"
-    url = f"http://127.0.0.1:{port}"
+def story(registry, folder, models, tracking, tmp_path_factory):
+    """Run the command of the systemd unit, with a second instead of a minute between tries."""
+    port, proxy = free_port(), tmp_path_factory.mktemp("follow") / "proxy"
+    shutil.copytree(ROOT / "deploy", proxy)
+    listen = proxy / "listen.conf"
+    listen.write_text(listen.read_text().replace("127.0.0.1:8080", f"127.0.0.1:{port}"))
+    (_, *words), variables = unit("skipcast.service", project=ROOT, proxy=proxy)
     code = (
         "import skipcast.promotion.follow as f; f.RETRY_SECONDS = 1.0\n"
-        f"import sys; sys.argv[1:] = ['serve', '--follow', '--port', '{port}']\n"
+        f"import sys; sys.argv[1:] = {words}\n"
         "from skipcast.cli.main import main; main()"
     )
     command = [SKIPCAST.with_name("python"), "-c", code]
-    with running(command, f"{url}/ping", log, cwd=folder) as server:
+    env = variables | {"MLFLOW_TRACKING_URI": tracking}
+    url, log = f"http://127.0.0.1:{port}", proxy.parent / "log"
+    with running(command, f"{url}/ping", log, cwd=folder, env=env) as server:
         with Clients(f"{url}/invocations", pause=0.1) as clients:
             followed = Followed(registry, clients, log)
             last = dict(chapters(followed, models))

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 from harness.replay import replay
-from harness.servers import ROOT, SKIPCAST
+from harness.servers import ROOT, SCRIPTS, SKIPCAST
+from harness.units import cron_line, unit
 from mlflow.entities import Run
 
 from skipcast.cli.monitor import _retrain
@@ -169,6 +170,41 @@ def test_what_is_wrong_is_exit_code_3(project, log, promised, params, fault):
     done = project.monitor(getattr(project, log), "--out", "other.png", **params)
     assert done.returncode == 3, done.stdout + done.stderr
     assert f"Version 1, last 7 days: {fault}" in done.stdout
+
+
+@pytest.fixture
+def places(project, tracking, well):
+    """What stands for the places that deploy/ names; the store is named in the variables."""
+    assert well.returncode == 0
+    params = yaml.safe_load((project.folder / "params.yaml").read_text())
+    params["serve"]["log"] = str(project.usual)
+    params["monitor"]["sessions"] = 30
+    (project.folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (project.folder / ".venv").mkdir(exist_ok=True)
+    if not (project.folder / ".venv/bin").exists():
+        (project.folder / ".venv/bin").symlink_to(SCRIPTS)
+    variables = project.folder / "skipcast.env"
+    variables.write_text(f"# of the service\nMLFLOW_TRACKING_URI='{tracking}'\n")
+    promise(0.6, 0.5, 0.65)
+    return {"project": project.folder, "variables": variables}
+
+
+def test_cron_runs_its_line_as_it_stands(places):
+    command, variables = cron_line(**places)
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], cwd="/", env=variables, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Version 1, last 7 days: all is well." in done.stdout
+
+
+def test_systemd_runs_its_command_as_it_stands(places):
+    command, variables = unit("skipcast-monitor.service", **places)
+    done = subprocess.run(
+        command, cwd=places["project"], env=variables, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Version 1, last 7 days: all is well." in done.stdout
 
 
 def test_a_log_of_nobody_is_told_in_one_message(project):
