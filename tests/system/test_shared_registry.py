@@ -1,8 +1,9 @@
 """A registry that several share, as docs/operating.md sets it up: Postgres, passwords, permissions.
 
-A user who may delete nothing searches, promotes, serves and rolls back.
+A user who may delete nothing runs the pipeline, promotes, serves and rolls back.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -10,14 +11,15 @@ from contextlib import closing
 
 import psycopg2
 import pytest
+from harness.clones import Clone, make_clone
 from harness.servers import ROOT, free_port, tracking_server
 from mlflow.exceptions import MlflowException
 from sqlalchemy import make_url
 
+from skipcast.artifacts import REFIT, Refit
 from skipcast.errors import SkipcastError
 from skipcast.promotion.ledger import Entry
 from skipcast.promotion.registry import Registry
-from skipcast.search.trials import search
 
 PASSWORD = "long enough a password"
 TEXT = (ROOT / "docs/operating.md").read_text()
@@ -83,18 +85,33 @@ def login(patch, url, user):
 
 
 @pytest.fixture(scope="module")
-def registry(server, make_job, postgres):
-    """Return the registry after a search, two promotions and a rollback by alice."""
-    result = search(make_job("skipcast", families={"logistic": 1, "lightgbm": 1}), postgres)
-    made = Registry("skipcast")
-    for family in result.families:
-        version = made.register(result.families[family].model_uri, family)
-        made.carry_out(Entry("promoted", version, made.champion(), "better"))
-    made.roll_back()
+def clone(server, postgres, tmp_path_factory) -> Clone:
+    """A clone in which alice has run the pipeline."""
+    made = make_clone(tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("home"))
+    made.set_params(
+        fetch={"twin_sessions": 300, "rows": 4000},
+        search={"families": {"logistic": 1, "lightgbm": 1, "xgboost": 1}},
+        split={"test": 0.3},
+    )
+    made.env |= {name: os.environ[name] for name in os.environ if "MLFLOW_TRACKING" in name}
+    made.env["DATABASE_URL"] = postgres
+    made.must("dvc", "repro")
     return made
 
 
-def test_who_may_not_delete_searches_promotes_and_rolls_back(registry, tmp_path):
+@pytest.fixture(scope="module")
+def registry(server, clone):
+    """Return the registry after alice has promoted another version and rolled back."""
+    made = Registry("skipcast")
+    result = Refit.read(clone.folder / REFIT)
+    (other, *_) = (family for family in result.families if family != result.best)
+    version = made.register(result.families[other].model_uri, other)
+    made.carry_out(Entry("promoted", version, made.champion(), "better"))
+    clone.must("skipcast", "rollback")
+    return made
+
+
+def test_who_may_not_delete_runs_the_pipeline_promotes_and_rolls_back(registry, tmp_path):
     assert registry.champion() == 1
     assert [e.decision for e in registry.history()] == ["rolled back", "promoted", "promoted"]
     version, copy, note = registry.take_champion(tmp_path)
