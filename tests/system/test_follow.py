@@ -73,10 +73,8 @@ def folder(tracking):
     made = Path(tracking.removeprefix("sqlite:///")).parent
     text = (ROOT / "params.yaml").read_text().replace("model: skipcast", f"model: {MODEL}")
     (made / "params.yaml").write_text(text)
-    shutil.copytree(ROOT / "deploy", made / "deploy")
     yield made
     (made / "params.yaml").unlink()
-    shutil.rmtree(made / "deploy")
 
 
 def crown(registry: Registry, version: int) -> None:
@@ -123,8 +121,12 @@ class Followed:
 
     def refuses(self, version: int) -> object:
         """Wait until the ledger says that a version is not served; return the last answer."""
-        self.wait_until(lambda: self.registry.history()[0].decision == "not served")
-        assert self.registry.history()[0].version == version
+
+        def is_told() -> bool:
+            latest = self.registry.history()[0]
+            return (latest.decision, latest.version) == ("not served", version)
+
+        self.wait_until(is_told)
         return self.goes_on()
 
 
