@@ -137,6 +137,9 @@ DAMAGES = {
     "MLmodel is empty": lambda f: (f / "MLmodel").write_text(""),
     "MLmodel is no YAML": lambda f: (f / "MLmodel").write_bytes(b"\0\xff: ["),
     "MLmodel names no Python function": lambda f: (f / "MLmodel").write_text("flavors: {}"),
+    "MLmodel has a list": lambda f: (f / "MLmodel").write_text(
+        "flavors: {python_function: {artifacts: [1]}}"
+    ),
     "a link leads nowhere": lambda f: link(f / CODE, "nowhere"),
     "a file is a pipe": lambda f: pipe(f / CODE),
     "a file is a folder": lambda f: put_folder(f / CODE),

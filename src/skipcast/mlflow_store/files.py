@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import mlflow
 import yaml
@@ -36,12 +35,10 @@ def missing_of_model(place: str) -> str | None:
     listed = {file.path for file in repository.list_artifacts() or ()}
     if MODEL not in listed:
         return f"{MODEL} is gone"
-    flavor = _flavor(f"{place}/{MODEL}")
-    if flavor is None:
+    needed = _needed(f"{place}/{MODEL}")
+    if needed is None:
         return f"{MODEL} is damaged"
-    needed = [flavor.get("model_code_path"), flavor.get("code")]
-    needed += [artifact["path"] for artifact in (flavor.get("artifacts") or {}).values()]
-    for name in filter(None, needed):
+    for name in needed:
         folder = str(PurePosixPath(name).parent)
         beside = listed
         if folder != ".":
@@ -51,15 +48,17 @@ def missing_of_model(place: str) -> str | None:
     return None
 
 
-def _flavor(place: str) -> dict[str, Any] | None:
-    """Return what a model's description says to Python; None where it is damaged."""
+def _needed(place: str) -> list[str] | None:
+    """Return the files that a model's description names; None where it is damaged."""
     with tempfile.TemporaryDirectory(prefix="skipcast.") as folder:
-        copy = Path(mlflow.artifacts.download_artifacts(place, dst_path=folder))
-        try:
-            found: dict[str, Any] = yaml.safe_load(copy.read_bytes())["flavors"][FLAVOR]
-        except (yaml.YAMLError, ValueError, KeyError, TypeError):
-            return None
-    return found
+        text = Path(mlflow.artifacts.download_artifacts(place, dst_path=folder)).read_bytes()
+    try:
+        flavor = yaml.safe_load(text)["flavors"][FLAVOR]
+        needed = [flavor.get("model_code_path"), flavor.get("code")]
+        needed += [artifact["path"] for artifact in (flavor.get("artifacts") or {}).values()]
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return [str(name) for name in needed if name]
 
 
 def missing_of_logged_model(client: MlflowClient, model_uri: str) -> str | None:
