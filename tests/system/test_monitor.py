@@ -42,36 +42,53 @@ class Project:
     """A project with two logs of its champion: of plays as in training, and of other ones."""
 
     folder: Path
-    usual: Path
-    drifted: Path
+    variables: Path  # the file that names its MLflow store
 
-    def monitor(self, log: Path, *options: str, **sections: dict[str, object]):
-        """Run the command with changed params; return what it printed and its exit code."""
+    def set_params(self, log: str, **sections: dict[str, object]) -> None:
+        """Write params.yaml: that a log is judged, with changes of sections."""
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
         params["promote"] |= {"model": MODEL, "samples": 200}
         params["monitor"]["sessions"] = 30
+        params["serve"]["log"] = log
         for section, changes in sections.items():
             params[section] |= changes
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params))
+
+    def by_cron(self) -> subprocess.CompletedProcess[str]:
+        """Do as cron does with the line of deploy/cron."""
+        command, variables = cron_line(project=self.folder, variables=self.variables)
+        return self._run(["/bin/sh", "-c", command], "/", variables)
+
+    def by_systemd(self) -> subprocess.CompletedProcess[str]:
+        """Do as systemd does with the unit."""
+        places = {"project": self.folder, "variables": self.variables}
+        command, variables = unit("skipcast-monitor.service", **places)
+        return self._run(command, self.folder, variables)
+
+    def by_hand(self, *options: str) -> subprocess.CompletedProcess[str]:
+        return self._run([SKIPCAST, "monitor", *options], self.folder, None)
+
+    def _run(self, command, cwd, env) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [SKIPCAST, "monitor", "--log", log, *options],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
+            command, cwd=cwd, env=env, capture_output=True, text=True, check=False
         )
 
 
 @pytest.fixture(scope="module")
-def project(logged_model, raw_plays, tmp_path_factory):
+def project(logged_model, raw_plays, tracking, tmp_path_factory):
     mlflow.register_model(logged_model("logistic", with_training=True).uri, MODEL)
+    Registry(MODEL).carry_out(Entry("promoted", 1, None, "the first"))
     folder = tmp_path_factory.mktemp("monitored")
     ids = raw_plays["session_id"].unique()[:SESSIONS]
     plays = raw_plays[raw_plays["session_id"].isin(ids)]
     replay(Model(folder / "usual"), plays)
     other = plays.assign(track_id_clean="new " + plays["track_id_clean"], hour_of_day=3)
     replay(Model(folder / "drifted"), other)
-    return Project(folder, folder / "usual", folder / "drifted")
+    (folder / ".venv").mkdir()
+    (folder / ".venv/bin").symlink_to(SCRIPTS)
+    variables = folder / "skipcast.env"
+    variables.write_text(f"# of the service\nMLFLOW_TRACKING_URI='{tracking}'\n")
+    return Project(folder, variables)
 
 
 def promise(*accuracy: float) -> None:
@@ -83,16 +100,16 @@ def promise(*accuracy: float) -> None:
 @pytest.fixture(scope="module")
 def well(project):
     """What it says where nothing is wrong."""
-    Registry(MODEL).carry_out(Entry("promoted", 1, None, "the first"))
+    project.set_params("usual")
     promise(0.6, 0.5, 0.65)
-    return project.monitor(project.usual)
+    return project.by_cron()
 
 
 def days_in_mlflow() -> list[Run]:
     return mlflow.search_runs(experiment_names=[f"{MODEL}-live"], output_format="list")
 
 
-def test_all_is_well_is_exit_code_0(well):
+def test_cron_runs_its_line_and_all_is_well(well):
     assert well.returncode == 0, well.stdout + well.stderr
     assert "Version 1, last 7 days: all is well." in well.stdout
 
@@ -104,7 +121,7 @@ def test_intervals_stand_beside_those_of_the_test_sessions(well):
 
 
 def test_a_day_is_a_run_with_its_figures(project, well):
-    answers = read_log(project.usual).answers
+    answers = read_log(project.folder / "usual").answers
     days = answers.groupby(answers["at"].dt.strftime("%Y-%m-%d"))
     runs = days_in_mlflow()
     assert sorted(run.info.run_name for run in runs) == sorted(days.groups)
@@ -120,10 +137,11 @@ def test_the_figure_is_drawn(project, well):
     assert (project.folder / "reports/monitor.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_too_little_to_tell_is_exit_code_0_and_makes_no_second_run(project, well):
+def test_systemd_runs_its_command_and_too_little_is_no_fault(project, well):
     before = len(days_in_mlflow())
-    done = project.monitor(project.usual, monitor={"sessions": 1000})
-    assert done.returncode == 0
+    project.set_params("usual", monitor={"sessions": 1000})
+    done = project.by_systemd()
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "too few outcomes to tell accuracy and calibration: 40 sessions have any, of 1000" in (
         done.stdout
     )
@@ -131,87 +149,34 @@ def test_too_little_to_tell_is_exit_code_0_and_makes_no_second_run(project, well
     assert len(days_in_mlflow()) == before
 
 
-@pytest.mark.parametrize(
-    ("log", "promised", "params", "fault"),
-    [
-        pytest.param(
-            "usual",
-            (0.999, 0.998, 1.0),
-            {},
-            "live accuracy must reach that of the test sessions, 0.9990 (0.9980..1.0000), but is",
-            id="accuracy",
-        ),
-        pytest.param(
-            "usual",
-            (0.6, 0.5, 0.65),
-            {"promote": {"max_ece": 0.001}},
-            "the calibration error must be at most 0.001 (promote.max_ece) but is",
-            id="calibration",
-        ),
-        pytest.param(
-            "drifted",
-            (0.6, 0.1, 0.65),
-            {},
-            "population stability index of hour_of_day must be at most 0.25 (monitor.stability)",
-            id="features",
-        ),
-        pytest.param(
-            "drifted",
-            (0.6, 0.1, 0.65),
-            {},
-            "share of unknown tracks must be at most 0.05 (monitor.unknown_tracks) but is 1.0000",
-            id="tracks",
-        ),
-    ],
-)
-@pytest.mark.usefixtures("well")
-def test_what_is_wrong_is_exit_code_3(project, log, promised, params, fault):
-    promise(*promised)
-    done = project.monitor(getattr(project, log), "--out", "other.png", **params)
+def test_accuracy_below_that_of_the_test_sessions_is_exit_code_3(project, well):
+    project.set_params("usual")
+    promise(0.999, 0.998, 1.0)
+    done = project.by_hand()
     assert done.returncode == 3, done.stdout + done.stderr
-    assert f"Version 1, last 7 days: {fault}" in done.stdout
+    assert (
+        "Version 1, last 7 days: live accuracy must reach that of the test sessions, 0.9990 "
+        "(0.9980..1.0000), but is 0." in done.stdout
+    )
 
 
-@pytest.fixture
-def places(project, tracking, well):
-    """What stands for the places that deploy/ names; the store is named in the variables."""
-    assert well.returncode == 0
-    params = yaml.safe_load((project.folder / "params.yaml").read_text())
-    params["serve"]["log"] = str(project.usual)
-    params["monitor"]["sessions"] = 30
-    (project.folder / "params.yaml").write_text(yaml.safe_dump(params))
-    (project.folder / ".venv").mkdir(exist_ok=True)
-    if not (project.folder / ".venv/bin").exists():
-        (project.folder / ".venv/bin").symlink_to(SCRIPTS)
-    variables = project.folder / "skipcast.env"
-    variables.write_text(f"# of the service\nMLFLOW_TRACKING_URI='{tracking}'\n")
+def test_calibration_above_its_limit_is_exit_code_3(project, well):
+    project.set_params("usual", promote={"max_ece": 0.001})
     promise(0.6, 0.5, 0.65)
-    return {"project": project.folder, "variables": variables}
+    done = project.by_hand()
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "the calibration error must be at most 0.001 (promote.max_ece) but is" in done.stdout
+    assert "live accuracy must" not in done.stdout
 
 
-def test_cron_runs_its_line_as_it_stands(places):
-    command, variables = cron_line(**places)
-    done = subprocess.run(
-        ["/bin/sh", "-c", command], cwd="/", env=variables, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Version 1, last 7 days: all is well." in done.stdout
-
-
-def test_systemd_runs_its_command_as_it_stands(places):
-    command, variables = unit("skipcast-monitor.service", **places)
-    done = subprocess.run(
-        command, cwd=places["project"], env=variables, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Version 1, last 7 days: all is well." in done.stdout
-
-
-def test_a_log_of_nobody_is_told_in_one_message(project):
-    done = project.monitor(project.folder / "nothing")
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert "serve.log must be a folder that a server has made but" in done.stderr
+def test_drift_above_its_limits_is_exit_code_3(project, well):
+    project.set_params("usual")
+    promise(0.6, 0.1, 0.65)
+    done = project.by_hand("--log", "drifted", "--out", "other.png")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "index of hour_of_day must be at most 0.25 (monitor.stability) but is" in done.stdout
+    assert "unknown tracks must be at most 0.05 (monitor.unknown_tracks) but is 1.0" in done.stdout
+    assert (project.folder / "other.png").exists()
 
 
 @pytest.mark.usefixtures("well")
