@@ -21,7 +21,9 @@ def unit(name: str, **places: Path) -> tuple[list[str], dict[str, str]]:
     assert command is not None
     assert file is not None
     pairs = re.findall(r"^Environment=(.*)$", text, re.MULTILINE)
-    pairs += [*shlex.split(Path(file[1]).read_text())] if Path(file[1]).exists() else []
+    pairs += (
+        [*shlex.split(Path(file[1]).read_text(), comments=True)] if Path(file[1]).exists() else []
+    )
     return shlex.split(command[1]), dict(pair.split("=", 1) for pair in pairs)
 
 

@@ -18,7 +18,6 @@ from skipcast.cli.demo import demo
 from skipcast.cli.predict import predict
 from skipcast.cli.refresh import refresh
 from skipcast.cli.serve import serve
-from skipcast.cli.submit import submit
 from skipcast.errors import SkipcastError
 from skipcast.mlflow_store.trust import TAG
 from skipcast.promotion.answers import stream
@@ -157,7 +156,6 @@ def test_any_damage_is_told_with_the_remedy(registry, files, damage):
 COMMANDS = {
     "demo": lambda _: demo(),
     "refresh": lambda _: refresh(),
-    "submit": lambda _: submit(Path("none"), Path("out.txt")),
     "predict": lambda _: predict(Path("plays.parquet"), Path("out.csv")),
     "predict --model": lambda name: predict(
         Path("plays.parquet"), Path("out.csv"), f"models:/{name}/2"

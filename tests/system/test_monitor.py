@@ -9,7 +9,7 @@ import mlflow
 import pandas as pd
 import pytest
 import yaml
-from harness.replay import replay
+from harness.replay import answer_wrongly, replay
 from harness.servers import ROOT, SCRIPTS, SKIPCAST
 from harness.units import cron_line, unit
 from mlflow.entities import Run
@@ -19,6 +19,7 @@ from skipcast.promotion.ledger import Entry
 from skipcast.promotion.registry import Registry
 from skipcast.schema import THRESHOLD
 from skipcast.serving.log_reader import read_log
+from skipcast.serving.request_log import RequestLog
 
 SESSIONS = 40
 MODEL = "monitored"
@@ -39,7 +40,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Project:
-    """A project with two logs of its champion: of plays as in training, and of other ones."""
+    """A project with logs of its champion: of plays as in training, of others, of wrong answers."""
 
     folder: Path
     variables: Path  # the file that names its MLflow store
@@ -84,6 +85,8 @@ def project(logged_model, raw_plays, tracking, tmp_path_factory):
     replay(Model(folder / "usual"), plays)
     other = plays.assign(track_id_clean="new " + plays["track_id_clean"], hour_of_day=3)
     replay(Model(folder / "drifted"), other)
+    wrong = RequestLog(folder / "wrong", megabytes=1, version="1", features=[], edges=None)
+    answer_wrongly(wrong, sessions=60)
     (folder / ".venv").mkdir()
     (folder / ".venv/bin").symlink_to(SCRIPTS)
     variables = folder / "skipcast.env"
@@ -117,7 +120,8 @@ def test_cron_runs_its_line_and_all_is_well(well):
 def test_intervals_stand_beside_those_of_the_test_sessions(well):
     rows = [line for line in well.stdout.splitlines() if "..0." in line]
     assert len(rows) >= 2
-    assert rows[-1].split()[:4] == ["test", "sessions", "1", "0.6000"]
+    assert rows[-1].split()[1:6] == ["test", "sessions", "│", "1", "│"]
+    assert "0.6000 (0.5000..0.6500)" in rows[-1]
 
 
 def test_a_day_is_a_run_with_its_figures(project, well):
@@ -161,11 +165,11 @@ def test_accuracy_below_that_of_the_test_sessions_is_exit_code_3(project, well):
 
 
 def test_calibration_above_its_limit_is_exit_code_3(project, well):
-    project.set_params("usual", promote={"max_ece": 0.001})
-    promise(0.6, 0.5, 0.65)
+    project.set_params("wrong")
+    promise(0.0, 0.0, 0.0)
     done = project.by_hand()
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "the calibration error must be at most 0.001 (promote.max_ece) but is" in done.stdout
+    assert "the calibration error must be at most 0.05 (promote.max_ece) but is 0.9" in done.stdout
     assert "live accuracy must" not in done.stdout
 
 
@@ -174,7 +178,8 @@ def test_drift_above_its_limits_is_exit_code_3(project, well):
     promise(0.6, 0.1, 0.65)
     done = project.by_hand("--log", "drifted", "--out", "other.png")
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "index of hour_of_day must be at most 0.25 (monitor.stability) but is" in done.stdout
+    assert "population stability index of hour_" in done.stdout
+    assert "must be at most 0.25 (monitor.stability) but is" in done.stdout
     assert "unknown tracks must be at most 0.05 (monitor.unknown_tracks) but is 1.0" in done.stdout
     assert (project.folder / "other.png").exists()
 
