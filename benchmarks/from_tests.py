@@ -5,6 +5,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from harness.clients import Endpoint, records, requests
+from harness.clusters import own_cluster
 from harness.models import log
 from harness.replay import batch, replay
 from harness.servers import model_server
@@ -16,6 +17,7 @@ __all__ = [
     "log",
     "model_server",
     "oracle_query",
+    "own_cluster",
     "records",
     "replay",
     "requests",

@@ -8,7 +8,7 @@ session is in two parts. 100,000 plays are one part.
 import io
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -194,13 +194,18 @@ class Draft:
             path.unlink()
             raise _changed(path, self.made_by) from error
 
-    def publish(self, count: int) -> Parts:
+    def publish(self, count: int, known: Mapping[int, PartInfo] | None = None) -> Parts:
         """Put `count` finished parts in the place of the table that was there.
+
+        Args:
+            count: of the parts.
+            known: what `info` returned of parts, by number; the others are read.
 
         Raises:
             SkipcastError: a part is not finished, or damaged.
         """
-        infos = tuple(self._info(number) for number in range(count))
+        known = known or {}
+        infos = tuple(known.get(number) or self.info(number) for number in range(count))
         for path in self.place.iterdir():  # such as parts that an earlier attempt had more
             if path.name not in {_name(number) for number in range(count)}:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -215,15 +220,15 @@ class Draft:
         self._mark.unlink()
         return Parts(self.folder, self.made_by, manifest)
 
-    def _info(self, number: int) -> PartInfo:
+    def info(self, number: int) -> PartInfo:
+        """Return what a finished part is; errors as `read`."""
         path = existing(self.place / _name(number), made_by=self.made_by)
-        content = path.read_bytes()
         try:
-            rows = pq.read_metadata(io.BytesIO(content)).num_rows
+            rows = pq.read_metadata(path).num_rows
         except pa.ArrowException as error:
             path.unlink()
             raise _changed(path, self.made_by) from error
-        return PartInfo(rows=rows, hash=hash_bytes(content))
+        return PartInfo(rows=rows, hash=hash_file(path))
 
 
 def write_parts(folder: Path, tables: "Iterable[pd.DataFrame]", *, made_by: str) -> Parts:

@@ -187,6 +187,7 @@ SYNTHETIC_NOTE = " (twin: synthetic data)"  # beside every figure and table of s
 
 HorizonName = Literal["started", "queued", "second_half"]  # the names of HORIZONS, for type checks
 RankBy = Literal["accuracy", "maa"]
+Part = Literal["train", "validation", "test"]  # of the split
 """What models are ranked by: accuracy, then log loss; or MAA, then FPA, as the challenge does."""
 Group = Literal[
     "track",

@@ -9,7 +9,7 @@ from functools import partial
 import psutil
 import pytest
 from harness.clusters import own_cluster
-from harness.tasks import be_killed, be_killed_once, fail, number, pid_after, where
+from harness.tasks import arrow_threads, be_killed, be_killed_once, fail, number, pid_after, where
 
 from skipcast.cli.pool import open_workers
 from skipcast.distributed import cluster as cluster_module
@@ -50,6 +50,10 @@ def test_workers_share_the_tasks_in_the_folder_of_the_project_and_tell_their_ste
     assert os.getpid() not in pids
     assert sum(steps) == 4
     assert list(local.run([where], ignore)) == [str(folder)]
+
+
+def test_arrow_takes_the_threads_of_the_worker_and_no_more(local):
+    assert [*local.run((partial(arrow_threads, 7) for _ in range(6)), ignore)] == [1] * 6
 
 
 def test_tasks_are_asked_for_when_a_worker_is_free(local):

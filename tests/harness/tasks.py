@@ -4,6 +4,8 @@ import os
 import signal
 import time
 
+import pyarrow as pa
+
 from skipcast.workers import OnStep
 
 
@@ -42,3 +44,10 @@ def be_killed_once(mark: str, value: int, _: OnStep) -> int:
 def where(_: OnStep) -> str:
     """Return the folder of the process."""
     return os.getcwd()  # noqa: PTH109
+
+
+def arrow_threads(left: int, _: OnStep) -> int:
+    """Return how many threads Arrow takes; leave another number of them to the next task."""
+    threads = pa.cpu_count()
+    pa.set_cpu_count(left)
+    return threads

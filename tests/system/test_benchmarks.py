@@ -79,3 +79,9 @@ def test_chaos_kills_a_load_and_finds_all_as_it_was():
     text = run("chaos", "--quick")
     assert re.search(r"quick 0: at [\d.]+%: (killed|ended before)", text)
     assert re.search(r"^\| quick +\| +1 \| +[01] \| +0 \|", text, re.MULTILINE)
+
+
+def test_cluster_prints_the_ratio_and_that_two_workers_answer_as_one_process():
+    text = run("cluster", "fits", "--quick", "--family", "logistic")
+    ratio = r"\d+\.\d\d \(\d+\.\d\d to \d+\.\d\d\)"
+    assert re.search(rf"\| logistic +\|.*\| {ratio} +\| at most \S+ apart +\| the same bytes", text)

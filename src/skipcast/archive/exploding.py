@@ -90,7 +90,9 @@ def explode(
             read; the disk is full; or a process was killed.
     """
     threshold = Threshold(sample.rows)
-    tasks = (partial(_cut, one, one.key, sample, place, threshold.value) for one in wanted)
+    # The largest first: else one worker has a whole file to read when the others have ended.
+    large = sorted(wanted, key=_size, reverse=True)
+    tasks = (partial(_cut, one, one.key, sample, place, threshold.value) for one in large)
     keys = {one.key: one for one in wanted}
     for key in workers.run(tasks, on_step):
         if key != keys[key].key:
@@ -136,6 +138,11 @@ def _cut(
         done = Done(files=tuple(files), left_out=reading.left_out)
         write_json(folder / DONE, done.model_dump())
     return key
+
+
+def _size(wanted: Wanted) -> int:
+    with intact(str(wanted.path)):
+        return wanted.path.stat().st_size
 
 
 def _done(folder: Path) -> Done:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from skipcast.archive.pieces import Pieces
 from skipcast.archive.threshold import Hashes
@@ -13,8 +14,9 @@ from skipcast.archive.validation import check_plays
 from skipcast.arrays import Counts
 from skipcast.errors import SkipcastError
 from skipcast.files import disk_errors
-from skipcast.parts import PART_ROWS, Draft
-from skipcast.schema import LISTENER_LOG, MSSD_LOG, names
+from skipcast.parts import PART_ROWS, Draft, PartInfo
+from skipcast.reading.categories import CATEGORIES, NewTexts, count_new
+from skipcast.schema import LISTENER_LOG, MSSD_LOG, is_synthetic, names
 from skipcast.workers import OnStep
 
 
@@ -90,8 +92,27 @@ def plan(logs: Sequence[Pieces], threshold: int, *, check: bool) -> Plan:
     return Plan(tuple(parts), n_plays, n_sessions)
 
 
-def join(part: Part, number: int, draft: Draft, on_step: OnStep) -> int:
-    """Write a part, unless it is finished; return its number.
+@dataclass(frozen=True)
+class Joined:
+    """A part that is finished.
+
+    Attributes:
+        number: of the part.
+        info: what it is.
+        tracks: that are played in it, each once.
+        new: texts that no feature knows.
+        synthetic: whether any of its plays is of a twin.
+    """
+
+    number: int
+    info: PartInfo
+    tracks: pa.Array
+    new: NewTexts
+    synthetic: bool
+
+
+def join(part: Part, number: int, draft: Draft, on_step: OnStep) -> Joined:
+    """Write a part, unless it is finished; return what is in it.
 
     Raises:
         SkipcastError: a value breaks its rule, a session is not whole, or the disk is full.
@@ -99,8 +120,15 @@ def join(part: Part, number: int, draft: Draft, on_step: OnStep) -> int:
     if not draft.has(number):
         with disk_errors():
             draft.write(number, _table(part))
+    plays = draft.read(number, ["session_id", "track_id_clean", *CATEGORIES])
     on_step(1)
-    return number
+    return Joined(
+        number,
+        draft.info(number),
+        tracks=pc.unique(plays["track_id_clean"].cast(pa.string())),
+        new=count_new(plays),
+        synthetic=is_synthetic(pc.unique(plays["session_id"]).to_pylist()),
+    )
 
 
 def check_once(logs: Sequence[Pieces], plan: Plan, threshold: int) -> None:

@@ -7,28 +7,27 @@ what is finished. The header of a CSV file says what it holds: `session_id` make
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from rich.progress import Progress
 
 from skipcast.archive.csv_files import progress
 from skipcast.archive.exploding import Exploded, Sample, Wanted, explode
-from skipcast.archive.joining import Plan, check_once, join, plan
+from skipcast.archive.joining import Joined, Plan, check_once, join, plan
 from skipcast.archive.source import Source
 from skipcast.archive.tracks import distinct, read_tracks
 from skipcast.archive.work import begin, fingerprint, keep_only
 from skipcast.errors import SkipcastError
-from skipcast.parts import Draft, Parts
+from skipcast.parts import Draft, PartInfo, Parts
 from skipcast.processes import cpu_count
-from skipcast.reading.categories import CATEGORIES, NewTexts, count_new, tell_new
-from skipcast.schema import SYNTHETIC_NOTE, is_synthetic
+from skipcast.reading.categories import NewTexts, tell_new
+from skipcast.schema import SYNTHETIC_NOTE
 from skipcast.workers import Pool, workers
 
 Open = Callable[[int], AbstractContextManager[Pool]]
@@ -55,17 +54,19 @@ class Fetched:
 
     Attributes:
         draft: of the plays.
+        parts: what each part of the plays is, by number.
         tracks: those that are played, columns `schema.TRACK`, in order of id.
         counts: of plays and sessions.
     """
 
     draft: Draft
+    parts: Mapping[int, PartInfo]
     tracks: pd.DataFrame
     counts: Counts
 
     def publish(self) -> Parts:
         """Put the plays in place of those that were there."""
-        return self.draft.publish(self.counts.parts)
+        return self.draft.publish(self.counts.parts, self.parts)
 
 
 def read_subset(
@@ -135,11 +136,28 @@ def fetch_sample(
         check_once(exploded.logs, planned, exploded.threshold)
         writing = bar.add_task("Writing", total=len(planned.parts))
         tasks = (partial(join, part, n, draft) for n, part in enumerate(planned.parts))
-        for _ in pool.run(tasks, partial(bar.advance, writing)):
-            pass
-    played = _played(draft, len(planned.parts), logs)
+        joined = _Joined()
+        played = distinct(map(joined.add, pool.run(tasks, partial(bar.advance, writing))))
+    for sentence in tell_new(joined.new):
+        logs.tell(sentence)
     table = read_tracks(exploded.tracks, played)
-    return Fetched(draft, table, _count(exploded, planned, draft))
+    return Fetched(draft, joined.parts, table, _count(exploded, planned, joined.synthetic))
+
+
+@dataclass
+class _Joined:
+    """What is kept of parts that are finished."""
+
+    parts: dict[int, PartInfo] = field(default_factory=dict)
+    new: NewTexts = field(default_factory=NewTexts)
+    synthetic: bool = False
+
+    def add(self, part: Joined) -> pa.ChunkedArray:
+        """Add a part; return the ids of its tracks, which are not kept."""
+        self.parts[part.number] = part.info
+        self.new.update(part.new)
+        self.synthetic = self.synthetic or part.synthetic
+        return pa.chunked_array([part.tracks])
 
 
 def _wanted(source: Path | str, tracks: Path | str | None) -> tuple[Source, list[Wanted]]:
@@ -161,23 +179,7 @@ def _begin(wanted: list[Wanted], sample: Sample, folder: Path, work: Path) -> Dr
     return Draft.open(folder, made_by="fetch", run=run)
 
 
-def _played(draft: Draft, parts: int, source: Source) -> pa.Array:
-    """Return the ids of the tracks of all parts; tell of texts that are new to the model."""
-    new = NewTexts()
-
-    def ids() -> Iterator[pa.ChunkedArray]:
-        for number in range(parts):
-            plays = draft.read(number, ["track_id_clean", *CATEGORIES])
-            new.update(count_new(plays))
-            yield plays["track_id_clean"]
-
-    played = distinct(ids())
-    for sentence in tell_new(new):
-        source.tell(sentence)
-    return played
-
-
-def _count(exploded: Exploded, planned: Plan, draft: Draft) -> Counts:
+def _count(exploded: Exploded, planned: Plan, synthetic: bool) -> Counts:
     ends = [log.state(len(log) - 1) for log in exploded.logs]
     return Counts(
         files=len(ends),
@@ -186,10 +188,7 @@ def _count(exploded: Exploded, planned: Plan, draft: Draft) -> Counts:
         plays=planned.plays,
         sessions=planned.sessions,
         parts=len(planned.parts),
-        synthetic=any(
-            is_synthetic(pc.unique(draft.read(number, ["session_id"])["session_id"]).to_pylist())
-            for number in range(len(planned.parts))
-        ),
+        synthetic=synthetic,
     )
 
 

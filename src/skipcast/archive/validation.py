@@ -54,7 +54,7 @@ def check_tracks(tracks: pd.DataFrame, played: pa.Array) -> None:
     if len(unknown):
         raise SkipcastError(
             f"track_id_clean must be in the track table but {len(unknown)} tracks are not, "
-            f"the first {unknown[0]}. fetch.tracks names the archive with the track features."
+            f"the first {pc.min(unknown)}. fetch.tracks names the archive with the track features."
         )
     _check_values(tracks, TRACK, ["track_id"], "the file")
     twice = tracks.loc[tracks["track_id"].duplicated(), "track_id"]

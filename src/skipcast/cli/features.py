@@ -1,6 +1,5 @@
 """The command of the stage `features`."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -31,7 +30,7 @@ from skipcast.files import (
     write_parquet,
 )
 from skipcast.params import Params, Split, read_params
-from skipcast.parts import Draft, Parts
+from skipcast.parts import Draft, PartInfo, Parts
 from skipcast.processes import cpu_count
 from skipcast.schema import LISTENER_LOG, Group, names
 from skipcast.workers import OnStep
@@ -75,8 +74,8 @@ def features() -> None:
     ):
         task.gather(pool.run((partial(task.count, number) for number in range(count)), _ignore))
         missing = (number for number in range(count) if not draft.has(number))
-        deque(pool.run((partial(task.make, number) for number in missing), _ignore), maxlen=0)
-    features = draft.publish(count)
+        made = dict(pool.run((partial(task.make, number) for number in missing), _ignore))
+    features = draft.publish(count, made)
     FeaturesReceipt(
         hash=features.hash,
         track_table=hash_file(TRACK_TABLE),
@@ -135,8 +134,8 @@ class Task:
         with replacing(self._counts) as temporary:
             write_array(temporary, counts.sums)
 
-    def make(self, number: int, _: OnStep) -> None:
-        """Write the features of a part."""
+    def make(self, number: int, _: OnStep) -> tuple[int, PartInfo]:
+        """Write the features of a part; return its number, and what it is."""
         from skipcast.features.listener_counts import count_listeners
         from skipcast.features.table import feature_table, join_tracks
         from skipcast.split import TRAIN
@@ -147,6 +146,7 @@ class Task:
         plays = join_tracks(plays, tracks).join([known, count_listeners(plays)[0]])
         horizon = self.params.features.horizon
         self.draft.write(number, feature_table(plays, horizon, self.groups, parts=parts))
+        return number, self.draft.info(number)
 
     @property
     def _counts(self) -> Path:

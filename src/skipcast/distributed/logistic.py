@@ -9,7 +9,7 @@ import numpy as np
 
 from skipcast.arrays import Floats
 from skipcast.distributed.pool import DaskPool
-from skipcast.distributed.shards import shard
+from skipcast.distributed.shards import part
 from skipcast.models.design import Design, Moments, design_of, moments
 from skipcast.models.family import Dataset, Params
 from skipcast.models.logistic import Linear, Sums, losses, solve
@@ -44,11 +44,11 @@ class _Sum:
 
 def fit(pool: DaskPool, params: Params, train: Dataset) -> Linear:
     """Fit the model of `Logistic.fit`, but for rounding: sums are added part by part."""
-    parts = [(number, shard(train, [number])) for number, rows in enumerate(train.rows) if rows]
+    parts = [(number, part(train, number)) for number, rows in enumerate(train.rows) if rows]
     design = design_of(train, reduce(Moments.merge, _each(pool, (_Learn(*p) for p in parts))))
 
     def all_losses(weights: Floats) -> Sums:
-        tasks = (_Sum(number, replace(design, plays=part), weights) for number, part in parts)
+        tasks = (_Sum(number, replace(design, plays=plays), weights) for number, plays in parts)
         loss, gradient, curvature = zip(*_each(pool, tasks), strict=True)
         return sum(loss), np.sum(gradient, axis=0), np.sum(curvature, axis=0)
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+import pyarrow as pa
 from distributed import Client, Future, KilledWorker, get_worker
 
 from skipcast.errors import SkipcastError
-from skipcast.processes import LIMIT, ProcessKilledError
+from skipcast.processes import LIMIT, ProcessKilledError, cpu_count
 from skipcast.workers import OnStep, Result, Task
 
 GONE_SECONDS = 60  # without a worker end the work
@@ -186,6 +187,7 @@ def _do(task: bytes, root: str, topic: str) -> Any:
         before, limit = Path.cwd(), os.environ.get(LIMIT)
         os.chdir(root)
         os.environ[LIMIT] = limit or str(get_worker().state.nthreads)
+        pa.set_cpu_count(cpu_count())  # else Arrow takes all cores
         try:
             result = pickle.loads(task)(on_step)
         finally:

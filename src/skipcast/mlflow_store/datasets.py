@@ -2,13 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Literal
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from skipcast.params import Split
+from skipcast.schema import Part
 
-Part = Literal["train", "validation", "test"]
 # What MLflow's UI calls each part.
 CONTEXTS: Mapping[str, str] = {"train": "training", "validation": "validation", "test": "testing"}
 

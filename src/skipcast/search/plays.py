@@ -14,9 +14,9 @@ import pandas as pd
 from skipcast.arrays import Bools, Indices, Matrix
 from skipcast.errors import SkipcastError
 from skipcast.features.table import KEY_COLUMNS, LEADING_COLUMNS, PART, SKIPPED, feature_columns
-from skipcast.mlflow_store.datasets import Part
 from skipcast.models.family import Dataset
 from skipcast.parts import Parts
+from skipcast.schema import Part
 from skipcast.search.spec import Job
 from skipcast.sessions import hash_sessions
 

@@ -8,7 +8,8 @@ from skipcast.database.locks import Locks, open_locks
 from skipcast.database.server import readable_errors
 from skipcast.files import disk_errors
 from skipcast.mlflow_store.client import store_errors
-from skipcast.mlflow_store.datasets import Part, as_input, dataset
+from skipcast.mlflow_store.datasets import as_input, dataset
+from skipcast.schema import Part
 from skipcast.search.mlflow_runs import Runs, open_runs
 from skipcast.search.spec import Job
 

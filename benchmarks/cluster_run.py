@@ -1,0 +1,143 @@
+"""Runs a stage or a fit once, in one process or on workers of Dask that are started for it.
+
+Usage: `python benchmarks/cluster_run.py fetch|features|FAMILY|chunks FOLDER [--workers N]`.
+`cluster.py` calls it for each of its runs, so that each has processes of its own. It prints JSON:
+the seconds, the most bytes of any process, and what a fit found. The scheduler and the workers, of
+one thread each, are the commands that a user types; they are there before the clock starts.
+Without workers, a stage or a fit has all cores of this machine. `chunks` fits LightGBM another way
+(`lightgbm_chunks.py`).
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from arguments import make_parser, parse_family
+from from_tests import own_cluster
+from peak import Peak
+
+from skipcast.artifacts import FEATURES
+from skipcast.cli.refit import place_of
+from skipcast.cli.search import read_job
+from skipcast.features.table import KEY_COLUMNS, PART, SKIPPED, feature_columns
+from skipcast.models.families import FAMILIES, Family
+from skipcast.models.family import OnRound, Params
+from skipcast.params import CHANGES, Cluster, read_params
+from skipcast.parts import Parts
+from skipcast.search.plays import Plays, read_all
+from skipcast.search.refit import Place
+
+CHUNKS = "chunks"
+SKIPCAST = Path(sys.executable).with_name("skipcast")
+STAGES = ("fetch", "features")
+
+
+@contextmanager
+def cluster(count: int) -> Iterator[list[str]]:
+    """Yield the values of params that have `count` workers do the work; none are needed for 0."""
+    if not count:
+        yield []
+        return
+    from distributed import Client
+
+    with tempfile.TemporaryDirectory() as place, own_cluster(Path(place)) as own:
+        for _ in range(count):
+            own.add()
+        with Client(own.address) as client:
+            client.wait_for_workers(count, timeout=60)
+        yield [f"cluster.scheduler={own.address}", f"cluster.workers={count}"]
+
+
+def run_stage(folder: Path, stage: str, values: list[str]) -> dict[str, Any]:
+    """Run a stage as it is typed."""
+    command = [SKIPCAST, "run", stage, *(word for v in values for word in ("--set", v))]
+    started, peak = time.perf_counter(), Peak(os.getpid())
+    subprocess.run(command, cwd=folder, check=True)
+    return {"seconds": time.perf_counter() - started, "bytes": peak.bytes}
+
+
+def run_fit(folder: Path, what: str, values: list[str]) -> dict[str, Any]:
+    """Fit a model with the library's own parameters, as the stage `refit` does; let it answer."""
+    os.chdir(folder)
+    os.environ[CHANGES] = json.dumps(dict(value.split("=", 1) for value in values))
+    params = read_params()
+    plays = read_all(read_job(params))
+    family = parse_family("lightgbm" if what == CHUNKS else what)
+    with place_by_chunks(params.cluster) if what == CHUNKS else place_of(params.cluster) as place:
+        started, peak = time.perf_counter(), Peak(os.getpid())
+        model = place.fit(family, FAMILIES[family].defaults({}), plays, _ignore, params.search.seed)
+        found = {"seconds": time.perf_counter() - started, "bytes": peak.bytes}
+    FAMILIES[family].save(model, Path("model"))
+    content = hashlib.sha256(Path("model").read_bytes()).hexdigest()
+    return found | {"model": content, **_answer(family, model)}
+
+
+@contextmanager
+def place_by_chunks(params: Cluster) -> Iterator[Place]:
+    """Yield where LightGBM is fitted the other way."""
+    import lightgbm_chunks
+    from distributed import Client
+
+    from skipcast.distributed.shards import Shares
+
+    workers = params.workers or 1
+    with Client(params.scheduler) as client:
+
+        def fit(_: Family, values: Params, plays: Plays, __: OnRound, seed: int) -> Any:
+            shares = Shares(plays.train, plays.validation, workers)
+            return lightgbm_chunks.fit(client, values, shares, seed=seed)
+
+        yield Place(workers, fit)
+
+
+def _ignore(_: float, __: float) -> None:
+    """Nobody shows the rounds."""
+
+
+def _answer(family: Family, model: Any) -> dict[str, Any]:
+    """Keep the model's answers to the test plays; return the file and the scores."""
+    answers, skips, sessions = [], [], []
+    for table in Parts.read(FEATURES, made_by="features"):
+        test = table[table[PART] == "test"]
+        matrix = test[feature_columns(test)].to_numpy(np.float32)
+        answers.append(FAMILIES[family].predict(model, matrix))
+        skips.append(test[SKIPPED].to_numpy(bool))
+        sessions.append(test[KEY_COLUMNS[0]].to_numpy(str))
+    answer, skipped = np.concatenate(answers), np.concatenate(skips)
+    _, session = np.unique(np.concatenate(sessions), return_inverse=True)
+    file = Path(f"answers-{time.time_ns()}.npz").absolute()
+    np.savez(file, answer=answer, skipped=skipped, session=session)
+    likely = np.where(skipped, answer, 1 - answer)
+    return {
+        "answers": str(file),
+        "accuracy": float(((answer >= 0.5) == skipped).mean()),
+        "loss": float(-np.log(likely).mean()),
+    }
+
+
+def main() -> None:
+    """Print what a run took and found, as JSON."""
+    parser = make_parser(__doc__)
+    parser.add_argument("what", choices=[*STAGES, *FAMILIES, CHUNKS])
+    parser.add_argument("folder", type=Path, help="of the project, with params.yaml")
+    parser.add_argument("--workers", type=int, default=0, help="0: this machine, without Dask")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="values")
+    options = parser.parse_args()
+    folder = options.folder.absolute()
+    run = run_stage if options.what in STAGES else run_fit
+    with cluster(options.workers) as values:
+        found = run(folder, options.what, options.values + values)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""The tables and the figure of `cluster.py`, and how far two models' answers differ."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from rounds import Rounds
+
+from skipcast.models.families import FAMILIES
+
+mpl.use("Agg")
+ROOT = Path(__file__).parents[1]
+PAGE, FIGURE = ROOT / "docs/scale_cluster.md", ROOT / "docs/figures/cluster.png"
+STAGES = ("fetch", "features")
+MACHINE, ONE, TWO = 0, 1, 2  # how many workers; 0: without Dask
+NAMES = {MACHINE: "one machine", ONE: "one worker", TWO: "two workers"}
+BEYOND = {"207M": 207_200_258, "2.07 billion": 2_072_002_576}
+MANY = 16  # workers, for what is computed and not tried
+
+
+def ratio(runs: Rounds, side: str, other: str, figure: str) -> str:
+    """Return a ratio with its range."""
+    spread = runs.ratio(side, other, figure)
+    return f"{spread.median:.2f} ({spread.lowest:.2f} to {spread.highest:.2f})"
+
+
+def table(rows: Sequence[dict[str, str]]) -> str:
+    """Return rows in Markdown."""
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n"
+
+
+def row_of_fit(
+    family: str, plays: int, runs: Rounds, found: dict[str, list[dict[str, Any]]]
+) -> dict[str, str]:
+    """Return what the two sides of a fit took and found."""
+    (name, one), (other, two) = found.items()
+    models = [{run["model"] for run in side} for side in (one, two)]
+    again = all(len(each) == 1 for each in models)
+    return {
+        f"fit, {plays:,} plays": FAMILIES[family].label,
+        **{
+            side: f"{runs.median(side):.1f} s, {of[0]['accuracy']:.5f} / {of[0]['loss']:.5f}"
+            for side, of in found.items()
+        },
+        "seconds, two workers of one machine": ratio(runs, other, name, "seconds"),
+        "answers": difference(one[0]["answers"], two[0]["answers"]),
+        "each side again": "the same bytes" if again else "OTHER BYTES",
+    }
+
+
+def rows_of_ways(
+    plays: int, runs: Rounds, found: dict[str, list[dict[str, Any]]]
+) -> list[dict[str, str]]:
+    """Return what each way to fit took and found."""
+    first = next(iter(found.values()))[0]["answers"]
+    return [
+        {
+            f"way, {plays:,} plays": name,
+            "seconds": f"{runs.median(name):.0f}",
+            "accuracy": f"{of[0]['accuracy']:.5f}",
+            "log loss": f"{of[0]['loss']:.5f}",
+            "against one process": difference(first, of[0]["answers"]),
+            "most of any process": f"{max(run['bytes'] for run in of) / 1e9:.1f} GB",
+        }
+        for name, of in found.items()
+    ]
+
+
+def difference(one: str, other: str) -> str:
+    """Return how far the answers of two models differ, and the accuracy by them."""
+    ours, theirs = np.load(one), np.load(other)
+    largest = np.abs(ours["answer"] - theirs["answer"]).max()
+    if largest < 1e-9:
+        return f"at most {largest:.0e} apart"
+    right = [(each["answer"] >= 0.5) == ours["skipped"] for each in (ours, theirs)]
+    gain = right[1].astype(float) - right[0]
+    by_session = np.bincount(ours["session"], gain)
+    error = 1.96 * np.sqrt((by_session**2).sum()) / len(gain)
+    return f"accuracy {gain.mean():+.5f} ± {error:.5f}"
+
+
+def measured_table(found: pd.DataFrame) -> str:
+    """Return seconds and memory by stage and fit, side and size, in Markdown."""
+    rows = []
+    for (what, who), own in found.groupby(["what", "who"], sort=False):
+        row = {"": f"{_name(str(what))}, {who}"}
+        for run in own.itertuples():
+            row[f"{run.plays / 1e6:g}M plays"] = f"{run.seconds:,.0f} s, {run.bytes / 1e9:.1f} GB"
+        rows.append(row)
+    return table(rows)
+
+
+def computed_table(found: pd.DataFrame) -> str:
+    """Return what lines through the measured points of two workers give for more, in Markdown.
+
+    To a worker, plays that 16 share are as an eighth of these that two share. Only boosters keep
+    something of each play in memory.
+    """
+    rows = []
+    for what, own in found[found["who"] == NAMES[TWO]].groupby("what", sort=False):
+        several = len(own) > 1
+        seconds, memory = (
+            np.polyfit(own["plays"], own[amount], 1) if several else np.zeros(2)
+            for amount in ("seconds", "bytes")
+        )
+        if what in STAGES or not FAMILIES[str(what)].boosted:
+            memory = np.array([own["bytes"].max()])
+        row = {"": _name(str(what)), "a million plays more": f"{seconds[0] * 1e6:.1f} s"}
+        for name, plays in BEYOND.items():
+            for count in (TWO, MANY):
+                share = plays * TWO / count
+                hours, size = np.polyval(seconds, share) / 3600, np.polyval(memory, share) / 1e9
+                row[f"{name}, {count} workers"] = f"{hours:,.1f} h, {size:,.1f} GB"
+        rows.append(row)
+    return table(rows)
+
+
+def _name(what: str) -> str:
+    return f"`{what}`" if what in STAGES else FAMILIES[what].label
+
+
+def draw(found: pd.DataFrame) -> None:
+    """Draw seconds and memory against plays."""
+    figure, (time_axes, memory_axes) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    colors = {what: f"C{number}" for number, what in enumerate(found["what"].unique())}
+    for (what, who), own in found.groupby(["what", "who"], sort=False):
+        style = {"color": colors[what], "linestyle": "-" if who == NAMES[TWO] else ":"}
+        label = f"{what}, {who}"
+        time_axes.plot(own["plays"], own["seconds"], marker="o", label=label, **style)
+        memory_axes.plot(own["plays"], own["bytes"] / 1e9, marker="o", label=label, **style)
+    time_axes.set(xlabel="plays", ylabel="seconds", xscale="log", yscale="log")
+    memory_axes.set(xlabel="plays", ylabel="most of any process, GB", xscale="log", ylim=(0, None))
+    for axes in (time_axes, memory_axes):
+        axes.grid(alpha=0.3)
+    memory_axes.legend(fontsize=7)
+    figure.suptitle("Time and memory, synthetic plays, two cores")
+    figure.savefig(FIGURE, dpi=110)
+
+
+def write(name: str, text: str) -> None:
+    """Put a table between its marks in the page."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+    before, rest = PAGE.read_text(encoding="utf-8").split(begin)
+    page = f"{before}{begin}{text}{end}{rest.split(end)[1]}"
+    PAGE.write_text(page, encoding="utf-8")
