@@ -2,9 +2,9 @@
 
 Usage: `python benchmarks/cluster.py [stages] [fits] [ways] [sizes] [--plays N ...] [--rounds N]
 [--family NAME] [--quick] [--write]`.
-On two idle cores, each part takes about 10 minutes.
+On two idle cores, `stages` takes 15 minutes, each other part about 8.
 
-- `stages`: 3M plays; `fetch` and `features` by one worker, and by two.
+- `stages`: 10M plays; `fetch` and `features` by one worker, and by two.
 - `fits`: 1M plays; each family in one process with two threads, and by two workers.
 - `ways`: 1M plays; LightGBM in one process, and by two workers in the two ways that were tried.
 - `sizes`: time and memory against plays, on one machine without Dask and by two workers.
@@ -54,7 +54,7 @@ from skipcast.twin.write import write_twin
 
 PLAYS_A_SESSION = 16.75
 FILE_SESSIONS = 10_000  # of a file of the twin: as many files as there are parts, or more
-STAGES_PLAYS, FITS_PLAYS, SIZES = 3_000_000, 1_000_000, (300_000, 1_000_000, 3_000_000)
+STAGES_PLAYS, FITS_PLAYS, SIZES = 10_000_000, 1_000_000, (300_000, 1_000_000, 3_000_000)
 QUICK_PLAYS, QUICK_SIZES = 5_000, (3_000, 6_000)
 FILES = ("data/plays/*", "data/features/*", "data/*.parquet")
 

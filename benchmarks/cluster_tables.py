@@ -24,8 +24,7 @@ MANY = 16  # workers, for what is computed and not tried
 
 def ratio(runs: Rounds, side: str, other: str, figure: str) -> str:
     """Return a ratio with its range."""
-    spread = runs.ratio(side, other, figure)
-    return f"{spread.median:.2f} ({spread.lowest:.2f} to {spread.highest:.2f})"
+    return runs.ratio(side, other, figure).sentence("{}")
 
 
 def table(rows: Sequence[dict[str, str]]) -> str:
