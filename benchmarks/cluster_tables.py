@@ -19,6 +19,8 @@ STAGES = ("fetch", "features")
 MACHINE, ONE, TWO = 0, 1, 2  # how many workers; 0: without Dask
 NAMES = {MACHINE: "one machine", ONE: "one worker", TWO: "two workers"}
 BEYOND = {"207M": 207_200_258, "2.07 billion": 2_072_002_576}
+LABELS = {str(name): family.label for name, family in FAMILIES.items()}
+BOOSTED = [str(name) for name, family in FAMILIES.items() if family.boosted]
 MANY = 16  # workers, for what is computed and not tried
 
 
@@ -40,7 +42,7 @@ def row_of_fit(
     models = [{run["model"] for run in side} for side in (one, two)]
     again = all(len(each) == 1 for each in models)
     return {
-        f"fit, {plays:,} plays": FAMILIES[family].label,
+        f"fit, {plays:,} plays": _name(family),
         **{
             side: f"{runs.median(side):.1f} s, {of[0]['accuracy']:.5f} / {of[0]['loss']:.5f}"
             for side, of in found.items()
@@ -87,8 +89,8 @@ def measured_table(found: pd.DataFrame) -> str:
     rows = []
     for (what, who), own in found.groupby(["what", "who"], sort=False):
         row = {"": f"{_name(str(what))}, {who}"}
-        for run in own.itertuples():
-            row[f"{run.plays / 1e6:g}M plays"] = f"{run.seconds:,.0f} s, {run.bytes / 1e9:.1f} GB"
+        for plays, seconds, size in zip(own["plays"], own["seconds"], own["bytes"], strict=True):
+            row[f"{plays / 1e6:g}M plays"] = f"{seconds:,.0f} s, {size / 1e9:.1f} GB"
         rows.append(row)
     return table(rows)
 
@@ -106,7 +108,7 @@ def computed_table(found: pd.DataFrame) -> str:
             np.polyfit(own["plays"], own[amount], 1) if several else np.zeros(2)
             for amount in ("seconds", "bytes")
         )
-        if what in STAGES or not FAMILIES[str(what)].boosted:
+        if what not in BOOSTED:
             memory = np.array([own["bytes"].max()])
         row = {"": _name(str(what)), "a million plays more": f"{seconds[0] * 1e6:.1f} s"}
         for name, plays in BEYOND.items():
@@ -119,7 +121,7 @@ def computed_table(found: pd.DataFrame) -> str:
 
 
 def _name(what: str) -> str:
-    return f"`{what}`" if what in STAGES else FAMILIES[what].label
+    return LABELS.get(what, f"`{what}`")
 
 
 def draw(found: pd.DataFrame) -> None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import dask
 import dask.array as da
 import numpy as np
+from cloudpickle import register_pickle_by_value  # type: ignore[import-untyped]
 from distributed import Client
 from lightgbm import Booster, DaskLGBMClassifier
 
@@ -94,7 +94,7 @@ def _raw(features: Matrix, model: str) -> Floats:
 
 def fit(client: Client, params: Params, shares: Shares, *, seed: int) -> Sum:
     """Fit a model of the plays that workers share."""
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the cluster has no benchmarks
+    register_pickle_by_value(sys.modules[__name__])  # the cluster has no benchmarks
     pairs, workers = shares.deal(), sorted(client.scheduler_info(n_workers=-1)["workers"])
     train, validation = (
         _Plays.put(client, side, workers[: len(pairs)]) for side in zip(*pairs, strict=True)

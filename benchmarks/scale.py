@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,9 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import psutil
 from arguments import make_parser
 from matplotlib import pyplot as plt
-from peak import Peak
 
 mpl.use("Agg")
 ROOT = Path(__file__).parents[1]
@@ -41,6 +42,7 @@ OUTPUTS = {"fetch": "data/plays", "features": "data/features", "load": ".postgre
 BEYOND = {"207M": 207_200_258, "2.07 billion": 2_072_002_576}
 PAGE, FIGURE = ROOT / "docs/scale.md", ROOT / "docs/figures/scale.png"
 BEGIN, END = "<!-- scale -->\n", "<!-- end of scale -->\n"
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,26 @@ class Run:
     seconds: float
     peak: float  # bytes, the most of any process
     disk: float  # bytes of what the stage wrote
+
+
+class Peak(threading.Thread):
+    """Reads the memory of a process and all that it starts."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._process = psutil.Process(pid)
+        self.bytes = 0.0
+        self.start()
+
+    def run(self) -> None:
+        """Read until the process has ended."""
+        while self._process.is_running():
+            try:
+                every = [self._process, *self._process.children(recursive=True)]
+                self.bytes = max(self.bytes, *(one.memory_info().rss for one in every))
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                pass
+            time.sleep(POLL_SECONDS)
 
 
 def run_stage(folder: Path, stage: str, values: list[str], limit: float, plays: int) -> Run:

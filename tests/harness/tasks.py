@@ -48,6 +48,6 @@ def where(_: OnStep) -> str:
 
 def arrow_threads(left: int, _: OnStep) -> int:
     """Return how many threads Arrow takes; leave another number of them to the next task."""
-    threads = pa.cpu_count()
+    threads: int = pa.cpu_count()
     pa.set_cpu_count(left)
     return threads

@@ -90,10 +90,10 @@ def explode(
             read; the disk is full; or a process was killed.
     """
     threshold = Threshold(sample.rows)
-    # The largest first: else one worker has a whole file to read when the others have ended.
-    large = sorted(wanted, key=_size, reverse=True)
-    tasks = (partial(_cut, one, one.key, sample, place, threshold.value) for one in large)
     keys = {one.key: one for one in wanted}
+    # The largest first: else one worker has a whole file to read when the others have ended.
+    large = sorted(keys, key=lambda key: _size(keys[key]), reverse=True)
+    tasks = (partial(_cut, keys[key], key, sample, place, threshold.value) for key in large)
     for key in workers.run(tasks, on_step):
         if key != keys[key].key:
             raise SkipcastError(
