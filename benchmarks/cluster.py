@@ -1,12 +1,11 @@
 """What a second worker of Dask gives, what sharing a fit costs, and whether the answers agree.
 
-Usage: `python benchmarks/cluster.py [stages] [fits] [ways] [sizes] [--plays N ...] [--rounds N]
+Usage: `python benchmarks/cluster.py [stages] [fits] [sizes] [--plays N ...] [--rounds N]
 [--family NAME] [--quick] [--write]`.
 On two idle cores, `stages` takes 15 minutes, each other part about 8.
 
 - `stages`: 10M plays; `fetch` and `features` by one worker, and by two.
 - `fits`: 1M plays; each family in one process with two threads, and by two workers.
-- `ways`: 1M plays; LightGBM in one process, and by two workers in the two ways that were tried.
 - `sizes`: time and memory against plays, on one machine without Dask and by two workers.
 
 Workers are processes of `dask worker` with one thread each. The sides run in turn (`rounds.py`),
@@ -42,11 +41,9 @@ from cluster_tables import (
     measured_table,
     ratio,
     row_of_fit,
-    rows_of_ways,
     table,
     write,
 )
-from lightgbm_chunks import CHUNK
 from rounds import Rounds, run_in_turn
 
 from skipcast.models.families import FAMILIES
@@ -176,18 +173,6 @@ def compare_fits(plays: int, rounds: int, families: Sequence[str]) -> str:
     return table(rows)
 
 
-def compare_ways(plays: int, rounds: int) -> str:
-    """Return a table of LightGBM in one process, and by two workers in two ways."""
-    sides = {
-        "one process": ("lightgbm", MACHINE),
-        f"chunks of {CHUNK} rounds on `lightgbm.dask`": ("chunks", TWO),
-        "**a model for each worker's plays, the mean of their log-odds**": ("lightgbm", TWO),
-    }
-    with source(plays) as twin, project() as folder:
-        run_stages(twin, folder, MACHINE)
-        return table(rows_of_ways(plays, *_fit_in_turn(twin, folder, sides, rounds)))
-
-
 def _fit_in_turn(
     twin: Source, folder: Path, sides: dict[str, tuple[str, int]], rounds: int
 ) -> tuple[Rounds, dict[str, list[dict[str, Any]]]]:
@@ -224,7 +209,7 @@ def compare_sizes(sizes: Sequence[int], families: Sequence[str]) -> tuple[str, p
 def main() -> None:
     """Print a line per run and the tables; write them and the figure."""
     parser = make_parser(__doc__)
-    parser.add_argument("parts", nargs="*", help="stages, fits, ways, sizes; all if left out")
+    parser.add_argument("parts", nargs="*", help="stages, fits, sizes; all if left out")
     parser.add_argument("--plays", type=int, nargs="+", help="instead of what the parts have")
     parser.add_argument("--rounds", type=int, default=3, help="of all but sizes; default: 3")
     parser.add_argument("--family", type=parse_family, action="append", help="all if left out")
@@ -238,7 +223,6 @@ def main() -> None:
     tables: dict[str, Callable[[], str]] = {
         "stages": lambda: compare_stages(few or STAGES_PLAYS, rounds),
         "fits": lambda: compare_fits(few or FITS_PLAYS, rounds, families),
-        "ways": lambda: compare_ways(few or FITS_PLAYS, rounds),
     }
     for part in options.parts or [*tables, "sizes"]:
         if part == "sizes":

@@ -1,11 +1,10 @@
 """Runs a stage or a fit once, in one process or on workers of Dask that are started for it.
 
-Usage: `python benchmarks/cluster_run.py fetch|features|FAMILY|chunks FOLDER [--workers N]`.
+Usage: `python benchmarks/cluster_run.py fetch|features|FAMILY FOLDER [--workers N]`.
 `cluster.py` calls it for each of its runs, so that each has processes of its own. It prints JSON:
 the seconds, the most bytes of any process, and what a fit found. The scheduler and the workers, of
 one thread each, are the commands that a user types; they are there before the clock starts.
-Without workers, a stage or a fit has all cores of this machine. `chunks` fits LightGBM another way
-(`lightgbm_chunks.py`).
+Without workers, a stage or a fit has all cores of this machine.
 """
 
 import hashlib
@@ -30,13 +29,10 @@ from skipcast.cli.refit import place_of
 from skipcast.cli.search import read_job
 from skipcast.features.table import KEY_COLUMNS, PART, SKIPPED, feature_columns
 from skipcast.models.families import FAMILIES, Family
-from skipcast.models.family import OnRound, Params
 from skipcast.params import CHANGES, Cluster, read_params
 from skipcast.parts import Parts
-from skipcast.search.plays import Plays, read_all
-from skipcast.search.refit import Place
+from skipcast.search.plays import read_all
 
-CHUNKS = "chunks"
 SKIPCAST = Path(sys.executable).with_name("skipcast")
 STAGES = ("fetch", "features")
 
@@ -76,8 +72,8 @@ def run_fit(folder: Path, what: str, values: list[str]) -> dict[str, Any]:
     os.environ[CHANGES] = json.dumps(dict(value.split("=", 1) for value in values))
     params = read_params()
     plays = read_all(read_job(params))
-    family = parse_family("lightgbm" if what == CHUNKS else what)
-    with place_by_chunks(params.cluster) if what == CHUNKS else place_of(params.cluster) as place:
+    family = parse_family(what)
+    with place_of(params.cluster) as place:
         load_libraries(family, params.cluster)
         started = time.perf_counter()
         model = place.fit(family, FAMILIES[family].defaults({}), plays, _ignore, params.search.seed)
@@ -104,24 +100,6 @@ def _load(names: list[str]) -> None:
 
     for name in names:
         importlib.import_module(name)
-
-
-@contextmanager
-def place_by_chunks(params: Cluster) -> Iterator[Place]:
-    """Yield where LightGBM is fitted the other way."""
-    import lightgbm_chunks
-    from distributed import Client
-
-    from skipcast.distributed.shards import Shares
-
-    workers = params.workers or 1
-    with Client(params.scheduler) as client:
-
-        def fit(_: Family, values: Params, plays: Plays, __: OnRound, seed: int) -> Any:
-            shares = Shares(plays.train, plays.validation, workers)
-            return lightgbm_chunks.fit(client, values, shares, seed=seed)
-
-        yield Place(workers, fit)
 
 
 def _ignore(_: float, __: float) -> None:
@@ -152,7 +130,7 @@ def _answer(family: Family, model: Any) -> dict[str, Any]:
 def main() -> None:
     """Print what a run took and found, as JSON."""
     parser = make_parser(__doc__)
-    parser.add_argument("what", choices=[*STAGES, *FAMILIES, CHUNKS])
+    parser.add_argument("what", choices=[*STAGES, *FAMILIES])
     parser.add_argument("folder", type=Path, help="of the project, with params.yaml")
     parser.add_argument("--workers", type=int, default=0, help="0: this machine, without Dask")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="values")

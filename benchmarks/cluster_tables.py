@@ -53,24 +53,6 @@ def row_of_fit(
     }
 
 
-def rows_of_ways(
-    plays: int, runs: Rounds, found: dict[str, list[dict[str, Any]]]
-) -> list[dict[str, str]]:
-    """Return what each way to fit took and found."""
-    first = next(iter(found.values()))[0]["answers"]
-    return [
-        {
-            f"way, {plays:,} plays": name,
-            "seconds": f"{runs.median(name):.0f}",
-            "accuracy": f"{of[0]['accuracy']:.5f}",
-            "log loss": f"{of[0]['loss']:.5f}",
-            "against one process": difference(first, of[0]["answers"]),
-            "most of any process": f"{max(run['bytes'] for run in of) / 1e9:.1f} GB",
-        }
-        for name, of in found.items()
-    ]
-
-
 def difference(one: str, other: str) -> str:
     """Return how far the answers of two models differ, and the accuracy by them."""
     ours, theirs = np.load(one), np.load(other)
