@@ -228,7 +228,7 @@ def main() -> None:
         if part == "sizes":
             text, found = compare_sizes(sizes, families)
             if options.write:
-                draw(found)
+                text += draw(found)
         else:
             text = tables[part]()
         print(f"\n{text}", flush=True)

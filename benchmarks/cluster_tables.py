@@ -106,8 +106,8 @@ def _name(what: str) -> str:
     return LABELS.get(what, f"`{what}`")
 
 
-def draw(found: pd.DataFrame) -> None:
-    """Draw seconds and memory against plays."""
+def draw(found: pd.DataFrame) -> str:
+    """Draw seconds and memory against plays; return the link to the figure."""
     figure, (time_axes, memory_axes) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     colors = {what: f"C{number}" for number, what in enumerate(found["what"].unique())}
     for (what, who), own in found.groupby(["what", "who"], sort=False):
@@ -122,6 +122,7 @@ def draw(found: pd.DataFrame) -> None:
     memory_axes.legend(fontsize=7)
     figure.suptitle("Time and memory, synthetic plays, two cores")
     figure.savefig(FIGURE, dpi=110)
+    return f"\n![Time and memory against plays]({FIGURE.relative_to(PAGE.parent)})\n"
 
 
 def write(name: str, text: str) -> None:
