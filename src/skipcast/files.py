@@ -22,6 +22,7 @@ from skipcast.errors import SkipcastError
 from skipcast.reading.columns import ARROW_TYPES
 from skipcast.reading.csv_text import FLAGS
 from skipcast.schema import names
+from skipcast.storage import is_remote, upload
 
 if TYPE_CHECKING:  # `skipcast predict` starts faster without
     import numpy as np
@@ -54,6 +55,12 @@ def replacing(path: Path) -> Iterator[Path]:
     ...     Path(folder, "a.txt").read_text()
     'whole'
     """
+    if is_remote(path):
+        with tempfile.TemporaryDirectory(prefix="skipcast.") as remote:
+            temporary = Path(remote, path.name)
+            yield temporary
+            upload(temporary, path)
+        return
     with unfinished(path) as folder:
         temporary = folder / path.name
         yield temporary

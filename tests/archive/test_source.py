@@ -198,7 +198,7 @@ def test_of_an_archive_that_is_named_the_first_file_is_opened_at_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", ["", "~nobody-of-this-name/log.csv", "log.csv", "https://a.b/log.csv"]
+    "path", ["", "~nobody-of-this-name/log.csv", "log.csv", "https:/a.b/log.csv"]
 )
 def test_what_is_not_there_is_named(path):
     refuses("fetch.source and fetch.tracks must name files or folders but .* is neither", path)

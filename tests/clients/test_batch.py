@@ -13,12 +13,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from harness.buckets import s3_server
 from pyarrow import csv
 
 from skipcast.clients import batch
 from skipcast.errors import SkipcastError
 from skipcast.parts import cut, write_parts
 from skipcast.schema import LOG, names
+from skipcast.storage import locate, upload
 
 ROOT = Path(__file__).parents[2]
 SKIPCAST = Path(sys.executable).with_name("skipcast")
@@ -241,19 +243,29 @@ def test_workers_of_a_cluster_give_the_answers_of_one_machine(files, plays, tmp_
     shutil.copy(ROOT / "params.yaml", tmp_path)
     write_parts(tmp_path / "plays", cut(plays[[*names(LOG)]], rows=1500), made_by="fetch")
     written = []
-    for scheduler in ("", "local"):
-        changes = {"cluster.scheduler": scheduler, "cluster.workers": "2"} if scheduler else {}
-        command = [
-            SKIPCAST, "predict", "--input", "plays", "--output", "a.csv", "--model", model,
-            "--score-history", "--summary", "s.json",
-        ]  # fmt: skip
-        environment = {**os.environ, "SKIPCAST_PARAMS": json.dumps(changes)}
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        written.append([(tmp_path / name).read_bytes() for name in ("a.csv", "s.json")])
-    assert written[0] == written[1]
+    with s3_server():
+        bucket = locate("s3://plays")
+        bucket.fs.mkdir("plays")
+        for path in (tmp_path / "plays").iterdir():
+            upload(path, bucket / "in" / path.name)
+        for scheduler, source, folder in (
+            ("", "plays", "."),
+            ("local", "plays", "."),
+            ("local", "s3://plays/in", "s3://plays/out"),
+        ):
+            changes = {"cluster.scheduler": scheduler, "cluster.workers": "2"} if scheduler else {}
+            command = [
+                SKIPCAST, "predict", "--input", source, "--output", f"{folder}/a.csv",
+                "--model", model, "--score-history", "--summary", f"{folder}/s.json",
+            ]  # fmt: skip
+            environment = {**os.environ, "SKIPCAST_PARAMS": json.dumps(changes)}
+            done = subprocess.run(
+                command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+            place = bucket / "out" if "//" in folder else tmp_path
+            written.append([(place / name).read_bytes() for name in ("a.csv", "s.json")])
+    assert written[0] == written[1] == written[2]
     assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "s.json", "plays", "params.yaml"}
 
 

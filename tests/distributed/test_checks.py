@@ -3,14 +3,15 @@
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from harness.clusters import own_cluster
+from harness.tasks import pid_after
 
 import skipcast
 from skipcast.cli.pool import open_workers
-from skipcast.distributed.checks import PACKAGES, _check_versions
 from skipcast.errors import SkipcastError
 from skipcast.params import Cluster
 
@@ -39,10 +40,10 @@ def dist_info(folder, name, version):
     (place / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
 
 
-def without(folder):
-    """Return what runs a command for which a folder is empty, as on another machine."""
+def without(*folders):
+    """Return what runs a command for which folders are empty, as on another machine."""
     hidden = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
-    mount = f"mount -t tmpfs none '{folder}'"
+    mount = " && ".join(f"mount -t tmpfs none '{folder}'" for folder in folders)
     if subprocess.run([*hidden, mount], check=False, capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount")
     return [*hidden, f'{mount} && exec "$@"', "sh"]
@@ -53,6 +54,12 @@ def test_another_version(own, tmp_path, name):
     dist_info(tmp_path / "other", name, "0.0.1")
     own.add(environment={"PYTHONPATH": str(tmp_path / "other")})
     refused(own, match=rf"The worker tcp://.* must have {name} \d.* but has 0\.0\.1\. Install")
+
+
+@pytest.mark.parametrize("name", ["skipcast", "lightgbm"])
+def test_a_worker_without_a_package(own, name):
+    own.add(before=without(*Path(pytest.__file__).parents[1].glob(f"{name}-*.dist-info")))
+    refused(own, match=rf"The worker tcp://.* must have {name} \d.* does not have it\. Install")
 
 
 def test_other_code_of_the_same_version(own, tmp_path):
@@ -74,6 +81,19 @@ def test_code_that_a_worker_has_read_before_its_files_were_changed(own, tmp_path
         file.write("# another commit\n")
     with open_workers(Cluster(scheduler=own.address), 1):  # it goes on with what it has read
         pass
+
+
+def test_a_worker_that_comes_later_with_other_code(own, tmp_path):
+    other = tmp_path / "other/skipcast"
+    shutil.copytree(Path(skipcast.__file__).parent, other)
+    with (other / "features/columns.py").open("a") as file:
+        file.write("# another commit\n")
+    own.add()
+    with open_workers(Cluster(scheduler=own.address), 1) as pool:
+        own.add(environment={"PYTHONPATH": str(tmp_path / "other")})
+        pool.client.wait_for_workers(2)
+        with pytest.raises(SkipcastError, match=r"The worker tcp://.* it came later\. Install"):
+            list(pool.run((partial(pid_after, 1) for _ in range(4)), lambda _: None))
 
 
 def test_another_folder_at_the_same_path(own):
@@ -107,16 +127,6 @@ def test_the_database_of_this_machine_alone(own, monkeypatch):
         match=r"must have a database that its workers reach.* load\.into",
         variables=["DATABASE_URL"],
     )
-
-
-def test_a_package_that_a_worker_lacks():
-    ours = dict.fromkeys(("python", *PACKAGES), "1")
-    answer = {
-        "client": {"packages": ours},
-        "workers": {"tcp://one:1": {"packages": ours | {"skipcast": None}}},
-    }
-    with pytest.raises(SkipcastError, match=r"tcp://one:1 must have skipcast 1, .* not have it"):
-        _check_versions(answer)
 
 
 def test_without_the_extra(monkeypatch):

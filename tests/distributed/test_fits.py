@@ -1,19 +1,24 @@
 """Models that workers of a cluster fit together, and workers that are killed meanwhile."""
 
 import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import psutil
 import pytest
+from harness.clusters import own_cluster
 from harness.family_checks import datasets, in_parts
 
 from skipcast.cli.pool import open_workers
-from skipcast.distributed import fits
+from skipcast.distributed import fits, watch
 from skipcast.distributed import lightgbm as lightgbm_module
 from skipcast.distributed.shards import Shares
+from skipcast.errors import SkipcastError
 from skipcast.evaluation.metrics import log_loss
 from skipcast.models.families import FAMILIES
 from skipcast.params import Cluster
@@ -52,6 +57,19 @@ def fit_here(name, data, losses):
     return family.fit(
         params, prepared, seed=3, threads=1, on_round=lambda _, loss: losses.append(loss)
     )
+
+
+@pytest.fixture(scope="module")
+def calm(pool, data):
+    """Return a function that tells what a model answers whose fit nobody disturbs."""
+    return cache(lambda name: answers(name, fit(pool, name, data), data))
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with own_cluster(tmp_path) as cluster:
+        yield cluster
 
 
 def answers(name, model, data):
@@ -98,33 +116,63 @@ def test_the_mean_of_boosters_adds_up_the_mean_of_their_log_odds(data):
     np.testing.assert_allclose(added, expected[:50], atol=1e-9)
 
 
-def kill_when_at_work(pool, done):
-    """Kill a worker that computes for a moment; tell whether there was one."""
-    pids = pool.client.run(os.getpid).values()
-    processes = [psutil.Process(pid) for pid in pids]
+def strike_when_at_work(processes, signal_, done):
+    """Send a signal to a worker that computes for a moment; return it, None if there is none."""
     before = {process.pid: sum(process.cpu_times()[:2]) for process in processes}
     while not done.is_set():
         for process in processes:
             if sum(process.cpu_times()[:2]) - before[process.pid] > 0.05:
-                process.kill()
-                return True
+                process.send_signal(signal_)
+                return process
         time.sleep(0.01)
-    return False
+    return None
 
 
-@pytest.mark.parametrize("name", ["logistic", "xgboost", "lightgbm"])
-def test_a_worker_that_is_killed_changes_nothing(pool, data, name):
-    calm = answers(name, fit(pool, name, data), data)
+@contextmanager
+def struck(pool, signal_):
+    """Have a worker get a signal as soon as it computes."""
+    while len(pool.watch.living(2)) < 2:  # the one that was struck before starts again
+        time.sleep(0.1)
+    pids = pool.client.run(os.getpid)
+    processes = [psutil.Process(pid) for pid in pids.values()]
     done = threading.Event()
     with ThreadPoolExecutor() as threads:
-        killing = threads.submit(kill_when_at_work, pool, done)
-        started = time.monotonic()
+        striking = threads.submit(strike_when_at_work, processes, signal_, done)
+        try:
+            yield
+        finally:
+            done.set()
+        victim = striking.result()
+        assert victim
+    address = next(one for one, pid in pids.items() if pid == victim.pid)
+    while address in pool.watch.living():  # until it is known to be lost
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_worker_that_is_killed_or_silent_changes_nothing(
+    pool, data, name, signal_, calm, monkeypatch
+):
+    monkeypatch.setattr(watch, "SILENT_SECONDS", 4)
+    started = time.monotonic()
+    with struck(pool, signal_):
         disturbed = answers(name, fit(pool, name, data), data)
-        took = time.monotonic() - started
-        done.set()
-        assert killing.result()
-    np.testing.assert_array_equal(calm, disturbed)
-    assert took < 60
+    np.testing.assert_array_equal(calm(name), disturbed)
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_fit_ends_that_lacks_a_worker(own, data, signal_, monkeypatch):
+    monkeypatch.setattr(watch, "SILENT_SECONDS", 4)
+    monkeypatch.setattr(watch, "GONE_SECONDS", 6)
+    own.add(), own.add()
+    with (
+        open_workers(Cluster(scheduler=own.address, workers=2), 1) as pool,
+        struck(pool, signal_),
+        pytest.raises(SkipcastError, match=r"must have 2 workers .* but had 1 for 6 s\. Start as"),
+    ):
+        fit(pool, "xgboost", data)
 
 
 def test_of_two_fits_at_once_the_second_waits(pool, data):

@@ -9,11 +9,20 @@ from functools import partial
 import psutil
 import pytest
 from harness.clusters import own_cluster
-from harness.tasks import arrow_threads, be_killed, be_killed_once, fail, number, pid_after, where
+from harness.tasks import (
+    arrow_threads,
+    be_killed,
+    be_killed_once,
+    be_silent_once,
+    fail,
+    number,
+    pid_after,
+    where,
+)
 
 from skipcast.cli.pool import open_workers
 from skipcast.distributed import cluster as cluster_module
-from skipcast.distributed import pool as pool_module
+from skipcast.distributed import watch as watch_module
 from skipcast.errors import SkipcastError
 from skipcast.params import Cluster
 from skipcast.processes import ProcessKilledError
@@ -116,20 +125,48 @@ def test_fewer_workers_than_asked_for(own, monkeypatch):
         pass
 
 
+def test_a_task_of_a_silent_worker_is_done_by_another(own, monkeypatch, tmp_path):
+    monkeypatch.setattr(watch_module, "SILENT_SECONDS", 4)
+    own.add(), own.add()
+    with open_workers(Cluster(scheduler=own.address, workers=2), 1) as pool:
+        tasks = [partial(be_silent_once, str(tmp_path / "mark"), value) for value in range(3)]
+        started = time.monotonic()
+        assert sorted(pool.run(tasks, ignore)) == [0, 1, 2]
+        assert time.monotonic() - started < 30
+        assert len(pool.watch.living()) == 1
+        for worker in own.workers:  # who wakes up finds that it was given up, and ends
+            worker.send_signal(signal.SIGCONT)
+        until = time.monotonic() + 20
+        while all(worker.poll() is None for worker in own.workers):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert list(pool.run([partial(number, 7)], ignore)) == [7]
+
+
+def test_a_worker_that_is_silent_from_the_start_is_given_up(own, monkeypatch):
+    monkeypatch.setattr(watch_module, "SILENT_SECONDS", 4)
+    own.add()
+    silent = own.add()
+    with open_workers(Cluster(scheduler=own.address, workers=2), 1):
+        silent.send_signal(signal.SIGSTOP)
+    with open_workers(Cluster(scheduler=own.address), 1) as pool:
+        assert list(pool.run([partial(number, 7)], ignore)) == [7]
+
+
 def test_all_workers_killed_ends_the_work(own, monkeypatch):
-    monkeypatch.setattr(pool_module, "GONE_SECONDS", 2)
+    monkeypatch.setattr(watch_module, "GONE_SECONDS", 2)
     worker = own.add()
     with open_workers(Cluster(scheduler=own.address), 1) as pool:
         threading.Timer(1, worker.kill).start()
         with pytest.raises(
-            SkipcastError, match=r"had none for 2 s\. Start some \(`dask worker tcp"
+            SkipcastError, match=r"had 0 for 2 s\. Start as many \(`dask worker tcp"
         ):
             list(pool.run([partial(pid_after, 60)], ignore))
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_scheduler_that_is_lost_ends_the_work(own, monkeypatch, how):
-    monkeypatch.setattr(pool_module, "ANSWER_SECONDS", 2)
+    monkeypatch.setattr(watch_module, "ANSWER_SECONDS", 2)
     own.add()
     with open_workers(Cluster(scheduler=own.address), 1) as pool:
         threading.Timer(1, own.scheduler.send_signal, [how]).start()

@@ -7,13 +7,17 @@ import time
 from pathlib import Path
 
 import pytest
+from harness.buckets import s3_server
 from harness.clusters import own_cluster
 
 from skipcast.archive import joining
 from skipcast.cli.data import fetch, load
 from skipcast.cli.features import features
 from skipcast.errors import SkipcastError
+from skipcast.files import disk_errors
 from skipcast.params import CHANGES
+from skipcast.parts import Parts, write_parts
+from skipcast.storage import locate, upload
 
 ROOT = Path(__file__).parents[2]
 FILES = ("data/plays/*", "data/features/*", "data/*.parquet")
@@ -26,7 +30,7 @@ def project(tmp_path, monkeypatch, twin):
 
     def go(name, **changes):
         folder = tmp_path / name
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         shutil.copy(ROOT / "params.yaml", folder)
         monkeypatch.chdir(folder)
         values = {"fetch.source": str(twin), "fetch.rows": "all", "load.into": "none"}
@@ -84,11 +88,71 @@ def test_the_same_bytes_as_on_one_machine_though_a_worker_is_killed(project, own
     assert content(there) == content(here)
 
 
-def test_a_part_that_is_missing_is_named_by_the_worker(project, own):
-    project("here", **{"cluster.scheduler": own.address})
-    own.add()
+def test_the_same_bytes_from_a_bucket(project, own, twin):
+    here = project("here")
+    fetch()
+    own.add(), own.add()
+    with s3_server():
+        bucket = locate("s3://mssd")
+        bucket.fs.mkdir("mssd")
+        for path in twin.rglob("*.*"):
+            upload(path, bucket / path.relative_to(twin).as_posix())
+        changes = {"cluster.scheduler": own.address, "fetch.source": "s3://mssd"}
+        there = project("there", **changes)
+        with pytest.raises(
+            SkipcastError, match=r"The worker .* same files .* s3://mssd must be rea"
+        ):
+            fetch()
+        for _ in range(2):
+            own.workers.pop(0).kill()
+            own.add()  # with what tells it where the server is
+        fetch()
+    assert content(there) == content(here)
+
+
+@pytest.fixture
+def fetched(project, own):
+    """Plays in parts, in the project of a cluster that has no worker yet."""
+    folder = project("here")
     fetch()
     load()
-    Path("data/plays/part-00003.parquet").unlink()
-    with pytest.raises(SkipcastError, match=r"part-00003\.parquet must be there.* --force fetch"):
+    return project(folder.name, **{"cluster.scheduler": own.address})
+
+
+def damage(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def cut_a_session(path):
+    """Take the first play of a part away, and say that this is how it was written."""
+    plays = Parts.read(path.parent, made_by="fetch")
+    tables = [plays.part(number) for number in range(len(plays))]
+    write_parts(path.parent, [tables[0], tables[1][1:], *tables[2:]], made_by="fetch")
+    load()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (Path.unlink, r"part-00001\.parquet must be there.* --force fetch"),
+        (damage, r"part-00001\.parquet must be as the stage fetch wrote it.* --force fetch"),
+        (cut_a_session, r"session_position must count 1, 2, 3, .* but got 2 first in session"),
+    ],
+)
+def test_a_part_that_is_not_as_it_must_be_is_told_by_the_worker(fetched, own, change, message):
+    change(fetched / "data/plays/part-00001.parquet")
+    own.add()
+    with pytest.raises(SkipcastError, match=message):
         features()
+
+
+def test_a_full_disk_of_a_worker(fetched, own):
+    own.add(before=["sh", "-c", 'ulimit -f 16; exec "$@"', "sh"])
+    with (
+        pytest.raises(SkipcastError, match=r"The disk must have room for .* allows no file so"),
+        disk_errors(),
+    ):
+        features()
+    own.workers.pop().kill()
+    own.add()
+    features()

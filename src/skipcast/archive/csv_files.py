@@ -24,6 +24,7 @@ from skipcast.archive.kinds import START, check_kind, packing
 from skipcast.column import Column
 from skipcast.errors import SkipcastError
 from skipcast.reading.csv_text import BLOCK_BYTES, read_batches, read_header
+from skipcast.storage import reachable
 
 SUFFIXES = (
     *(".csv", ".csv.gz", ".tar", ".tar.gz", ".tgz", ".zip"),
@@ -101,8 +102,12 @@ def open_file(
     """
     with (
         intact(name),
-        rich.progress.open(
-            path, "rb", description=path.name, **progress(bar=bar and on_read is None)
+        path.open("rb") as file,
+        rich.progress.wrap_file(
+            file,
+            path.stat().st_size,
+            description=path.name,
+            **progress(bar=bar and on_read is None),
         ) as raw,
     ):
         stream = cast(IO[bytes], raw)
@@ -221,15 +226,16 @@ def intact(name: str) -> Iterator[None]:
         SkipcastError: the file `name` is cut short or damaged, or cannot be read.
     """
     try:
-        yield
+        with reachable(name):
+            yield
     except (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise _damaged(name, error) from error
     except OSError as error:
-        if error.errno is None:  # of gzip and bzip2
+        if type(error) in (OSError, gzip.BadGzipFile) and error.errno is None:
             raise _damaged(name, error) from error
         raise SkipcastError(
-            f"{error.filename or name} must be readable but is not: {error.strerror}. Correct its "
-            "path or its rights."
+            f"{error.filename or name} must be readable but is not: {error.strerror or error}. "
+            "Correct its path or its rights."
         ) from error
 
 

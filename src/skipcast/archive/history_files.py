@@ -88,7 +88,7 @@ def is_history(source: Path | str) -> bool:
 
 
 def _check_not_gzipped(path: Path) -> None:
-    with intact(path.name), gzip.open(path) as stream:
+    with intact(path.name), path.open("rb") as file, gzip.open(file) as stream:
         if JSON.match(stream.read(START)):
             raise SkipcastError(
                 f"{path.name} must be JSON as it is or in Spotify's zip but is in gzip. Unpack it, "
@@ -154,7 +154,7 @@ def _members_of(name: str, path: Path) -> Iterator[HistoryFile]:
 
 def _members(path: Path) -> dict[str, int]:
     """Return the files in a zip, with their sizes in bytes."""
-    with intact(path.name), zipfile.ZipFile(path) as archive:
+    with intact(path.name), path.open("rb") as file, zipfile.ZipFile(file) as archive:
         return {info.filename: info.file_size for info in archive.infolist() if not info.is_dir()}
 
 
@@ -198,7 +198,8 @@ def _open(name: str, path: Path, member: str | None) -> Iterator[IO[bytes]]:
             yield stream
     else:
         with (
-            zipfile.ZipFile(path) as archive,
+            path.open("rb") as file,
+            zipfile.ZipFile(file) as archive,
             open_zipped(name, archive, archive.getinfo(member)) as stream,
         ):
             yield stream

@@ -3,7 +3,6 @@
 Nothing is read twice and nothing hidden is read. What is left out is told, each once.
 """
 
-import filecmp
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -15,8 +14,10 @@ from pydantic import Field
 from skipcast.archive.csv_files import SUFFIXES, CsvFile, OnRead, intact, is_hidden, open_file
 from skipcast.archive.kinds import START, check_kind
 from skipcast.errors import SkipcastError
+from skipcast.reading.csv_text import BLOCK_BYTES
 from skipcast.reading.headers import check_separator
 from skipcast.records import Record
+from skipcast.storage import check, find, is_remote, locate
 
 KEYS = ("session_id", "track_id")  # of a log and of a track table: one of them is in each header
 TEST_FILE = re.compile(r"(^|/)(test_set/|log_(prehistory|input)_)", re.IGNORECASE)
@@ -151,13 +152,22 @@ def find_files(source: Path, suffixes: tuple[str, ...], tell: Callable[[str], No
     by_size: dict[int, list[Path]] = {}
     for path in sorted(walk(source, suffixes)):
         as_large = by_size.setdefault(path.stat().st_size, [])
-        same = next((p for p in as_large if filecmp.cmp(p, path, shallow=False)), None)
+        same = next((p for p in as_large if _is_same(p, path)), None)
         if same:
             tell(f"Left out: {name_in(source, path)}, the same as {name_in(source, same)}.")
         else:
             as_large.append(path)
             kept.append(path)
     return kept
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Tell whether two files of one size have the same content."""
+    with one.open("rb") as first, other.open("rb") as second:
+        while block := first.read(BLOCK_BYTES):
+            if second.read(BLOCK_BYTES) != block:
+                return False
+    return True
 
 
 def name_in(source: Path, path: Path) -> str:
@@ -173,9 +183,13 @@ def expand(path: Path | str) -> Path:
     Raises:
         SkipcastError: there is nothing; the message names the remedy.
     """
-    for text in (os.fspath(path), os.path.expanduser(os.path.expandvars(path))):  # noqa: PTH111
+    for text in (str(path), os.path.expanduser(os.path.expandvars(path))):  # noqa: PTH111
         if os.path.isfile(text) or os.path.isdir(text):  # noqa: PTH112, PTH113
             return Path(text)
+    if "://" in text:
+        place = locate(text)
+        check(place)
+        return place
     expanded = Path(text)
     unset = re.search(r"\$\{?(\w+)", str(text))
     if unset:
@@ -195,6 +209,11 @@ def walk(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
 
     Links are followed, each folder once; what is hidden is passed over.
     """
+    if is_remote(folder):
+        for path in find(folder):
+            if path.name.lower().endswith(suffixes) and not is_hidden(name_in(folder, path)):
+                yield path
+        return
     seen: set[tuple[int, int]] = set()
     for place, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
         status = Path(place).stat()

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from skipcast import storage
 from skipcast.errors import SkipcastError
 from skipcast.files import hash_code, hash_json
+from skipcast.storage import is_remote
 
 # What decides which plays are fetched and how they are written.
 CODE = (
@@ -35,6 +37,8 @@ def fingerprint(*about: object) -> str:
 
 def stamp(path: Path) -> list[object]:
     """Return what tells whether a file is another one or was changed."""
+    if is_remote(path):
+        return [str(path), storage.version(path)]
     status = path.stat()
     return [str(path.absolute()), status.st_size, status.st_mtime_ns]
 

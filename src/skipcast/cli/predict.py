@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,16 +11,24 @@ from skipcast.errors import SkipcastError
 from skipcast.params import Cluster, Promote, read_params
 from skipcast.parts import MANIFEST, Parts
 from skipcast.promotion.alias import champion_uri
+from skipcast.storage import check, check_root, locate, reachable
 
 if TYPE_CHECKING:  # the parent of a batch prediction starts faster without
     from skipcast.clients.outcome import Outcome
 
+PATH: dict[str, Any] = {"parser": locate, "metavar": "PATH"}
+
 
 def predict(
     source: Annotated[
-        Path, typer.Option("--input", help="A .csv, .csv.gz or .parquet of plays, or a folder.")
+        Path,
+        typer.Option(
+            "--input",
+            help="A .csv, .csv.gz or .parquet of plays, or a folder.",
+            **PATH,
+        ),
     ],
-    output: Annotated[Path, typer.Option(help=".csv, .csv.gz or .parquet to write.")],
+    output: Annotated[Path, typer.Option(help=".csv, .csv.gz or .parquet to write.", **PATH)],
     model: Annotated[
         str | None, typer.Option(help="MLflow's name of a model; else the registry's champion.")
     ] = None,
@@ -28,7 +36,8 @@ def predict(
         bool, typer.Option("--score-history", help="Also score plays that have ended.")
     ] = False,
     summary: Annotated[
-        Path | None, typer.Option(help="JSON to write: how far the plays are from training's.")
+        Path | None,
+        typer.Option(help="JSON to write: how far the plays are from training's.", **PATH),
     ] = None,
 ) -> None:
     """Score the plays of a file or a folder, of any size, with the model that is served."""
@@ -38,6 +47,8 @@ def predict(
     from skipcast.reading.categories import tell_new
 
     params = read_params()
+    check(source)
+    check_root(output)
     choose_store()
     if model is None and params.promote.sign_key is not None:
         _check_champion(params.promote)
@@ -69,7 +80,8 @@ def _score(
     from skipcast.clients import answer_files, batch
 
     if cluster.scheduler is None or not (source / MANIFEST).is_file():
-        return batch.predict(source, output, model, history=history, summary=summary)
+        with reachable(source):
+            return batch.predict(source, output, model, history=history, summary=summary)
     answer_files.check_format(output)
     with open_cluster(cluster, variables=["MLFLOW_TRACKING_URI"], paths=[source]) as pool:
         from skipcast.distributed.predict import Scoring, predict

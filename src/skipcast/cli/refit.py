@@ -53,7 +53,7 @@ def place_of(params: Cluster) -> "Iterator[Place]":
         from skipcast.distributed import fits
         from skipcast.distributed.shards import Shares
 
-        count = params.workers or len(pool.workers())
+        count = params.workers or len(pool.watch.living())
 
         def fit(
             family: "Family", params: "Params", plays: "Plays", on_round: "OnRound", seed: int

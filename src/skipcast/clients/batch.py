@@ -32,6 +32,7 @@ from skipcast.reading.categories import count_new
 from skipcast.reading.csv_text import read_part
 from skipcast.reading.headers import check_names
 from skipcast.schema import INPUTS
+from skipcast.storage import is_remote
 
 BLOCK = 1 << 14  # plays scored at a time, at most; whole sessions
 ROW = re.compile(r"in row (\d+)")
@@ -155,8 +156,9 @@ def _read_parquet(source: Path) -> Iterator[pa.Table]:
 
 
 def _parquet_batches(source: Path) -> Iterator[pa.Table]:
+    opened = source.open("rb") if is_remote(source) else source
     try:
-        file = pq.ParquetFile(source)
+        file = pq.ParquetFile(opened)
         index = (file.schema_arrow.pandas_metadata or {}).get("index_columns", [])
         columns = [name for name in file.schema_arrow.names if name not in index]
         check_names(columns)

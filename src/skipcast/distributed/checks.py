@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distributed import Client
-
+from skipcast.distributed.pool import PACKAGES, DaskPool
 from skipcast.errors import SkipcastError
 from skipcast.files import unfinished
-
-PACKAGES = ("skipcast", "numpy", "pandas", "pyarrow", "lightgbm", "xgboost")
 
 
 @dataclass(frozen=True)
@@ -21,30 +18,37 @@ class Needs:
     paths: tuple[Path, ...] = ()  # files or folders that they read
 
 
-def check_workers(client: Client, root: Path, needs: Needs) -> None:
-    """Check each worker.
+def check_workers(pool: DaskPool, needs: Needs) -> None:
+    """Check each worker; one that is silent is given up, as while it works.
 
     Args:
-        client: of the cluster.
-        root: the folder of the project.
+        pool: the workers.
         needs: of the tasks.
 
     Raises:
         SkipcastError: one has another version of something, cannot write to the folder, or cannot
             read a path; the message names the worker.
     """
-    _check_versions(client.get_versions(packages=PACKAGES))
     inspect = _inspector(needs)
-    with unfinished(root / "cluster") as folder:
+
+    async def ask_versions() -> Any:
+        return await pool.client.get_versions(packages=PACKAGES)
+
+    async def ask(folder: Path) -> Any:
+        return await pool.client.run(inspect, str(folder), on_error="return")
+
+    _check_versions(pool.wait_for(ask_versions(), pool.watch.living))
+    with unfinished(pool.root / "cluster") as folder:
         ours = inspect(str(folder))
-        answers = client.run(inspect, str(folder), on_error="return")
-    for worker, theirs in answers.items():
+        answers = pool.wait_for(ask(folder), pool.watch.living)
+    for worker in pool.watch.living():
+        theirs = answers.get(worker, ours)  # who came later is as good as those who are there
         if isinstance(theirs, BaseException):
             raise SkipcastError(
                 f"The worker {worker} must have the skipcast that this machine has but its own "
                 f"fails: {theirs!r}. Install the same commit there, and start it again."
             )
-        _check(worker, root, ours, theirs)
+        _check(worker, pool.root, ours, theirs)
 
 
 def _check_versions(versions: Mapping[str, Any]) -> None:
@@ -107,7 +111,10 @@ def _inspector(needs: Needs) -> Callable[[str], dict[str, Any]]:
         import tempfile
 
         import skipcast
+        from skipcast.distributed.pool import installed
+        from skipcast.errors import SkipcastError
 
+        installed()  # while the files are those that the process has read
         fault = unread = ""
         try:
             with tempfile.TemporaryFile(dir=folder):
@@ -115,9 +122,15 @@ def _inspector(needs: Needs) -> Callable[[str], dict[str, Any]]:
         except OSError as error:
             fault = str(error)
         try:
-            for path in map(pathlib.Path, paths):
+            for text in paths:
+                if "://" in text:
+                    from skipcast import storage
+
+                    storage.check(storage.locate(text))
+                    continue
+                path = pathlib.Path(text)
                 next(path.iterdir(), None) if path.is_dir() else path.open("rb").close()
-        except OSError as error:
+        except (OSError, SkipcastError) as error:
             unread = str(error)
         package = pathlib.Path(str(skipcast.__file__)).parent
         hashed = hashlib.sha256()

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import dask
 from distributed import Client, LocalCluster
 
 from skipcast.distributed.checks import Needs, check_workers
 from skipcast.distributed.pool import DaskPool
+from skipcast.distributed.watch import GONE_SECONDS
 from skipcast.errors import SkipcastError
 from skipcast.params import Cluster
 from skipcast.processes import cpu_count
@@ -19,6 +21,10 @@ from skipcast.workers import own_code_first
 
 DATABASE = "DATABASE_URL"
 ANSWER_SECONDS = 10  # for the scheduler
+LOGGERS = (
+    "distributed",
+    *(f"distributed.{name}" for name in ("client", "nanny", "worker", "scheduler", "semaphore")),
+)
 WORKERS_SECONDS = 30  # until as many workers as are asked for are there
 EMBEDDED = (
     "cluster.scheduler {scheduler} must have a database that its workers reach, but that of this "
@@ -42,19 +48,22 @@ def open_cluster(params: Cluster, root: Path, needs: Needs) -> Iterator[DaskPool
     """
     if params.scheduler != "local" and DATABASE in needs.variables and not os.environ.get(DATABASE):
         raise SkipcastError(EMBEDDED.format(scheduler=params.scheduler))
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told in our words
     with ExitStack() as stack:
         client = stack.enter_context(_local(params) if params.scheduler == "local" else _at(params))
         _wait_for_workers(client, params)
-        check_workers(client, root, needs)
-        yield DaskPool(client, root, str(params.scheduler))
+        pool = DaskPool(client, root, str(params.scheduler))
+        check_workers(pool, needs)
+        yield pool
 
 
 @contextmanager
 def _local(params: Cluster) -> Iterator[Client]:
     """Start a process for each core, and end them all."""
-    for name in ("distributed", "distributed.nanny", "distributed.worker", "distributed.scheduler"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told in our words
     with (
+        # Dask would give up a worker for good that a busy machine takes longer to start again.
+        dask.config.set({"distributed.deploy.lost-worker-timeout": GONE_SECONDS}),
         own_code_first(),  # until the end: a worker that was killed is started again
         LocalCluster(
             n_workers=params.workers or cpu_count(),
@@ -72,7 +81,6 @@ def _local(params: Cluster) -> Iterator[Client]:
 @contextmanager
 def _at(params: Cluster) -> Iterator[Client]:
     """Connect to a scheduler; hang up in the end, whether it still answers or not."""
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():  # of versions, which are checked, and in our words
             warnings.simplefilter("ignore")

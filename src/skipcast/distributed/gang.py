@@ -2,23 +2,45 @@
 
 import time
 import uuid
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any
 
-from distributed import Future
+from distributed import Future, Lock
 
-from skipcast.distributed.pool import DaskPool
+from skipcast.distributed.pool import Check, DaskPool
 from skipcast.errors import SkipcastError
 from skipcast.workers import OnStep, Task
 
-SILENT_SECONDS = 45.0  # of a worker end its gang; a worker tells twice a second that it lives
-END_SECONDS = 10.0  # for the others of a gang to end by themselves
+BLAME_SECONDS = 3.0  # until the scheduler misses a worker that the others of its gang miss
 
 
 class WorkerLostError(SkipcastError):
     """A worker of a gang was lost, so that the others cannot go on."""
+
+
+@contextmanager
+def alone(pool: DaskPool) -> Iterator[None]:
+    """Wait for the end of other gangs: two at once would wait for each other's workers.
+
+    Raises:
+        SkipcastError: the scheduler was lost, or all workers were.
+    """
+    lock = Lock("skipcast fit", scheduler_rpc=pool.client.scheduler, loop=pool.client.loop)
+
+    async def acquire() -> None:
+        await lock.acquire()
+
+    async def release() -> None:
+        await lock.release()
+
+    pool.wait_for(acquire(), pool.watch.living)
+    try:
+        yield
+    finally:
+        with suppress(SkipcastError):  # of a scheduler that is lost; it forgets who is silent
+            pool.wait_for(release(), pool.watch.living)
 
 
 def together(
@@ -45,53 +67,45 @@ def together(
     ]
     for future in futures:
         future.add_done_callback(messages.put)
-    running = dict(zip(futures, workers, strict=True))
+    running, results = dict(zip(futures, workers, strict=True)), dict[Future, Any]()
+
+    def check() -> None:
+        _check(pool, workers)
+
     try:
         while running:
-            message = pool.next(messages, lambda: _check(pool, running.values()))
+            message = pool.next(messages, check)
             if not isinstance(message, Future):
                 on_step(message)
                 continue
             if message.status == "error":
-                _blame(pool, workers)
-            pool.result(message)
+                _blame(check)
+            results[message] = pool.result(message, check)
             del running[message]
-        return [pool.result(future) for future in futures]
+        return [results[future] for future in futures]
     finally:
         stuck = [worker for future, worker in running.items() if future.status == "pending"]
-        pool.drop(running)
-        _free(pool, stuck)
+        pool.drop(futures)
+        pool.watch.free(stuck)  # they wait for one that was lost
 
 
-def _check(pool: DaskPool, workers: Any) -> None:
+def _check(pool: DaskPool, workers: Sequence[str]) -> None:
     """See that all are there.
 
     Raises:
         WorkerLostError: one is not, or is silent.
     """
-    seen = pool.seen()
-    latest = max(seen.values(), default=0.0)
+    living = pool.watch.living()
     for worker in workers:
-        if worker not in seen or latest - seen[worker] > SILENT_SECONDS:
+        if worker not in living:
             raise WorkerLostError(
                 f"The worker {worker} must go on until the fit ends but was lost."
             )
 
 
-def _blame(pool: DaskPool, workers: Sequence[str]) -> None:
+def _blame(check: Check) -> None:
     """Wait a moment whether a worker was lost; the others notice it first."""
-    until = time.monotonic() + END_SECONDS / 3
+    until = time.monotonic() + BLAME_SECONDS
     while time.monotonic() < until:
-        _check(pool, workers)
+        check()
         time.sleep(0.5)
-
-
-def _free(pool: DaskPool, workers: list[str]) -> None:
-    """Start workers again that wait for one that was lost, where that can be done."""
-    if workers and pool.client.status == "running":
-        with suppress(Exception):
-            pool.client.restart_workers(
-                [worker for worker in workers if worker in pool.seen()],
-                timeout=END_SECONDS,
-                raise_for_error=False,
-            )

@@ -1,27 +1,36 @@
 """The workers of a Dask cluster, as the stages use those of `skipcast.workers`."""
 
+import asyncio
 import os
 import pickle
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import wait
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import pyarrow as pa
-from distributed import Client, Future, KilledWorker, get_worker
+from distributed import CancelledError, Client, Future, KilledWorker, get_worker
+from distributed.comm import CommClosedError
 
+from skipcast.distributed.watch import GO_ON, LOOK_SECONDS, Watch
 from skipcast.errors import SkipcastError
+from skipcast.files import hash_code, hash_json
 from skipcast.processes import LIMIT, ProcessKilledError, cpu_count
 from skipcast.workers import OnStep, Result, Task
 
-GONE_SECONDS = 60  # without a worker end the work
-ANSWER_SECONDS = 10  # for the scheduler
-LOOK_SECONDS = 1.0  # between two looks whether scheduler and workers are there
+PACKAGES = ("skipcast", "numpy", "pandas", "pyarrow", "lightgbm", "xgboost")
 TELL_SECONDS = 0.5  # between two messages on the steps of a task
-GO_ON = "then run it again: what is finished is kept."
+
+Check = Callable[[], object]
+"""Raises an error if nobody is at work."""
 
 _alone = threading.Lock()  # the folder in which a process works is that of all its threads
 
@@ -35,8 +44,7 @@ class DaskPool:
     def __init__(self, client: Client, root: Path, scheduler: str) -> None:
         self.client = client
         self.root = root
-        self.scheduler = scheduler
-        self._seen = time.monotonic()  # when there was a worker
+        self.watch = Watch(client, scheduler)
 
     def run(self, tasks: Iterable[Task[Result]], on_step: OnStep) -> Iterator[Result]:
         """Yield the results of tasks as they come.
@@ -47,7 +55,7 @@ class DaskPool:
 
         Raises:
             ProcessKilledError: a task has ended several workers.
-            SkipcastError: the scheduler was lost, or there was no worker for `GONE_SECONDS`.
+            SkipcastError: the scheduler was lost, or all workers were, for `GONE_SECONDS`.
             Exception: a task failed; the others are not waited for.
         """
         messages: SimpleQueue[int | Future] = SimpleQueue()
@@ -56,7 +64,7 @@ class DaskPool:
         waiting, running = iter(tasks), set[Future]()
         try:
             while True:
-                while len(running) < max(1, len(self.workers())):
+                while len(running) < max(1, len(self.watch.living())):
                     try:
                         task = next(waiting)
                     except StopIteration:
@@ -64,10 +72,10 @@ class DaskPool:
                     running.add(self._submit(task, topic, messages))
                 if not running:
                     return
-                message = self.next(messages)
+                message = self.next(messages, self.watch.living)
                 if isinstance(message, Future):
                     running.remove(message)
-                    yield self.result(message)
+                    yield self.result(message, self.watch.living)
                 else:
                     on_step(message)
         finally:
@@ -75,56 +83,12 @@ class DaskPool:
             if self.client.status == "running":
                 self.client.unsubscribe_topic(topic)
 
-    def next(
-        self, messages: "SimpleQueue[int | Future]", check: Callable[[], object] | None = None
-    ) -> int | Future:
-        """Wait for a message; meanwhile, see that somebody is at work, or do another check."""
+    def next(self, messages: "SimpleQueue[int | Future]", check: Check) -> int | Future:
+        """Wait for a message; meanwhile, see that somebody is at work."""
         while True:
-            try:
+            check()
+            with suppress(Empty):
                 return messages.get(timeout=LOOK_SECONDS)
-            except Empty:
-                (check or self.workers)()
-
-    def workers(self) -> list[str]:
-        """Return the addresses of the workers, in order.
-
-        Raises:
-            SkipcastError: the scheduler does not answer, or there was none for `GONE_SECONDS`.
-        """
-        found = self.seen()
-        now = time.monotonic()
-        if found:
-            self._seen = now
-        elif now - self._seen > GONE_SECONDS:
-            raise SkipcastError(
-                f"The cluster {self.scheduler} must have workers until the work is done but had "
-                f"none for {GONE_SECONDS} s. Start some (`dask worker "
-                f"{self.client.scheduler.address} --nthreads 1`), {GO_ON}"
-            )
-        return sorted(found)
-
-    def seen(self) -> dict[str, float]:
-        """Return when each worker told last that it lives, seconds of the scheduler's clock.
-
-        Raises:
-            SkipcastError: the scheduler does not answer.
-        """
-        try:
-            if self.client.status != "running":
-                raise self.lost()
-            about = self.client.sync(
-                self.client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_SECONDS
-            )
-        except (OSError, TimeoutError) as error:
-            raise self.lost() from error
-        return {address: worker["last_seen"] for address, worker in about["workers"].items()}
-
-    def lost(self) -> SkipcastError:
-        """Return what to say of a scheduler that was there and is not."""
-        return SkipcastError(
-            f"The scheduler {self.scheduler} must answer until the work is done but no longer "
-            f"does. Start it again, {GO_ON}"
-        )
 
     def _submit(self, task: Task[Any], topic: str, messages: "SimpleQueue[int | Future]") -> Future:
         future = self.submit(task, topic)
@@ -138,23 +102,22 @@ class DaskPool:
             pickle.dumps(task),
             str(self.root),
             topic,
+            installed(),
             key=f"skipcast-{uuid.uuid4().hex}",
             workers=worker,
             pure=False,
         )
 
-    def result(self, future: Future) -> Any:
-        """Return the result of a task that has ended.
+    def result(self, future: Future, check: Check) -> Any:
+        """Return the result of a task that has ended; if it is lost with its worker, wait again.
 
         Raises:
-            ProcessKilledError: it has ended several workers.
+            ProcessKilledError: the task has ended several workers.
             SkipcastError: the scheduler was lost.
-            Exception: the task failed.
+            Exception: the task failed, or what `check` raises.
         """
-        if future.status not in ("finished", "error"):
-            raise self.lost()
         try:
-            return future.result(timeout=ANSWER_SECONDS)
+            return self.wait_for(self.client.gather(future, asynchronous=True), check)
         except KilledWorker as error:
             raise ProcessKilledError(
                 "Each worker must end by itself but one task has ended "
@@ -162,14 +125,42 @@ class DaskPool:
                 f"most often, memory ran out. Give workers more memory, {GO_ON}"
             ) from error
 
+    def wait_for(self, coroutine: Coroutine[Any, Any, Any], check: Check) -> Any:
+        """Wait for what the client does; meanwhile, see that somebody is at work."""
+        doing = asyncio.run_coroutine_threadsafe(coroutine, self.client.loop.asyncio_loop)
+        try:
+            while not wait([doing], LOOK_SECONDS).done:
+                check()
+            return doing.result()
+        except (CancelledError, CommClosedError) as error:
+            raise self.watch.lost() from error
+        finally:
+            doing.cancel()
+
     def drop(self, futures: Iterable[Future]) -> None:
         """Have nobody begin these tasks."""
         if self.client.status == "running":
             self.client.cancel(list(futures), force=True)
 
 
-def _do(task: bytes, root: str, topic: str) -> Any:
-    """Do a task in the folder of the project, with the threads of the worker; tell its steps."""
+@cache  # a process goes on with the code that it has read
+def installed() -> str:
+    """Return a fingerprint of the code and the packages of this process."""
+    return hash_json([hash_code("."), python_version(), [version(name) for name in PACKAGES]])
+
+
+def _do(task: bytes, root: str, topic: str, wanted: str) -> Any:
+    """Do a task in the folder of the project, with the threads of the worker; tell its steps.
+
+    Raises:
+        SkipcastError: the worker came after all were checked, and is not as they are.
+    """
+    if installed() != wanted:
+        raise SkipcastError(
+            f"The worker {get_worker().address} must have the code and packages of the others but "
+            "has others: it came later. Install the same commit and requirements.txt there, and "
+            f"start it again, {GO_ON}"
+        )
     told, steps = time.monotonic(), 0
 
     def on_step(more: int) -> None:

@@ -5,24 +5,28 @@ So workers do what that module does (they join a communicator), and read part af
 """
 
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from distributed import Lock
 from distributed.utils import get_ip
 
-from skipcast.distributed.gang import WorkerLostError, together
-from skipcast.distributed.pool import GO_ON, GONE_SECONDS, DaskPool
+from skipcast.distributed.gang import WorkerLostError, alone, together
+from skipcast.distributed.pool import DaskPool
 from skipcast.distributed.shards import Shares
+from skipcast.distributed.watch import GO_ON
 from skipcast.errors import SkipcastError
 from skipcast.models.family import Dataset, OnRound, Params
 from skipcast.models.xgboost import XGBoost
 from skipcast.processes import cpu_count
 from skipcast.workers import OnStep
+
+if TYPE_CHECKING:  # other fits begin faster without
+    from xgboost.tracker import RabitTracker
 
 ATTEMPTS = 3
 WAIT_SECONDS = 60  # of a worker for another one
@@ -69,8 +73,7 @@ def fit(pool: DaskPool, params: Params, shares: Shares, *, seed: int, on_round: 
     """
     from xgboost.core import XGBoostError
 
-    # Two fits at once would wait for each other's workers.
-    with Lock("skipcast fit", scheduler_rpc=pool.client.scheduler, loop=pool.client.loop):
+    with alone(pool):
         shards = shares.deal()
         for attempt in range(ATTEMPTS):
             workers = _wait(pool, len(shards))
@@ -95,7 +98,6 @@ def _fit(
     pool: DaskPool, params: Params, shards: list[tuple[Dataset, Dataset]], seed: int,
     workers: list[str],
 ) -> tuple[bytes, list[tuple[float, float]]]:  # fmt: skip
-    from xgboost.core import XGBoostError
     from xgboost.tracker import RabitTracker
 
     host = pool.client.scheduler.address.split("://")[1].rsplit(":", 1)[0].strip("[]")
@@ -110,8 +112,16 @@ def _fit(
         found: tuple[bytes, list[tuple[float, float]]] = together(pool, tasks, workers, _ignore)[0]
         return found
     finally:
-        with suppress(XGBoostError):  # it complains of workers that were lost
-            tracker.free()
+        # It waits, perhaps for ever, for workers that were lost while they joined.
+        threading.Thread(target=_free, args=(tracker,), daemon=True).start()
+
+
+def _free(tracker: "RabitTracker") -> None:
+    """End what workers join; it complains of those that were lost."""
+    from xgboost.core import XGBoostError
+
+    with suppress(XGBoostError):
+        tracker.free()
 
 
 def _ignore(_: int) -> None:
@@ -120,12 +130,6 @@ def _ignore(_: int) -> None:
 
 def _wait(pool: DaskPool, count: int) -> list[str]:
     """Return the addresses of `count` workers, as soon as there are as many."""
-    until = time.monotonic() + GONE_SECONDS
-    while len(workers := pool.workers()) < count:
-        if time.monotonic() > until:
-            raise SkipcastError(
-                f"The fit must have the {count} workers that it began with but for "
-                f"{GONE_SECONDS} s there were {len(workers)}. Start as many, {GO_ON}"
-            )
+    while len(workers := pool.watch.living(count)) < count:
         time.sleep(0.5)
     return workers[:count]
