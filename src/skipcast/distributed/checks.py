@@ -131,7 +131,7 @@ def _inspector(needs: Needs) -> Callable[[str], dict[str, Any]]:
                 path = pathlib.Path(text)
                 next(path.iterdir(), None) if path.is_dir() else path.open("rb").close()
         except (OSError, SkipcastError) as error:
-            unread = str(error)
+            unread = str(error).rstrip(".")
         package = pathlib.Path(str(skipcast.__file__)).parent
         hashed = hashlib.sha256()
         for path in sorted(package.rglob("*")):
