@@ -1,11 +1,11 @@
-import os
 from pathlib import Path
 
 import pytest
 import yaml
 
 from skipcast.errors import SkipcastError
-from skipcast.params import CHANGES, change, read_params
+from skipcast.overrides import override
+from skipcast.params import read_params
 
 DEFAULTS = Path(__file__).parents[1] / "params.yaml"
 
@@ -109,67 +109,26 @@ def test_refuses_a_list_in_place_of_sections(tmp_path):
         read_params(path)
 
 
-def test_changed_values_stand_in_for_those_of_the_file():
-    before = DEFAULTS.read_bytes()
-    change(["fetch.rows=5", "search.families.xgboost=40", "fetch.source=my = file.csv"])
-    params = read_params(DEFAULTS)
-    assert (params.fetch.rows, params.fetch.source) == (5, "my = file.csv")
-    assert params.search.families == {"logistic": 5, "lightgbm": 15, "xgboost": 40}
-    assert DEFAULTS.read_bytes() == before
-
-
-def test_a_change_without_a_value_leaves_that_of_the_file():
-    change(["fetch.seed="])
-    assert read_params(DEFAULTS).fetch.seed == 0
-
-
-@pytest.mark.parametrize(
-    ("value", "match"),
-    [
-        ("fetch.row=5", r"fetch\.row: Extra inputs"),
-        ("fetch.rows=many", r"fetch\.rows: .*whole number"),
-        ("fetch.rows.few=5", "must name a key of params.yaml but got fetch.rows.few"),
-        ("fish.rows=5", "must name a key of params.yaml but got fish.rows"),
-        ("fetch.source=a: b: c", "must have a value that is YAML but got fetch.source=a: b: c"),
-    ],
-)
-def test_a_wrong_change_is_told(value, match):
-    change([value])
-    with pytest.raises(SkipcastError, match=match):
-        read_params(DEFAULTS)
-
-
-def test_a_change_must_have_a_key_and_a_value():
-    with pytest.raises(SkipcastError, match="must be KEY=VALUE but got fetch"):
-        change(["fetch"])
-
-
 @pytest.mark.parametrize("horizon", ["started", "queued"])
 def test_a_look_ahead_is_refused_where_nothing_is_known_of_plays_to_come(horizon):
-    change([f"features.horizon={horizon}", "features.groups=[context, ahead]"])
+    override([f"features.horizon={horizon}", "features.groups=[context, ahead]"])
     with pytest.raises(SkipcastError, match="groups must be without ahead at the horizon"):
         read_params(DEFAULTS)
 
 
 def test_the_groups_of_the_second_half_look_ahead_by_default():
     assert "ahead" not in read_params(DEFAULTS).features.groups_of(listeners=False)
-    change(["features.horizon=second_half"])
+    override(["features.horizon=second_half"])
     for listeners in (False, True):
         assert read_params(DEFAULTS).features.groups_of(listeners=listeners)[-1] == "ahead"
 
 
 def test_models_are_ranked_as_is_usual_for_the_horizon_or_as_params_say():
     assert read_params(DEFAULTS).rank_by == "accuracy"
-    change(["features.horizon=second_half"])
+    override(["features.horizon=second_half"])
     assert read_params(DEFAULTS).rank_by == "maa"
-    change(["features.horizon=second_half", "search.rank_by=accuracy"])
+    override(["features.horizon=second_half", "search.rank_by=accuracy"])
     assert read_params(DEFAULTS).rank_by == "accuracy"
-    change(["search.rank_by=maa"])
+    override(["search.rank_by=maa"])
     with pytest.raises(SkipcastError, match=r"may be maa at features.horizon second_half but not"):
         read_params(DEFAULTS)
-
-
-@pytest.mark.parametrize("turn", ["first", "second"])
-def test_a_change_is_of_one_test_alone(turn):
-    assert CHANGES not in os.environ
-    change([])

@@ -1,8 +1,5 @@
 """`params.yaml`, read and checked: one frozen model per stage, named like the stage."""
 
-import json
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -12,6 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, mod
 
 from skipcast.errors import SkipcastError
 from skipcast.models.families import FAMILIES, Family
+from skipcast.overrides import overridden
 from skipcast.records import Record, faults
 from skipcast.schema import (
     AHEAD,
@@ -237,53 +235,8 @@ class Params(Record):
         return self
 
 
-CHANGES = "SKIPCAST_PARAMS"  # variable: values instead of those in the file, as JSON by key
-
-
-def change(values: Sequence[str]) -> None:
-    """Let this process and those that it starts read other values than the file has.
-
-    Args:
-        values: such as `fetch.rows=20000`; without a value, that of the file stays.
-
-    Raises:
-        SkipcastError: one is no KEY=VALUE.
-    """
-    changes: dict[str, str] = {}
-    for text in values:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise SkipcastError(f"--set must be KEY=VALUE but got {text}. Write fetch.rows=20000.")
-        if value:
-            changes[key] = value
-    os.environ[CHANGES] = json.dumps(changes)
-
-
-def is_changed() -> bool:
-    """Tell whether `change` was called, here or in the process that started this one."""
-    return CHANGES in os.environ
-
-
-def _with_changes(content: Any) -> Any:
-    """Put the values of `change` into what the file holds."""
-    for key, value in json.loads(os.environ.get(CHANGES, "{}")).items():
-        *sections, name = key.split(".")
-        place = content
-        for section in sections:
-            place = place.get(section) if isinstance(place, dict) else None
-        if not isinstance(place, dict):
-            raise SkipcastError(f"--set must name a key of params.yaml but got {key}. Correct it.")
-        try:
-            place[name] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise SkipcastError(
-                f"--set must have a value that is YAML but got {key}={value}. Quote it."
-            ) from error
-    return content
-
-
 def read_params(path: Path = Path("params.yaml")) -> Params:
-    """Read `path`, with the values of `change` instead of its own.
+    """Read `path`, with the values of `--set` instead of its own.
 
     Raises:
         SkipcastError: the file is not there or not YAML, or a key is unknown, of a wrong type or
@@ -298,7 +251,7 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
     except yaml.YAMLError as error:
         raise SkipcastError(f"{path} must be YAML but is not: {error}") from error
     try:
-        return Params.model_validate(_with_changes(content))
+        return Params.model_validate(overridden(content))
     except ValidationError as error:
         raise SkipcastError(
             f"{path} must hold what each stage expects but does not:\n"

@@ -18,7 +18,17 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from skipcast.errors import SkipcastError
-from skipcast.files import existing, hash_bytes, hash_file, write_json, write_parquet
+from skipcast.files import (
+    RUN,
+    begin,
+    discard,
+    existing,
+    hash_bytes,
+    hash_file,
+    keep_only,
+    write_json,
+    write_parquet,
+)
 from skipcast.records import Record
 
 if TYPE_CHECKING:  # `skipcast --help` starts faster without
@@ -152,10 +162,7 @@ class Draft:
                 deleted.
         """
         draft = cls(folder, made_by)
-        if not draft._mark.is_file() or draft._mark.read_text(encoding="utf-8") != run:
-            draft.discard()
-        draft.place.mkdir(parents=True, exist_ok=True)
-        draft._mark.write_text(run, encoding="utf-8")
+        begin(draft.place, run)
         return draft
 
     @property
@@ -163,19 +170,13 @@ class Draft:
         """Return the hidden folder."""
         return self.folder.with_name(f".{self.folder.name}")
 
-    @property
-    def _mark(self) -> Path:
-        """Return the file that says which run the parts are of; it is not published with them."""
-        return self.folder.with_name(f".{self.folder.name}.run")
-
-    def discard(self) -> None:
-        """Delete all that was made."""
-        self._mark.unlink(missing_ok=True)
-        shutil.rmtree(self.place, ignore_errors=True)
-
     def has(self, number: int) -> bool:
         """Tell whether a part is finished."""
         return (self.place / _name(number)).is_file()
+
+    def missing(self, count: int) -> list[int]:
+        """Return which of `count` parts are not finished."""
+        return [number for number in range(count) if not self.has(number)]
 
     def write(self, number: int, table: "pd.DataFrame") -> None:
         """Write a part: it is whole, or not there."""
@@ -206,9 +207,7 @@ class Draft:
         """
         known = known or {}
         infos = tuple(known.get(number) or self.info(number) for number in range(count))
-        for path in self.place.iterdir():  # such as parts that an earlier attempt had more
-            if path.name not in {_name(number) for number in range(count)}:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        keep_only(self.place, {_name(number) for number in range(count)})
         manifest = Manifest(parts=infos)
         write_json(self.place / MANIFEST, manifest.model_dump())
         old = self.folder.with_name(f".{self.folder.name}.old")
@@ -217,7 +216,7 @@ class Draft:
             os.replace(self.folder, old)  # noqa: PTH105 (Path.replace returns what nobody needs)
         os.replace(self.place, self.folder)  # noqa: PTH105
         shutil.rmtree(old, ignore_errors=True)
-        self._mark.unlink()
+        (self.folder / RUN).unlink()
         return Parts(self.folder, self.made_by, manifest)
 
     def info(self, number: int) -> PartInfo:
@@ -246,7 +245,7 @@ def write_parts(folder: Path, tables: "Iterable[pd.DataFrame]", *, made_by: str)
     ...     len(parts), parts.rows, parts.whole()["tempo"].tolist()
     (2, 4, [90.0, 91.0, 120.0, 121.0])
     """
-    Draft(folder, made_by).discard()
+    discard(Draft(folder, made_by).place)
     draft = Draft.open(folder, made_by=made_by, run="")
     count = 0
     for number, table in enumerate(tables):

@@ -12,7 +12,7 @@ from skipcast.cli import data
 from skipcast.cli import features as stage
 from skipcast.errors import SkipcastError
 from skipcast.files import hash_file, write_parquet
-from skipcast.params import change
+from skipcast.overrides import override
 from skipcast.parts import Draft, Parts, cut, write_parts
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ def project(plays_and_tracks, tmp_path, monkeypatch):
         folder.mkdir()
         monkeypatch.chdir(folder)
         shutil.copy(ROOT / "params.yaml", ".")
-        change(["load.into=none"])
+        override(["load.into=none"])
         plays, tracks = plays_and_tracks
         write_parts(PLAYS, cut(plays, rows), made_by="fetch")
         write_parquet(TRACKS, tracks)
@@ -92,7 +92,7 @@ def test_parts_of_other_params_or_of_another_cut_are_made_again(project, run_sta
     project(SMALL)
     run_stage(killed_before=2)
     if changed == "params":
-        change(["load.into=none", "split.seed=7"])
+        override(["load.into=none", "split.seed=7"])
     else:
         plays = Parts.read(PLAYS, made_by="fetch").whole()
         write_parts(PLAYS, cut(plays, SMALL + 200), made_by="fetch")

@@ -28,6 +28,7 @@ from skipcast.database import loading
 from skipcast.database.server import connect_several
 from skipcast.parts import Parts
 
+pytestmark = pytest.mark.usefixtures("postgres")
 moment, seconds, plays, tracks, schema = sys.argv[1:]
 
 def stop(*arguments, **options):
@@ -52,11 +53,6 @@ with connect_several(2) as connections:
     )
 """
 MOMENTS = ("_copy", "a part", "_add_keys", "fingerprint", "_swap")
-
-
-@pytest.fixture(autouse=True)
-def _server(postgres, monkeypatch):
-    monkeypatch.setenv("DATABASE_URL", postgres)
 
 
 @pytest.fixture(scope="module")

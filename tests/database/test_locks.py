@@ -11,10 +11,7 @@ from skipcast.database.cluster import wait_until
 from skipcast.database.locks import Locks, open_locks
 from skipcast.errors import SkipcastError
 
-
-@pytest.fixture(autouse=True)
-def _server(postgres, monkeypatch):
-    monkeypatch.setenv("DATABASE_URL", postgres)
+pytestmark = pytest.mark.usefixtures("postgres")
 
 
 @pytest.fixture

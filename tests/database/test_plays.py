@@ -19,13 +19,9 @@ from skipcast.params import Load
 from skipcast.parts import write_parts
 from skipcast.schema import ALWAYS, LOG, TRACK, names
 
+pytestmark = pytest.mark.usefixtures("postgres")
 SCHEMA = "reading"
 PARAMS = {n: Load.model_validate({"into": n, "schema": SCHEMA}) for n in ("postgres", "none")}
-
-
-@pytest.fixture(autouse=True)
-def _server(postgres, monkeypatch):
-    monkeypatch.setenv("DATABASE_URL", postgres)
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,6 @@ from skipcast.database.server import (
 from skipcast.errors import SkipcastError
 
 
-@pytest.fixture
-def url(postgres, monkeypatch):
-    monkeypatch.setenv("DATABASE_URL", postgres)
-    return postgres
-
-
 def query(statement: str) -> object:
     with connect() as connection, connection.cursor() as cursor:
         cursor.execute(statement)
@@ -34,14 +28,14 @@ def table_exists(name: str) -> bool:
     return query(f"SELECT to_regclass('{name}')") != (None,)
 
 
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("postgres")
 def test_a_connection_commits_at_the_end():
     with connect() as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE committed (a int)")
     assert table_exists("committed")
 
 
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("postgres")
 def test_a_connection_rolls_back_on_an_error():
     def fail():
         with connect() as connection:
@@ -53,7 +47,7 @@ def test_a_connection_rolls_back_on_an_error():
     assert not table_exists("rolled_back")
 
 
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("postgres")
 def test_an_error_of_the_database_is_one_that_users_can_read():
     with pytest.raises(SkipcastError, match="embedded must do what it is asked but failed"):
         query("SELECT nonsense")
@@ -72,15 +66,15 @@ def test_an_error_of_something_else_stays_as_it_is(postgres):
 
 
 @pytest.mark.parametrize(("room", "taken"), [(1, 1), (2, 1), (3, 2), (9, 4)])
-def test_several_connections_are_as_many_as_there_is_room_for(url, monkeypatch, room, taken):
+def test_several_connections_are_as_many_as_there_is_room_for(postgres, monkeypatch, room, taken):
     """Beside one that is left free."""
     query(f"DROP ROLE IF EXISTS few; CREATE ROLE few LOGIN CONNECTION LIMIT {room}; SELECT 1")
-    monkeypatch.setenv("DATABASE_URL", url.replace("postgres@", "few@"))
+    monkeypatch.setenv("DATABASE_URL", postgres.replace("postgres@", "few@"))
     with connect_several(4) as connections:
         assert len(connections) == taken
 
 
-def test_what_failed_first_is_told_where_the_connection_was_cut_then(url):
+def test_what_failed_first_is_told_where_the_connection_was_cut_then(postgres):
     def fail():
         with connect() as connection:
             connection.close()
@@ -202,9 +196,9 @@ def test_a_server_over_a_unix_socket_is_used_and_named(postgres, spelling, tmp_p
         query("SELECT nonsense")
 
 
-@pytest.mark.usefixtures("url")
-def test_names_of_tables_are_not_taken_for_passwords(monkeypatch, url):
-    monkeypatch.setenv("DATABASE_URL", url.replace("postgres@", "postgres:nonsense@"))
+@pytest.mark.usefixtures("postgres")
+def test_names_of_tables_are_not_taken_for_passwords(monkeypatch, postgres):
+    monkeypatch.setenv("DATABASE_URL", postgres.replace("postgres@", "postgres:nonsense@"))
     with pytest.raises(SkipcastError, match='column "nonsense" does not exist'):
         query("SELECT nonsense")
 

@@ -7,12 +7,8 @@ from skipcast.database.tables import check_receipt, fingerprint
 from skipcast.errors import SkipcastError
 from skipcast.schema import LOG, TRACK, names
 
+pytestmark = pytest.mark.usefixtures("postgres")
 SCHEMA = "skipcast"
-
-
-@pytest.fixture(autouse=True)
-def _server(postgres, monkeypatch):
-    monkeypatch.setenv("DATABASE_URL", postgres)
 
 
 @pytest.fixture

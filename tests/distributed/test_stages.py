@@ -15,7 +15,7 @@ from skipcast.cli.data import fetch, load
 from skipcast.cli.features import features
 from skipcast.errors import SkipcastError
 from skipcast.files import disk_errors
-from skipcast.params import CHANGES
+from skipcast.overrides import VARIABLE
 from skipcast.parts import Parts, write_parts
 from skipcast.storage import locate, upload
 
@@ -34,7 +34,7 @@ def project(tmp_path, monkeypatch, twin):
         shutil.copy(ROOT / "params.yaml", folder)
         monkeypatch.chdir(folder)
         values = {"fetch.source": str(twin), "fetch.rows": "all", "load.into": "none"}
-        monkeypatch.setenv(CHANGES, json.dumps({**values, **changes}))
+        monkeypatch.setenv(VARIABLE, json.dumps({**values, **changes}))
         return folder
 
     return go

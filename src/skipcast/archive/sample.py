@@ -22,8 +22,9 @@ from skipcast.archive.exploding import Exploded, Sample, Wanted, explode
 from skipcast.archive.joining import Joined, Plan, check_once, join, plan
 from skipcast.archive.source import Source
 from skipcast.archive.tracks import distinct, read_tracks
-from skipcast.archive.work import begin, fingerprint, keep_only
+from skipcast.archive.work import fingerprint
 from skipcast.errors import SkipcastError
+from skipcast.files import begin, keep_only
 from skipcast.parts import Draft, PartInfo, Parts
 from skipcast.processes import cpu_count
 from skipcast.reading.categories import NewTexts, tell_new

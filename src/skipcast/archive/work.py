@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -18,7 +17,6 @@ CODE = (
     "archive", "column.py", "files.py", "parts.py", "reading", "schema.py", "sessions.py", "twin",
 )  # fmt: skip
 LIBRARIES = ("numpy", "pandas", "pyarrow")
-MARK = "run"
 
 
 def fingerprint(*about: object) -> str:
@@ -69,28 +67,3 @@ def _lock(opened: int, folder: Path) -> None:
         ) from error
     except OSError:  # of some networks, which lock no folders
         return
-
-
-def begin(folder: Path, run: str) -> None:
-    """Make the folder of a run; what is there of another run is deleted."""
-    mark = folder / MARK
-    if not mark.is_file() or mark.read_text(encoding="utf-8") != run:
-        discard(folder)
-        folder.mkdir(parents=True)
-        mark.write_text(run, encoding="utf-8")
-
-
-def keep_only(folder: Path, names: set[str]) -> None:
-    """Delete what is in the folder of a run but not among `names`."""
-    for path in folder.iterdir():
-        if path.name not in names | {MARK}:
-            discard(path)
-
-
-def discard(folder: Path) -> None:
-    """Delete a folder, if there is one; after a kill, nothing of it seems to be finished."""
-    trash = folder.with_name(f".{folder.name}.trash")
-    shutil.rmtree(trash, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, trash)  # noqa: PTH105 (Path.replace returns a path nobody needs)
-        shutil.rmtree(trash, ignore_errors=True)

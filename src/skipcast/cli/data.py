@@ -9,7 +9,7 @@ from rich.console import Console
 from skipcast.artifacts import NAMES, PLAYS, TRACKS, LoadReceipt, TableFingerprint
 from skipcast.cli.pool import open_workers
 from skipcast.errors import SkipcastError
-from skipcast.files import disk_errors, read_batches, write_parquet
+from skipcast.files import begin, discard, disk_errors, keep_only, read_batches, write_parquet
 from skipcast.params import USUAL_ROWS, Fetch, Load, Params, read_params
 from skipcast.parts import Parts, write_parts
 from skipcast.processes import cpu_count
@@ -25,7 +25,7 @@ console = Console(stderr=True)
 def fetch() -> None:
     """Take plays of whole sessions from the twin, official files or listeners' own histories."""
     from skipcast.archive.history_files import is_history
-    from skipcast.archive.work import alone_in, discard
+    from skipcast.archive.work import alone_in
 
     all_params = read_params()
     params = all_params.fetch
@@ -82,7 +82,7 @@ def _sample(all_params: Params) -> list[str]:
 
 def _twin(params: Fetch, folder: Path) -> Path:
     """Return where the files of the twin are; make them unless an earlier attempt did."""
-    from skipcast.archive.work import begin, fingerprint, keep_only
+    from skipcast.archive.work import fingerprint
     from skipcast.twin.write import write_twin
 
     sessions, seed = params.twin_sessions, params.seed

@@ -73,8 +73,8 @@ def features() -> None:
         ) as pool,
     ):
         task.gather(pool.run((partial(task.count, number) for number in range(count)), _ignore))
-        missing = (number for number in range(count) if not draft.has(number))
-        made = dict(pool.run((partial(task.make, number) for number in missing), _ignore))
+        tasks = (partial(task.make, number) for number in draft.missing(count))
+        made = dict(pool.run(tasks, _ignore))
     features = draft.publish(count, made)
     FeaturesReceipt(
         hash=features.hash,

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from skipcast.cli import data, features, promote, refit, search
-from skipcast.params import change, read_params
+from skipcast.overrides import override
+from skipcast.params import read_params
 
 
 class Stage(StrEnum):
@@ -41,7 +42,7 @@ def run(
 
     `dvc repro` makes again afterwards what params.yaml says.
     """
-    change(values or [])
+    override(values or [])
     read_params()  # a value that is wrong is told before any stage
     for stage in stages or list(Stage):
         typer.echo(f"Running {stage}", err=True)

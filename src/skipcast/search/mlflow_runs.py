@@ -17,7 +17,7 @@ from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 from skipcast.commits import MISSING, git_commit
 from skipcast.mlflow_store.client import make_experiment, open_client
 from skipcast.mlflow_store.files import missing_of_run
-from skipcast.params import is_changed
+from skipcast.overrides import are_overridden
 from skipcast.search.screen import describe
 
 LOCK_FILE = Path("dvc.lock")
@@ -118,7 +118,7 @@ def stage_hashes(path: Path = LOCK_FILE) -> dict[str, str]:
 
     None where params were changed: what is there now was made without DVC.
     """
-    if is_changed() or not path.is_file():
+    if are_overridden() or not path.is_file():
         return {}
     stages = yaml.safe_load(path.read_text(encoding="utf-8")).get("stages", {})
     return {
