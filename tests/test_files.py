@@ -128,6 +128,17 @@ def test_an_array_that_a_full_disk_cuts_off_is_told(length):
         write_array(Path("/dev/full"), np.zeros(length))
 
 
-def test_another_error_of_the_disk_stays_what_it_is():
-    with pytest.raises(PermissionError), disk_errors():
-        raise PermissionError(errno.EACCES, "no", "a.txt")
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_file_that_is_closed_to_this_user_is_named(number):
+    match = r"^a\.txt must be open to this user but is not: no\. Correct its owner, its rights"
+    with pytest.raises(SkipcastError, match=match), disk_errors():
+        raise OSError(number, "no", "a.txt")
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(errno.EPERM, "no"), FileNotFoundError(errno.ENOENT, "no", "a.txt")]
+)
+def test_an_error_of_something_else_stays_what_it_is(error):
+    """Such as of a signal to another user's process."""
+    with pytest.raises(type(error)), disk_errors():
+        raise error

@@ -85,9 +85,10 @@ def test_lists_all_faults_at_once(tmp_path):
 def test_refuses_no_file_and_no_yaml(tmp_path):
     with pytest.raises(SkipcastError, match=r"params.yaml must be there.*root of the project"):
         read_params(tmp_path / "params.yaml")
-    (tmp_path / "params.yaml").write_text("fetch: [")
-    with pytest.raises(SkipcastError, match="must be YAML"):
-        read_params(tmp_path / "params.yaml")
+    for content in (b"fetch: [", "fetch: {source: größe}".encode("latin-1")):
+        (tmp_path / "params.yaml").write_bytes(content)
+        with pytest.raises(SkipcastError, match="must be YAML"):
+            read_params(tmp_path / "params.yaml")
 
 
 def test_a_fault_names_where_the_rules_are(tmp_path):

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -70,6 +71,31 @@ def test_a_part_is_not_as_it_was_written(kind: str, parts: Parts, folder: Path) 
 @pytest.mark.parametrize("content", ["", "{}", '{"parts": [{"rows": "one"}]}'])
 def test_the_manifest_is_damaged(content: str, parts: Parts, folder: Path) -> None:
     (folder / "_parts.json").write_text(content)
+    with pytest.raises(SkipcastError, match=rf"parts.json must be as the stage .* {MAKE_AGAIN}"):
+        Parts.read(folder, made_by="fetch")
+
+
+def test_a_manifest_with_another_number_of_rows(parts: Parts, folder: Path) -> None:
+    content = (folder / "_parts.json").read_text()
+    (folder / "_parts.json").write_text(content.replace('"rows": 1', '"rows": 3', 1))
+    wrong = Parts.read(folder, made_by="fetch")
+    for read in (wrong.part, wrong.file):
+        with pytest.raises(SkipcastError, match=rf"parts.json must be as .* {MAKE_AGAIN}"):
+            read(0)
+
+
+def test_a_file_in_place_of_the_folder_is_replaced(folder: Path) -> None:
+    folder.parent.mkdir()
+    folder.touch()
+    for _ in range(2):
+        assert write_parts(folder, TABLES, made_by="fetch").rows == 2
+    assert [path.name for path in folder.parent.iterdir()] == ["plays"]
+
+
+def test_a_manifest_that_lists_a_part_twice(parts: Parts, folder: Path) -> None:
+    twice = [part.model_dump() for part in (*parts.manifest.parts, parts.manifest.parts[0])]
+    (folder / "_parts.json").write_text(json.dumps({"parts": twice}))
+    shutil.copy(folder / "part-00000.parquet", folder / "part-00002.parquet")
     with pytest.raises(SkipcastError, match=rf"parts.json must be as the stage .* {MAKE_AGAIN}"):
         Parts.read(folder, made_by="fetch")
 

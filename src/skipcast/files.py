@@ -107,18 +107,30 @@ def _locked(folder: Path, how: int) -> Iterator[bool]:
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Raise the error of a full disk as one that a user can mend."""
+    """Raise the errors of a full disk and of missing rights as ones that a user can mend."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        too_large = error.errno == errno.EFBIG
-        why = "`ulimit -f` allows no file so large" if too_large else "is full"
-        raise SkipcastError(
-            f"The disk must have room for {error.filename or 'what is written'} but {why}. "
-            "Make room, then `dvc repro`: what is finished is kept."
-        ) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise _no_room(error) from error
+        # Arrow names the file in its text alone; what names none is no file's.
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and (
+            error.filename or "local file" in str(error)
+        ):
+            raise SkipcastError(
+                f"{error.filename or 'Each file'} must be open to this user but is not: "
+                f"{error.strerror}. Correct its owner, its rights or its place."
+            ) from error
+        raise
+
+
+def _no_room(error: OSError) -> SkipcastError:
+    too_large = error.errno == errno.EFBIG
+    why = "`ulimit -f` allows no file so large" if too_large else "is full"
+    return SkipcastError(
+        f"The disk must have room for {error.filename or 'what is written'} but {why}. "
+        "Make room, then `dvc repro`: what is finished is kept."
+    )
 
 
 def move_into(source: Path, target: Path) -> None:
@@ -284,6 +296,21 @@ def count_rows(path: Path, *, made_by: str) -> int:
     """
     with _damage_told(path, made_by):
         return int(pq.read_metadata(existing(path, made_by=made_by)).num_rows)
+
+
+def check_columns(path: Path, columns: Iterable[str], *, made_by: str) -> None:
+    """Check that the table at `path` has all `columns`.
+
+    Raises:
+        SkipcastError: it lacks one, as of another version of skipcast; or as of `read_parquet`.
+    """
+    with _damage_told(path, made_by):
+        found = pq.read_schema(existing(path, made_by=made_by)).names
+    if missing := [name for name in columns if name not in found]:
+        raise SkipcastError(
+            f"{path} must have all columns that the stage {made_by} writes but lacks "
+            f"{', '.join(missing)}. `dvc repro --force {made_by}` makes it again."
+        )
 
 
 @contextmanager

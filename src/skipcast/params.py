@@ -243,8 +243,8 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
             out of range; the message lists every such key with its rule and its value.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
+        content = yaml.safe_load(path.read_bytes())
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise SkipcastError(
             f"{path} must be there but is not. Run skipcast in the root of the project."
         ) from error

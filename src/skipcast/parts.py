@@ -7,7 +7,6 @@ session is in two parts. 100,000 plays are one part.
 
 import io
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from skipcast.errors import SkipcastError
 from skipcast.files import (
@@ -49,6 +48,13 @@ class Manifest(Record):
     """What the parts of a table are, in their order."""
 
     parts: tuple[PartInfo, ...]
+
+    @model_validator(mode="after")
+    def _has_each_once(self) -> "Manifest":
+        hashes = [part.hash for part in self.parts if part.rows]
+        if len({*hashes}) < len(hashes):
+            raise ValueError("parts must be different")
+        return self
 
 
 @dataclass(frozen=True)
@@ -111,20 +117,30 @@ class Parts:
         """
         import pandas as pd
 
-        path = self._path(number)
+        path = self.path(number)
         content = path.read_bytes()
-        if hash_bytes(content) != self.manifest.parts[number].hash:
-            raise _changed(path, self.made_by)
+        self._check(number, hash_bytes(content), io.BytesIO(content))
         return pd.read_parquet(io.BytesIO(content), columns=columns)
 
     def file(self, number: int) -> Path:
         """Return the file of a part, for who reads it as a stream; errors as `part`."""
-        path = self._path(number)
-        if hash_file(path) != self.manifest.parts[number].hash:
-            raise _changed(path, self.made_by)
+        path = self.path(number)
+        self._check(number, hash_file(path), path)
         return path
 
-    def _path(self, number: int) -> Path:
+    def _check(self, number: int, hash_: str, content: io.BytesIO | Path) -> None:
+        info = self.manifest.parts[number]
+        if hash_ != info.hash:
+            raise _changed(self.path(number), self.made_by)
+        if pq.read_metadata(content).num_rows != info.rows:
+            raise _changed(self.folder / MANIFEST, self.made_by)
+
+    def path(self, number: int) -> Path:
+        """Return the file of a part, unverified.
+
+        Raises:
+            SkipcastError: the part is not there.
+        """
         path = self.folder / _name(number)
         if not path.is_file():
             raise SkipcastError(
@@ -211,11 +227,11 @@ class Draft:
         manifest = Manifest(parts=infos)
         write_json(self.place / MANIFEST, manifest.model_dump())
         old = self.folder.with_name(f".{self.folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
+        discard(old)
         if self.folder.exists():
             os.replace(self.folder, old)  # noqa: PTH105 (Path.replace returns what nobody needs)
         os.replace(self.place, self.folder)  # noqa: PTH105
-        shutil.rmtree(old, ignore_errors=True)
+        discard(old)
         (self.folder / RUN).unlink()
         return Parts(self.folder, self.made_by, manifest)
 

@@ -250,6 +250,21 @@ def test_a_file_that_changes_while_it_is_read_is_named(three_files, twin, place,
         fetch(place, three_files / "log_2.csv", twin)
 
 
+@pytest.mark.parametrize("name", ["log_0.csv", "log_2.csv"])
+def test_a_file_that_vanishes_while_files_are_read_is_named(
+    three_files, twin, place, monkeypatch, name
+):
+    write = Pieces.write
+
+    def vanish(self, number, content, state):
+        write(self, number, content, state)
+        (three_files / name).unlink(missing_ok=True)
+
+    monkeypatch.setattr(Pieces, "write", vanish)
+    with pytest.raises(SkipcastError, match=rf"{name} must be readable but is not: No such file"):
+        fetch(place, three_files, twin)
+
+
 def test_an_archive_is_read_once(twin, tmp_path, place):
     source = write_tar(
         tmp_path / "mssd.tar.gz",

@@ -108,6 +108,29 @@ def test_a_missing_part_is_named_with_what_makes_it(project):
     assert not FEATURES.exists()
 
 
+@pytest.mark.parametrize("name", ["tracks.parquet", "plays/part-00000.parquet"])
+def test_what_an_older_version_has_written_is_told_before_it_is_loaded(project, name):
+    """Its hash is right, as nothing has changed since; a column is missing."""
+    project(SMALL)
+    if name == "tracks.parquet":
+        write_parquet(TRACKS, pd.read_parquet(TRACKS).drop(columns="tempo"))
+    else:
+        older = Parts.read(PLAYS, made_by="fetch").whole().drop(columns="listener_id")
+        write_parts(PLAYS, cut(older, SMALL), made_by="fetch")
+    match = rf"{name} must have all columns .* lacks \w+\. `dvc repro --force fetch` makes it again"
+    with pytest.raises(SkipcastError, match=match):
+        data.load()
+
+
+def test_a_session_that_is_in_two_parts_is_named(project, plays_and_tracks):
+    project(SMALL)
+    plays = plays_and_tracks[0].sort_values(["session_id", "session_position"], ignore_index=True)
+    write_parts(PLAYS, [plays[:5], plays[5:]], made_by="fetch")
+    data.load()
+    with pytest.raises(SkipcastError, match=r"must count 1, 2, 3, .* in session"):
+        stage.features()
+
+
 def test_a_session_that_is_not_whole_is_named(project, plays_and_tracks):
     project(SMALL)
     plays = plays_and_tracks[0]

@@ -29,7 +29,7 @@ from skipcast.schema import INPUTS, OUTCOMES, REASON_END, TARGET, names
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/serving.schema.json").read_text())
 BODIES = 400
-SECONDS = 10  # of good and bad requests at once; benchmarks/serving.py takes a minute
+SECONDS = 4  # of good and bad requests at once; benchmarks/serving.py takes a minute
 CSV, PARQUET = "text/csv", "application/vnd.apache.parquet"
 LEAKS = ("Traceback", "site-packages", 'File "', str(Path(__file__).parents[2]))
 

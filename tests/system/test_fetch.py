@@ -62,6 +62,19 @@ def test_home_and_variables_in_both_places(project, plays_and_tracks):
     fetches_all(project, plays_and_tracks[0], 'export MUSIC="$HOME"; skipcast fetch')
 
 
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv, which takes rights away")
+def test_a_file_that_is_closed_to_this_user_is_named(project):
+    set_source(project, "nowhere.zip")
+    (project / "params.yaml").chmod(0)
+    command = "skipcast fetch"
+    if os.geteuid() == 0:  # who may read everything
+        command = f"setpriv --bounding-set=-dac_override,-dac_read_search {command}"
+    code, said = run(project, command)
+    assert code == 1
+    assert "params.yaml must be open to this user but is not: Permission denied." in said
+    assert "nowhere.zip is neither" in run(project, f"chmod u+r params.yaml; {command}")[1]
+
+
 def test_a_pointer_of_dvc_and_its_remedy(project, plays_and_tracks):
     shutil.move(project.parent / "home/mssd.zip", project)
     store = project.parent / "store"

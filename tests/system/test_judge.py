@@ -269,19 +269,30 @@ def test_the_candidates_scores_are_those_of_its_models_probabilities(first, expe
     assert close(first.judgement.scores["candidate"], expected_scores)
 
 
-@pytest.mark.parametrize("parts", [3, 40])
-def test_in_parts_a_judgement_is_the_same(
-    better, families, params, sources_of, raw_plays, features, parts
-):
+@pytest.fixture(scope="module")
+def judge_parts(better, families, params, sources_of, raw_plays, features):
+    """Return a function that judges the worse model on plays in so many parts."""
+
+    def run(parts):
+        sources = sources_of(raw_plays, features, parts=parts)
+        assert len(sources) == parts
+        result = SearchResult(run_id="parent", families=families, best="logistic")
+        judgement = judge(sources, result, params, Registry(params.promote.model))
+        assert judgement.champion == better.champion
+        return judgement
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def at_once(judge_parts):
+    return judge_parts(1)
+
+
+@pytest.mark.parametrize("parts", [3, 12])
+def test_in_parts_a_judgement_is_the_same(judge_parts, at_once, parts):
     """The candidate, the champion, families, baselines, the sample that is explained: all of it."""
-    sources = sources_of(raw_plays, features, parts=parts)
-    assert len(sources) == parts
-    result = SearchResult(run_id="parent", families=families, best="logistic")
-    one, other = (
-        judge(each, result, params, Registry(params.promote.model))
-        for each in (sources, sources_of(raw_plays, features))
-    )
-    assert one.champion == better.champion
+    one, other = judge_parts(parts), at_once
     assert list(one.scores) == list(other.scores)
     assert all(close(one.scores[name], other.scores[name], 1e-12) for name in one.scores)
     assert close({"it": one.comparison.accuracy}, {"it": other.comparison.accuracy}, 1e-12)

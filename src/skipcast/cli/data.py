@@ -9,11 +9,19 @@ from rich.console import Console
 from skipcast.artifacts import NAMES, PLAYS, TRACKS, LoadReceipt, TableFingerprint
 from skipcast.cli.pool import open_workers
 from skipcast.errors import SkipcastError
-from skipcast.files import begin, discard, disk_errors, keep_only, read_batches, write_parquet
+from skipcast.files import (
+    begin,
+    check_columns,
+    discard,
+    disk_errors,
+    keep_only,
+    read_batches,
+    write_parquet,
+)
 from skipcast.params import USUAL_ROWS, Fetch, Load, Params, read_params
 from skipcast.parts import Parts, write_parts
 from skipcast.processes import cpu_count
-from skipcast.schema import is_synthetic
+from skipcast.schema import LOG, TRACK, is_synthetic, names
 
 FILE_SESSIONS = 50_000  # of a file of a large twin; several processes read it
 WORK = PLAYS.with_name(".fetch")  # what is not finished
@@ -101,9 +109,10 @@ def load() -> None:
 
     params = read_params().load
     plays = Parts.read(PLAYS, made_by="fetch")
+    check_columns(TRACKS, names(TRACK), made_by="fetch")
+    synthetic, listeners = _kinds(plays)
     tables = _leave_in_files(plays) if params.into == "none" else _load(params, plays)
     database = None if params.into == "none" else place()
-    synthetic, listeners = _kinds(plays)
     LoadReceipt(
         into=params.into,
         database=database,
@@ -139,11 +148,16 @@ def _load(params: Load, plays: Parts) -> dict[str, TableFingerprint]:
 
 
 def _kinds(plays: Parts) -> tuple[bool, bool]:
-    """Tell whether any plays are the twin's, and whether any are of listeners' own histories."""
+    """Tell whether any plays are the twin's, and whether any are of listeners' own histories.
+
+    Raises:
+        SkipcastError: a part is missing or damaged, or lacks a column.
+    """
     from skipcast.sessions import has_listeners
 
     synthetic = listeners = False
     for number in range(len(plays)):
+        check_columns(plays.path(number), names(LOG), made_by=plays.made_by)
         part = plays.part(number, ["session_id", "listener_id"])
         synthetic = synthetic or is_synthetic(part["session_id"].unique())
         listeners = listeners or has_listeners(part)

