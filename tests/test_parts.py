@@ -84,12 +84,26 @@ def test_a_manifest_with_another_number_of_rows(parts: Parts, folder: Path) -> N
             read(0)
 
 
-def test_a_file_in_place_of_the_folder_is_replaced(folder: Path) -> None:
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_is_in_place_of_the_folder_is_replaced(kind: str, folder: Path) -> None:
     folder.parent.mkdir()
-    folder.touch()
+    other = folder.parents[1] / "other"
+    other.write_text("stays")
+    folder.touch() if kind == "file" else folder.symlink_to(other)
     for _ in range(2):
         assert write_parts(folder, TABLES, made_by="fetch").rows == 2
     assert [path.name for path in folder.parent.iterdir()] == ["plays"]
+    assert other.read_text() == "stays"
+
+
+def test_a_link_to_a_folder_is_replaced_and_that_folder_stays(folder: Path) -> None:
+    other = write_parts(folder.parents[1] / "other", TABLES, made_by="fetch")
+    folder.parent.mkdir()
+    folder.symlink_to(other.folder)
+    write_parts(folder, TABLES[::-1], made_by="fetch")
+    assert [path.name for path in folder.parent.iterdir()] == ["plays"]
+    assert not folder.is_symlink()
+    assert other.whole()["tempo"].tolist() == [90.0, 120.0]
 
 
 def test_a_manifest_that_lists_a_part_twice(parts: Parts, folder: Path) -> None:

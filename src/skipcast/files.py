@@ -168,7 +168,7 @@ def discard(path: Path) -> None:
     """Delete a file or folder, if there is one; after a kill, nothing of it seems to be there."""
     trash = path.with_name(f".{path.name}.trash")
     shutil.rmtree(trash, ignore_errors=True)
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         os.replace(path, trash)  # noqa: PTH105 (as above)
         shutil.rmtree(trash, ignore_errors=True)
     else:
