@@ -19,6 +19,7 @@ from skipcast.database.tables import fingerprint
 from skipcast.errors import SkipcastError
 from skipcast.parts import Parts, cut, write_parts
 
+pytestmark = pytest.mark.usefixtures("postgres")
 SCHEMA = "parts"
 CHILD = """
 import sys, time
@@ -28,7 +29,6 @@ from skipcast.database import loading
 from skipcast.database.server import connect_several
 from skipcast.parts import Parts
 
-pytestmark = pytest.mark.usefixtures("postgres")
 moment, seconds, plays, tracks, schema = sys.argv[1:]
 
 def stop(*arguments, **options):
