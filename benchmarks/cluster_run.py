@@ -29,7 +29,8 @@ from skipcast.cli.refit import place_of
 from skipcast.cli.search import read_job
 from skipcast.features.table import KEY_COLUMNS, PART, SKIPPED, feature_columns
 from skipcast.models.families import FAMILIES, Family
-from skipcast.params import CHANGES, Cluster, read_params
+from skipcast.overrides import VARIABLE
+from skipcast.params import Cluster, read_params
 from skipcast.parts import Parts
 from skipcast.search.plays import read_all
 
@@ -69,7 +70,7 @@ def run_stage(folder: Path, stage: str, values: list[str]) -> dict[str, Any]:
 def run_fit(folder: Path, what: str, values: list[str]) -> dict[str, Any]:
     """Fit a model with the library's own parameters, as the stage `refit` does; let it answer."""
     os.chdir(folder)
-    os.environ[CHANGES] = json.dumps(dict(value.split("=", 1) for value in values))
+    os.environ[VARIABLE] = json.dumps(dict(value.split("=", 1) for value in values))
     params = read_params()
     plays = read_all(read_job(params))
     family = parse_family(what)
