@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from skipcast.params import CHANGES
+from skipcast.overrides import VARIABLE
 
 ROOT = Path(__file__).parents[2]
 # The command, but for the length of parts: 5,000 plays would be one.
@@ -34,7 +34,7 @@ def start(project, twin, stage, **changes):
     return subprocess.Popen(
         [sys.executable, "-c", SKIPCAST, stage],
         cwd=project,
-        env={**os.environ, CHANGES: json.dumps(values)},
+        env={**os.environ, VARIABLE: json.dumps(values)},
         stderr=subprocess.PIPE,
         text=True,
     )
