@@ -11,13 +11,13 @@ import pytest
 from skipcast.errors import SkipcastError
 from skipcast.files import (
     disk_errors,
-    move_into,
     read_parquet,
     replacing,
     write_array,
     write_json,
     write_parquet,
 )
+from skipcast.folders import move_into
 
 
 def test_a_failure_leaves_the_previous_file_and_nothing_else(tmp_path):

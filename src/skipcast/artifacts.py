@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from skipcast.errors import SkipcastError
-from skipcast.files import existing, move_into, unfinished, write_json
+from skipcast.files import existing, unfinished, write_json
+from skipcast.folders import move_into
 from skipcast.models.families import Family
 from skipcast.params import Into, Split
 from skipcast.records import Record, faults

@@ -17,17 +17,8 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError, model_validator
 
 from skipcast.errors import SkipcastError
-from skipcast.files import (
-    RUN,
-    begin,
-    discard,
-    existing,
-    hash_bytes,
-    hash_file,
-    keep_only,
-    write_json,
-    write_parquet,
-)
+from skipcast.files import existing, hash_bytes, hash_file, write_json, write_parquet
+from skipcast.folders import RUN, begin, discard, keep_only
 from skipcast.records import Record
 
 if TYPE_CHECKING:  # `skipcast --help` starts faster without

@@ -24,7 +24,7 @@ from skipcast.archive.source import Source
 from skipcast.archive.tracks import distinct, read_tracks
 from skipcast.archive.work import fingerprint
 from skipcast.errors import SkipcastError
-from skipcast.files import begin, keep_only
+from skipcast.folders import begin, keep_only
 from skipcast.parts import Draft, PartInfo, Parts
 from skipcast.processes import cpu_count
 from skipcast.reading.categories import NewTexts, tell_new

@@ -9,15 +9,8 @@ from rich.console import Console
 from skipcast.artifacts import NAMES, PLAYS, TRACKS, LoadReceipt, TableFingerprint
 from skipcast.cli.pool import open_workers
 from skipcast.errors import SkipcastError
-from skipcast.files import (
-    begin,
-    check_columns,
-    discard,
-    disk_errors,
-    keep_only,
-    read_batches,
-    write_parquet,
-)
+from skipcast.files import check_columns, disk_errors, read_batches, write_parquet
+from skipcast.folders import begin, discard, keep_only
 from skipcast.params import USUAL_ROWS, Fetch, Load, Params, read_params
 from skipcast.parts import Parts, write_parts
 from skipcast.processes import cpu_count

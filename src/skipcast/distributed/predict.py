@@ -12,7 +12,8 @@ from skipcast.clients.answer_files import writer
 from skipcast.clients.batch import score_file
 from skipcast.clients.outcome import Outcome
 from skipcast.distributed.pool import DaskPool
-from skipcast.files import begin, discard, hash_bytes, replacing, write_json
+from skipcast.files import hash_bytes, replacing, write_json
+from skipcast.folders import begin, discard
 from skipcast.mlflow_store.place import choose_store
 from skipcast.parts import Parts
 from skipcast.reading.categories import NewTexts

@@ -15,7 +15,8 @@ from skipcast.evaluation.listening import SKIPPED, Listening, listenings
 from skipcast.evaluation.listening_plots import Caption
 from skipcast.evaluation.look_up import LookUp
 from skipcast.features.table import with_label
-from skipcast.files import move_into, unfinished
+from skipcast.files import unfinished
+from skipcast.folders import move_into
 from skipcast.schema import Label, is_synthetic
 
 

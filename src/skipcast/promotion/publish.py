@@ -7,7 +7,8 @@ from skipcast.artifacts import REPORTS, Champion, Decision, LoadReceipt, SearchR
 from skipcast.commits import git_commit
 from skipcast.evaluation import plots
 from skipcast.evaluation.bootstrap import Interval
-from skipcast.files import move_into, unfinished
+from skipcast.files import unfinished
+from skipcast.folders import move_into
 from skipcast.mlflow_store.datasets import dataset
 from skipcast.params import Params
 from skipcast.promotion import reports
