@@ -1,6 +1,6 @@
 """A search by two hosts: network namespaces with a clone, a name and an address of their own.
 
-Usage, as root on Linux: `python benchmarks/two_hosts.py`. It takes one to three minutes.
+Usage: `python benchmarks/two_hosts.py`, as root on Linux. It takes one to three minutes.
 
 Between the hosts are one Postgres and one server of MLflow. One host fetches, loads and builds the
 features; the other one gets its data, as `dvc pull` would bring them. Then both search at the same

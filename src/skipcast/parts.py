@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -116,10 +116,11 @@ class Parts:
     def file(self, number: int) -> Path:
         """Return the file of a part, for who reads it as a stream; errors as `part`."""
         path = self.path(number)
-        self._check(number, hash_file(path), path)
+        with path.open("rb") as content:
+            self._check(number, hash_file(path), content)
         return path
 
-    def _check(self, number: int, hash_: str, content: io.BytesIO | Path) -> None:
+    def _check(self, number: int, hash_: str, content: IO[bytes]) -> None:
         info = self.manifest.parts[number]
         if hash_ != info.hash:
             raise _changed(self.path(number), self.made_by)

@@ -188,6 +188,7 @@ SILENT = {
 @pytest.mark.parametrize("group", [name for name in GROUPS_IN_WORDS if name in GROUPS])
 def test_every_feature_of_a_history_has_its_sentence(group):
     known = {f.name for block in GROUPS[group] for f in block.features}
+    known = {name for name in known if not name.endswith("_at_half")}  # no history has halves
     assert known - set(SENTENCE_OF) <= SILENT
 
 

@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.request import Request, urlopen
 
 import pytest
+import s3fs
 from moto.server import ThreadedMotoServer
 
 
@@ -20,5 +22,7 @@ def s3_server() -> Iterator[str]:
         patch.setenv("AWS_ACCESS_KEY_ID", "me")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
+        s3fs.S3FileSystem.clear_instance_cache()  # one of another server may be there
         yield f"http://{host}:{port}"
     server.stop()

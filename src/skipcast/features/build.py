@@ -47,8 +47,8 @@ def feature_set(horizon: HorizonName, groups: Sequence[Group] = TRACK_GROUPS) ->
         horizon: what is known when the prediction is made.
         groups: names among `GROUPS`, in any order.
 
-    >>> list(feature_set("second_half", ("context",)).names)
-    ['position', 'length']
+    >>> list(feature_set("second_half", ("context",)).names[:3])
+    ['position', 'length', 'context_type_at_half']
     """
     chosen = tuple(blocks for group, blocks in GROUPS.items() if group in groups)
     return FeatureSet(HORIZONS[horizon], chosen)
