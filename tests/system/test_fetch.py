@@ -222,7 +222,7 @@ def test_after_kills_at_any_moment_what_is_finished_is_kept(project, twin, sourc
 def test_a_full_disk_is_one_message_and_what_is_finished_is_kept(project, twin):
     """The disk has no room for the tracks, which are the largest file and so the first one."""
     set_source(project, str(twin / "training_set"), str(twin / "track_features"), rows="all")
-    program = f"ulimit -f 100; {sys.executable} -c '{PROGRAM}' 0 fetch"
+    program = f"ulimit -f 100; PYTHONDONTWRITEBYTECODE=1 {sys.executable} -c '{PROGRAM}' 0 fetch"
     code, said = run(project, program)
     assert code == 1
     assert re.fullmatch(r"Error: The disk must have room for .*\n", said), said
