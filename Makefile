@@ -8,8 +8,9 @@ export MLFLOW_ALLOW_PICKLE_DESERIALIZATION ?= false
 .PHONY: run serve test unit check setup requirements figures clean
 
 # A file's tests share what is slow to make, so a file stays in one process; the slow ones begin.
-# As many processes as may compute; each needs memory for its servers, so there is an end.
-PROCESSES = -n $$(python -c "from skipcast.processes import cpu_count; print(min(8, cpu_count()))") \
+# One process more than may compute, as tests wait for servers a third of their time; each needs
+# memory for its servers, so there is an end.
+PROCESSES = -n $$(python -c "from skipcast.processes import cpu_count; print(min(8, cpu_count() + 1))") \
 	--dist loadfile --no-loadscope-reorder
 
 run: setup

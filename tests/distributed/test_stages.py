@@ -147,7 +147,7 @@ def test_a_part_that_is_not_as_it_must_be_is_told_by_the_worker(fetched, own, ch
 
 
 def test_a_full_disk_of_a_worker(fetched, own):
-    own.add(before=["sh", "-c", 'ulimit -f 16; exec "$@"', "sh"])
+    own.add(before=["sh", "-c", 'export PYTHONDONTWRITEBYTECODE=1; ulimit -f 16; exec "$@"', "sh"])
     with (
         pytest.raises(SkipcastError, match=r"The disk must have room for .* allows no file so"),
         disk_errors(),
