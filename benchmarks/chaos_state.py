@@ -1,7 +1,6 @@
 """What of a project must be as if nothing had happened to it."""
 
 import fcntl
-import hashlib
 import json
 import multiprocessing
 import os
@@ -22,6 +21,7 @@ from chaos_project import Project
 
 from skipcast.clients import batch, scorer
 from skipcast.database import embedded
+from skipcast.files import hash_bytes, hash_file
 from skipcast.mlflow_store.place import DEFAULT
 
 OURS = ("data", "metrics", "reports")  # folders of what stages write
@@ -85,11 +85,11 @@ def _ask(project: Project, variables: Mapping[str, str], put: Callable[[str], No
             put(f"{type(error).__name__}: {error}")
         else:
             content = answers.to_numpy(np.float64, na_value=np.nan).tobytes()
-            put(hashlib.sha256(content).hexdigest()[:12])
+            put(hash_bytes(content)[:12])
 
 
 def _hash(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else None
+    return hash_file(path)[:12] if path.exists() else None
 
 
 def _files(project: Project) -> State:

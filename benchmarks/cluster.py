@@ -13,9 +13,7 @@ each with processes and a folder of its own. What two sides write or answer is c
 `--write` puts the tables into docs/scale_cluster.md and draws the figure beside them.
 """
 
-import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -28,11 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from against_plays import PLAYS_A_SESSION, markdown, put
 from arguments import make_parser, parse_family
 from cluster_tables import (
     MACHINE,
     NAMES,
     ONE,
+    PAGE,
     ROOT,
     STAGES,
     TWO,
@@ -41,15 +41,14 @@ from cluster_tables import (
     measured_table,
     ratio,
     row_of_fit,
-    table,
-    write,
 )
+from commands import SKIPCAST, own_variables, settings
 from rounds import Rounds, run_in_turn
 
+from skipcast.files import hash_file
 from skipcast.models.families import FAMILIES
 from skipcast.twin.write import write_twin
 
-PLAYS_A_SESSION = 16.75
 FILE_SESSIONS = 10_000  # of a file of the twin: as many files as there are parts, or more
 STAGES_PLAYS, FITS_PLAYS, SIZES = 10_000_000, 1_000_000, (300_000, 1_000_000, 3_000_000)
 QUICK_PLAYS, QUICK_SIZES = 5_000, (3_000, 6_000)
@@ -81,13 +80,13 @@ class Source:
 
     def load(self, project: Path) -> None:
         """Let the stages after `fetch` read its files."""
-        self._call([str(Path(sys.executable).with_name("skipcast")), "run", "load"], project)
+        self._call([str(SKIPCAST), "run", "load"], project)
 
     def _call(self, command: list[str], folder: Path = ROOT) -> str:
-        names = ("MLFLOW_", "DATABASE_URL")
-        env = {key: value for key, value in os.environ.items() if not key.startswith(names)}
-        command += [word for value in self.values for word in ("--set", value)]
-        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+        command += settings(self.values)
+        done = subprocess.run(
+            command, cwd=folder, env=own_variables(), capture_output=True, text=True
+        )
         if done.returncode:
             sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
         return done.stdout.strip().rsplit("\n", 1)[-1]
@@ -114,7 +113,7 @@ def project() -> Iterator[Path]:
 def content(folder: Path) -> dict[str, str]:
     """Return the hash of each file of plays, features and tracks."""
     return {
-        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        str(file.relative_to(folder)): hash_file(file)
         for pattern in FILES
         for file in sorted(folder.glob(pattern))
     }
@@ -157,7 +156,7 @@ def compare_stages(plays: int, rounds: int) -> str:
     ]
     same = all(one == written[0] for one in written)
     return (
-        f"{table(rows)}\nAll {len(written[0])} files {'are' if same else 'are not'} the same "
+        f"{markdown(rows)}\nAll {len(written[0])} files {'are' if same else 'are not'} the same "
         "bytes in all runs.\n"
     )
 
@@ -170,7 +169,7 @@ def compare_fits(plays: int, rounds: int, families: Sequence[str]) -> str:
         for family in families:
             sides = {NAMES[n]: (family, n) for n in (MACHINE, TWO)}
             rows.append(row_of_fit(family, plays, *_fit_in_turn(twin, folder, sides, rounds)))
-    return table(rows)
+    return markdown(rows)
 
 
 def _fit_in_turn(
@@ -233,7 +232,7 @@ def main() -> None:
             text = tables[part]()
         print(f"\n{text}", flush=True)
         if options.write:
-            write(part, text)
+            put(PAGE, part, text)
 
 
 if __name__ == "__main__":

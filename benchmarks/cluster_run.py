@@ -7,12 +7,10 @@ one thread each, are the commands that a user types; they are there before the c
 Without workers, a stage or a fit has all cores of this machine.
 """
 
-import hashlib
 import json
 import os
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,19 +20,20 @@ from typing import Any
 
 import numpy as np
 from arguments import make_parser, parse_family
+from commands import SKIPCAST, settings
 from from_tests import own_cluster
 
 from skipcast.artifacts import FEATURES
 from skipcast.cli.refit import place_of
 from skipcast.cli.search import read_job
 from skipcast.features.table import KEY_COLUMNS, PART, SKIPPED, feature_columns
+from skipcast.files import hash_file
 from skipcast.models.families import FAMILIES, Family
 from skipcast.overrides import VARIABLE
 from skipcast.params import Cluster, read_params
 from skipcast.parts import Parts
 from skipcast.search.plays import read_all
 
-SKIPCAST = Path(sys.executable).with_name("skipcast")
 STAGES = ("fetch", "features")
 
 
@@ -61,7 +60,7 @@ def cluster(count: int) -> Iterator[list[str]]:
 
 def run_stage(folder: Path, stage: str, values: list[str]) -> dict[str, Any]:
     """Run a stage as it is typed."""
-    command = [str(SKIPCAST), "run", stage, *(word for v in values for word in ("--set", v))]
+    command = [str(SKIPCAST), "run", stage, *settings(values)]
     started = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True)
     return {"seconds": time.perf_counter() - started, "bytes": 0}
@@ -80,8 +79,7 @@ def run_fit(folder: Path, what: str, values: list[str]) -> dict[str, Any]:
         model = place.fit(family, FAMILIES[family].defaults({}), plays, _ignore, params.search.seed)
         found = {"seconds": time.perf_counter() - started, "bytes": most(resource.RUSAGE_SELF)}
     FAMILIES[family].save(model, Path("model"))
-    content = hashlib.sha256(Path("model").read_bytes()).hexdigest()
-    return found | {"model": content, **_answer(family, model)}
+    return found | {"model": hash_file(Path("model")), **_answer(family, model)}
 
 
 def load_libraries(family: Family, params: Cluster) -> None:

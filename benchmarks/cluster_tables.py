@@ -1,24 +1,20 @@
 """The tables and the figure of `cluster.py`, and how far two models' answers differ."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
+from against_plays import BEYOND, figure, markdown
 from rounds import Rounds
 
 from skipcast.models.families import FAMILIES
 
-mpl.use("Agg")
 ROOT = Path(__file__).parents[1]
 PAGE, FIGURE = ROOT / "docs/scale_cluster.md", ROOT / "docs/figures/cluster.png"
 STAGES = ("fetch", "features")
 MACHINE, ONE, TWO = 0, 1, 2  # how many workers; 0: without Dask
 NAMES = {MACHINE: "one machine", ONE: "one worker", TWO: "two workers"}
-BEYOND = {"207M": 207_200_258, "2.07 billion": 2_072_002_576}
 LABELS = {str(name): family.label for name, family in FAMILIES.items()}
 BOOSTED = [str(name) for name, family in FAMILIES.items() if family.boosted]
 MANY = 16  # workers, for what is computed and not tried
@@ -27,11 +23,6 @@ MANY = 16  # workers, for what is computed and not tried
 def ratio(runs: Rounds, side: str, other: str, figure: str) -> str:
     """Return a ratio with its range."""
     return runs.ratio(side, other, figure).sentence("{}")
-
-
-def table(rows: Sequence[dict[str, str]]) -> str:
-    """Return rows in Markdown."""
-    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n"
 
 
 def row_of_fit(
@@ -74,7 +65,7 @@ def measured_table(found: pd.DataFrame) -> str:
         for plays, seconds, size in zip(own["plays"], own["seconds"], own["bytes"], strict=True):
             row[f"{plays / 1e6:g}M plays"] = f"{seconds:,.0f} s, {size / 1e9:.1f} GB"
         rows.append(row)
-    return table(rows)
+    return markdown(rows)
 
 
 def computed_table(found: pd.DataFrame) -> str:
@@ -99,7 +90,7 @@ def computed_table(found: pd.DataFrame) -> str:
                 hours, size = np.polyval(seconds, share) / 3600, np.polyval(memory, share) / 1e9
                 row[f"{name}, {count} workers"] = f"{hours:,.1f} h, {size:,.1f} GB"
         rows.append(row)
-    return table(rows)
+    return markdown(rows)
 
 
 def _name(what: str) -> str:
@@ -108,26 +99,15 @@ def _name(what: str) -> str:
 
 def draw(found: pd.DataFrame) -> str:
     """Draw seconds and memory against plays; return the link to the figure."""
-    figure, (time_axes, memory_axes) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     colors = {what: f"C{number}" for number, what in enumerate(found["what"].unique())}
-    for (what, who), own in found.groupby(["what", "who"], sort=False):
-        style = {"color": colors[what], "linestyle": "-" if who == NAMES[TWO] else ":"}
-        label = f"{what}, {who}"
-        time_axes.plot(own["plays"], own["seconds"], marker="o", label=label, **style)
-        memory_axes.plot(own["plays"], own["bytes"] / 1e9, marker="o", label=label, **style)
-    time_axes.set(xlabel="plays", ylabel="seconds", xscale="log", yscale="log")
-    memory_axes.set(xlabel="plays", ylabel="most of any process, GB", xscale="log", ylim=(0, None))
-    for axes in (time_axes, memory_axes):
-        axes.grid(alpha=0.3)
-    memory_axes.legend(fontsize=7)
-    figure.suptitle("Time and memory, synthetic plays, two cores")
-    figure.savefig(FIGURE, dpi=110)
+    title = "Time and memory, synthetic plays, two cores"
+    with figure(FIGURE, title, unit="seconds", letters=7) as (time_axes, memory_axes):
+        for (what, who), own in found.groupby(["what", "who"], sort=False):
+            style: dict[str, Any] = {
+                "color": colors[what],
+                "linestyle": "-" if who == NAMES[TWO] else ":",
+            }
+            label = f"{what}, {who}"
+            time_axes.plot(own["plays"], own["seconds"], marker="o", label=label, **style)
+            memory_axes.plot(own["plays"], own["bytes"] / 1e9, marker="o", label=label, **style)
     return f"\n![Time and memory against plays]({FIGURE.relative_to(PAGE.parent)})\n"
-
-
-def write(name: str, text: str) -> None:
-    """Put a table between its marks in the page."""
-    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
-    before, rest = PAGE.read_text(encoding="utf-8").split(begin)
-    page = f"{before}{begin}{text}{end}{rest.split(end)[1]}"
-    PAGE.write_text(page, encoding="utf-8")

@@ -15,34 +15,22 @@ million and all 2.07 billion plays of the dataset would take on the same machine
 not tried. `--write` puts the tables into docs/scale.md and draws the figure beside them.
 """
 
-import os
-import resource
 import shutil
-import subprocess
-import sys
 import tempfile
-import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import psutil
+from against_plays import BEYOND, PLAYS_A_SESSION, figure, markdown, put
 from arguments import make_parser
-from matplotlib import pyplot as plt
+from commands import run_command, settings
 
-mpl.use("Agg")
 ROOT = Path(__file__).parents[1]
 SIZES, QUICK_SIZES = [1_000_000, 3_000_000, 10_000_000], [5_000, 10_000]
-PLAYS_A_SESSION = 16.75
 STAGES = ("fetch", "load", "features", "search", "refit", "promote")
 OUTPUTS = {"fetch": "data/plays", "features": "data/features", "load": ".postgres"}
-BEYOND = {"207M": 207_200_258, "2.07 billion": 2_072_002_576}
 PAGE, FIGURE = ROOT / "docs/scale.md", ROOT / "docs/figures/scale.png"
-BEGIN, END = "<!-- scale -->\n", "<!-- end of scale -->\n"
-POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -56,46 +44,13 @@ class Run:
     disk: float  # bytes of what the stage wrote
 
 
-class Peak(threading.Thread):
-    """Reads the memory of a process and all that it starts."""
-
-    def __init__(self, pid: int) -> None:
-        super().__init__(daemon=True)
-        self._process = psutil.Process(pid)
-        self.bytes = 0.0
-        self.start()
-
-    def run(self) -> None:
-        """Read until the process has ended."""
-        while self._process.is_running():
-            try:
-                every = [self._process, *self._process.children(recursive=True)]
-                self.bytes = max(self.bytes, *(one.memory_info().rss for one in every))
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                pass
-            time.sleep(POLL_SECONDS)
-
-
 def run_stage(folder: Path, stage: str, values: list[str], limit: float, plays: int) -> Run:
     """Run a stage of a project; leave if it fails."""
-
-    def enforce() -> None:
-        resource.setrlimit(resource.RLIMIT_DATA, (int(limit), int(limit)))
-
-    command = [str(Path(sys.executable).with_name("skipcast")), "run", stage]
-    command += [word for value in values for word in ("--set", value)]
-    names = ("MLFLOW_", "DATABASE_URL")
-    env = {key: value for key, value in os.environ.items() if not key.startswith(names)}
-    started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, env=env, preexec_fn=enforce)
-    peak = Peak(process.pid)
-    if process.wait():
-        sys.exit(f"Stage {stage} of {plays:,} plays failed under {limit / 1e9:g} GB in {folder}.")
-    seconds = time.perf_counter() - started
+    seconds, peak = run_command("run", stage, *settings(values), folder=folder, limit=limit)
     output = folder / OUTPUTS.get(stage, "nothing")
     disk = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
-    print(f"{plays:>12,} {stage:<9} {seconds:8.1f} s {peak.bytes / 1e9:6.2f} GB", flush=True)
-    return Run(plays, stage, seconds, peak.bytes, disk)
+    print(f"{plays:>12,} {stage:<9} {seconds:8.1f} s {peak / 1e9:6.2f} GB", flush=True)
+    return Run(plays, stage, seconds, peak, disk)
 
 
 def run_all(plays: int, limit: float, trials: int | None, values: list[str]) -> list[Run]:
@@ -126,7 +81,7 @@ def measured_table(runs: list[Run]) -> str:
             time_ = f"{seconds / 60:,.1f} min" if stage == "all" else f"{seconds:,.0f} s"
             row[f"{plays / 1e6:g}M plays"] = f"{time_}, {peak / 1e9:.1f} GB"
         rows.append(row)
-    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n"
+    return markdown(rows)
 
 
 def computed_table(runs: list[Run]) -> str:
@@ -144,25 +99,19 @@ def computed_table(runs: list[Run]) -> str:
                 amount = max(start + slope * plays, 0) / scale
                 row[f"{name}: {unit}"] = f"{amount:,.1f}" if amount else ""
         rows.append(row)
-    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n"
+    return markdown(rows)
 
 
 def draw(runs: list[Run], limit: float) -> None:
     """Draw seconds and memory against plays."""
-    figure, (time_axes, memory_axes) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for stage in STAGES:
-        own = [run for run in runs if run.stage == stage]
-        plays = [run.plays for run in own]
-        time_axes.plot(plays, [run.seconds / 60 for run in own], "o-", label=stage)
-        memory_axes.plot(plays, [run.peak / 1e9 for run in own], "o-", label=stage)
-    memory_axes.axhline(limit / 1e9, color="0.5", linestyle="--", label="limit")
-    time_axes.set(xlabel="plays", ylabel="minutes", xscale="log", yscale="log")
-    memory_axes.set(xlabel="plays", ylabel="most of any process, GB", xscale="log", ylim=(0, None))
-    for axes in (time_axes, memory_axes):
-        axes.grid(alpha=0.3)
-    memory_axes.legend(fontsize=8)
-    figure.suptitle("Time and memory by stage, synthetic plays, two cores")
-    figure.savefig(FIGURE, dpi=110)
+    title = "Time and memory by stage, synthetic plays, two cores"
+    with figure(FIGURE, title, unit="minutes", letters=8) as (time_axes, memory_axes):
+        for stage in STAGES:
+            own = [run for run in runs if run.stage == stage]
+            plays = [run.plays for run in own]
+            time_axes.plot(plays, [run.seconds / 60 for run in own], "o-", label=stage)
+            memory_axes.plot(plays, [run.peak / 1e9 for run in own], "o-", label=stage)
+        memory_axes.axhline(limit / 1e9, color="0.5", linestyle="--", label="limit")
 
 
 def main() -> None:
@@ -183,9 +132,7 @@ def main() -> None:
     tables = f"{measured_table(runs)}\n{computed_table(runs)}"
     print(f"\n{tables}")
     if options.write:
-        text = PAGE.read_text(encoding="utf-8")
-        before, rest = text.split(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}{tables}{END}{rest.split(END)[1]}", encoding="utf-8")
+        put(PAGE, "scale", tables)
         draw(runs, limit)
 
 

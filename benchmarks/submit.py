@@ -16,9 +16,7 @@ of a core. With `--quick`, there are few sessions and a logistic model alone.
 
 import json
 import os
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,8 +27,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 from arguments import make_parser
+from commands import run_command, settings
 from mlflow.artifacts import download_artifacts
-from scale import Peak
 
 from skipcast.archive.challenge import INPUT, Pair, find_pairs, lines
 from skipcast.archive.csv_files import open_file
@@ -47,26 +45,8 @@ from skipcast.serving.request import Plays
 from skipcast.serving.tracks import read_tracks
 
 ROOT = Path(__file__).parents[1]
-SKIPCAST = Path(sys.executable).with_name("skipcast")
 TIMES = 4  # as many sessions in the larger test set
 QUICK = {"fetch.twin_sessions": 400, "promote.max_ece": 0.9, "split.test": 0.3}
-
-
-def command(*words: object, limit: float | None = None) -> tuple[float, float]:
-    """Run a command of skipcast; return its seconds and the most bytes of any of its processes."""
-
-    def enforce() -> None:
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_DATA, (int(limit), int(limit)))
-
-    names = ("MLFLOW_", "DATABASE_URL")
-    env = {key: value for key, value in os.environ.items() if not key.startswith(names)}
-    started = time.perf_counter()
-    process = subprocess.Popen([SKIPCAST, *map(str, words)], env=env, preexec_fn=enforce)
-    peak = Peak(process.pid)
-    if process.wait():
-        sys.exit(f"`skipcast {' '.join(map(str, words))}` failed.")
-    return time.perf_counter() - started, peak.bytes
 
 
 def train(*, quick: bool) -> dict[str, str]:
@@ -75,9 +55,7 @@ def train(*, quick: bool) -> dict[str, str]:
     values = {"load.into": "none", "features.horizon": "second_half"} | (QUICK if quick else {})
     if families:
         values["search.families"] = json.dumps(families)
-    command(
-        "run", *(word for pair in values.items() for word in ("--set", "=".join(map(str, pair))))
-    )
+    run_command("run", *settings([f"{name}={value}" for name, value in values.items()]))
     found = json.loads(Path("data/refit.json").read_text(encoding="utf-8"))
     return {family: best["model_uri"] for family, best in found["families"].items()}
 
@@ -87,7 +65,7 @@ def measure(families: dict[str, str], sessions: int, limit: float) -> pd.DataFra
     rows = []
     for family, uri in families.items():
         taken = [
-            command(
+            run_command(
                 *("submit", "--test-set", kit, "--output", "submission.txt", "--model", uri),
                 limit=limit,
             )
@@ -194,7 +172,7 @@ def main() -> None:
         families = train(quick=options.quick)
         sizes = {"small": sessions, "large": TIMES * sessions}
         for kit, size in sizes.items():
-            command("twin", "--test-set", kit, "--sessions", size, "--seed", 0)
+            run_command("twin", "--test-set", kit, "--sessions", size, "--seed", 0)
         print(f"{cpu_count()} cores, load {os.getloadavg()[0]:.1f}, synthetic sessions", flush=True)
         table = measure(families, sessions, options.gigabytes * 1e9)
         print(f"\n{table.to_markdown(index=False, disable_numparse=True)}\n", flush=True)
