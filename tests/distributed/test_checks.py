@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from harness.clusters import own_cluster
+from harness.clusters import cluster_beside_project
 from harness.tasks import pid_after
 
 import skipcast
@@ -17,11 +17,8 @@ from skipcast.params import Cluster
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
-    (tmp_path / "project").mkdir()
-    (tmp_path / "cluster").mkdir()
-    monkeypatch.chdir(tmp_path / "project")
-    with own_cluster(tmp_path / "cluster") as cluster:
+def own(tmp_path):
+    with cluster_beside_project(tmp_path) as cluster:
         yield cluster
 
 

@@ -11,7 +11,6 @@ from functools import cache
 import numpy as np
 import psutil
 import pytest
-from harness.clusters import own_cluster
 from harness.family_checks import datasets, in_parts
 
 from skipcast.cli.pool import open_workers
@@ -63,13 +62,6 @@ def fit_here(name, data, losses):
 def calm(pool, data):
     """Return a function that tells what a model answers whose fit nobody disturbs."""
     return cache(lambda name: answers(name, fit(pool, name, data), data))
-
-
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with own_cluster(tmp_path) as cluster:
-        yield cluster
 
 
 def answers(name, model, data):

@@ -8,7 +8,6 @@ from functools import partial
 
 import psutil
 import pytest
-from harness.clusters import own_cluster
 from harness.tasks import (
     arrow_threads,
     be_killed,
@@ -43,13 +42,6 @@ def local(folder):
         patch.chdir(folder)
         with open_workers(Cluster(scheduler="local", workers=2), 1) as pool:
             yield pool
-
-
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with own_cluster(tmp_path) as cluster:
-        yield cluster
 
 
 def test_workers_share_the_tasks_in_the_folder_of_the_project_and_tell_their_steps(local, folder):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,3 +67,12 @@ def own_cluster(folder: Path) -> Iterator[OwnCluster]:
         for process in (*cluster.workers, scheduler):
             process.kill()
             process.wait()
+
+
+@contextmanager
+def cluster_beside_project(place: Path) -> Iterator[OwnCluster]:
+    """Yield a cluster without workers; until the end, this process works in a project beside it."""
+    for name in ("cluster", "project"):
+        (place / name).mkdir()
+    with chdir(place / "project"), own_cluster(place / "cluster") as cluster:
+        yield cluster

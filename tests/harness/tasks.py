@@ -33,22 +33,26 @@ def be_killed(_: OnStep) -> None:
 
 def be_killed_once(mark: str, value: int, _: OnStep) -> int:
     """End as for want of memory, if nobody has left the mark; else return the number."""
-    try:
-        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
-    except FileExistsError:
-        return value
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
+    if _leave(mark):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return value
 
 
 def be_silent_once(mark: str, value: int, _: OnStep) -> int:
     """Stop the process, if nobody has left the mark; else return the number."""
-    try:
-        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
-    except FileExistsError:
+    if not _leave(mark):
         return value
     os.kill(os.getpid(), signal.SIGSTOP)
     return -1
+
+
+def _leave(mark: str) -> bool:
+    """Leave a mark; tell whether nobody has left it before."""
+    try:
+        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
 
 
 def where(_: OnStep) -> str:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from harness.clusters import own_cluster
+from harness.clusters import cluster_beside_project
 
 from skipcast.cli.pool import open_workers
 from skipcast.clients import batch
@@ -24,11 +24,8 @@ def parts(plays, tmp_path_factory):
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
-    (tmp_path / "cluster").mkdir()
-    (tmp_path / "project").mkdir()
-    monkeypatch.chdir(tmp_path / "project")
-    with own_cluster(tmp_path / "cluster") as cluster:
+def own(tmp_path):
+    with cluster_beside_project(tmp_path) as cluster:
         yield cluster
 
 

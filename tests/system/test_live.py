@@ -1,9 +1,7 @@
 """The log and the metrics of a real server with two workers, asked session by session."""
 
-import json
 import os
 import shutil
-import time
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,6 +14,7 @@ import psutil
 import pytest
 import yaml
 from harness.clients import Endpoint, records
+from harness.prometheus import needs_prometheus, scrape
 from harness.replay import as_known, batch, replay
 from harness.servers import ROOT, champion_server, free_port, running
 from prometheus_client.parser import text_string_to_metric_families
@@ -29,7 +28,6 @@ from skipcast.schema import OUTCOMES, REASON_END, THRESHOLD
 from skipcast.serving.log_reader import read_log
 
 NGINX = shutil.which("nginx", path=os.pathsep.join(PLACES))
-PROMETHEUS = shutil.which("prometheus")
 SESSIONS = 40
 MODEL = "live"
 
@@ -160,28 +158,15 @@ def test_nginx_passes_metrics_on_to_this_machine(live, tmp_path):
         assert replace(live, url=url).metrics().keys() == live.metrics().keys()
 
 
-@pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus: `apt-get install prometheus`")
+@needs_prometheus
 def test_a_real_prometheus_scrapes_it(live, tmp_path):
-    port, target = free_port(), live.url.removeprefix("http://")
-    (tmp_path / "prometheus.yml").write_text(
+    target = live.url.removeprefix("http://")
+    found = scrape(
         "scrape_configs:\n- job_name: skipcast\n  scrape_interval: 200ms\n"
-        f"  static_configs: [{{targets: ['{target}']}}]\n"
+        f"  static_configs: [{{targets: ['{target}']}}]\n",
+        tmp_path,
     )
-    command = [
-        str(PROMETHEUS),
-        f"--config.file={tmp_path}/prometheus.yml",
-        f"--storage.tsdb.path={tmp_path}/data",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    url = f"http://127.0.0.1:{port}"
-    with running(command, f"{url}/-/ready", tmp_path / "prometheus.log"):
-        query = f"{url}/api/v1/query?query=skipcast_plays_total"
-        for _ in range(100):
-            found = json.load(urllib.request.urlopen(query))["data"]["result"]
-            if found:
-                break
-            time.sleep(0.2)
-    assert float(found[0]["value"][1]) == live.metrics()["skipcast_plays_total"]
+    assert float(found["value"][1]) == live.metrics()["skipcast_plays_total"]
 
 
 def test_a_worker_that_is_killed_loses_nothing_that_was_answered(live):

@@ -7,8 +7,6 @@ import shutil
 import ssl
 import subprocess
 import threading
-import time
-import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPSConnection
@@ -16,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 import pytest
+from harness.prometheus import needs_prometheus, scrape
 from harness.servers import ROOT, free_port, running
 
 from skipcast.clients.proxy import PLACES
@@ -24,7 +23,6 @@ NGINX = shutil.which("nginx", path=os.pathsep.join(PLACES))
 pytestmark = pytest.mark.skipif(
     NGINX is None, reason="There is no nginx: install it, e.g. `apt-get install nginx-light`."
 )
-PROMETHEUS = shutil.which("prometheus")
 TEXT = (ROOT / "docs/operating.md").read_text()
 NOT_THERE = "The path must be /invocations, /ping or /metrics but is not."
 TOO_LONG = (
@@ -167,26 +165,12 @@ def test_a_client_has_a_rate(ask, token):
     assert answers[200, "{}"] >= 100  # the burst
 
 
-@pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus: `apt-get install prometheus`")
+@needs_prometheus
 def test_a_prometheus_elsewhere_scrapes_by_the_pages_configuration(port, folder, tmp_path):
     config = re.search(r"```yaml\n(scrape_configs:.*?)```", TEXT, re.DOTALL)[1]
     config = config.replace("skipcast.example:8443", f"localhost:{port}")
-    (tmp_path / "prometheus.yml").write_text("global: {scrape_interval: 200ms}\n" + config)
     for name in ("cert.pem", "prometheus.token"):
         shutil.copy(folder / name, tmp_path)
-    url = f"http://127.0.0.1:{free_port()}"
-    command = [
-        PROMETHEUS,
-        f"--config.file={tmp_path}/prometheus.yml",
-        f"--storage.tsdb.path={tmp_path}/data",
-        f"--web.listen-address={url.removeprefix('http://')}",
-    ]
-    with running(command, f"{url}/-/ready", tmp_path / "prometheus.log"):
-        query = f"{url}/api/v1/query?query=skipcast_plays_total"
-        for _ in range(100):
-            found = json.load(urllib.request.urlopen(query))["data"]["result"]
-            if found:
-                break
-            time.sleep(0.1)
-    assert found[0]["metric"]["instance"] == f"localhost:{port}"
-    assert found[0]["value"][1] == "7"
+    found = scrape("global: {scrape_interval: 200ms}\n" + config, tmp_path)
+    assert found["metric"]["instance"] == f"localhost:{port}"
+    assert found["value"][1] == "7"
