@@ -5,7 +5,6 @@ second halves, of which only `INPUT` is given. An answer is a line per session, 
 of its second half: 1 for a skip, else 0.
 """
 
-import filecmp
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import typer
 
 from skipcast.archive.csv_files import SUFFIXES, CsvFile, intact, open_file
 from skipcast.archive.half_sessions import Halves
-from skipcast.archive.source import name_in, walk
+from skipcast.archive.source import is_same, name_in, walk
 from skipcast.arrays import Bools
 from skipcast.column import Column
 from skipcast.errors import SkipcastError
@@ -125,7 +124,7 @@ def _add(files: dict[str, Path], kind: str, path: Path, folder: Path) -> None:
     first, second = (name_in(folder, one) for one in (other, path))
     if second == f"{first}.gz":
         typer.echo(f"Left out: {second}, unpacked as {first}.", err=True)
-    elif filecmp.cmp(other, path, shallow=False):
+    elif is_same(other, path):
         typer.echo(f"Left out: {second}, the same as {first}.", err=True)
     else:
         raise SkipcastError(
@@ -150,7 +149,7 @@ def _check_differ(pairs: list[Pair]) -> None:
     for pair in pairs:
         path = pair.second
         other = known.setdefault(path.stat().st_size, path)
-        if other != path and _has_rows(path) and filecmp.cmp(other, path, shallow=False):
+        if other != path and _has_rows(path) and is_same(other, path):
             first, second = (name_in(pair.folder, one) for one in (other, path))
             raise SkipcastError(
                 f"Each day must have sessions of its own but {second} is a copy of {first}. Remove "

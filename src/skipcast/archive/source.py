@@ -152,7 +152,7 @@ def find_files(source: Path, suffixes: tuple[str, ...], tell: Callable[[str], No
     by_size: dict[int, list[Path]] = {}
     for path in sorted(walk(source, suffixes)):
         as_large = by_size.setdefault(path.stat().st_size, [])
-        same = next((p for p in as_large if _is_same(p, path)), None)
+        same = next((p for p in as_large if is_same(p, path)), None)
         if same:
             tell(f"Left out: {name_in(source, path)}, the same as {name_in(source, same)}.")
         else:
@@ -161,13 +161,13 @@ def find_files(source: Path, suffixes: tuple[str, ...], tell: Callable[[str], No
     return kept
 
 
-def _is_same(one: Path, other: Path) -> bool:
-    """Tell whether two files of one size have the same content."""
+def is_same(one: Path, other: Path) -> bool:
+    """Tell whether two files have the same content."""
     with one.open("rb") as first, other.open("rb") as second:
-        while block := first.read(BLOCK_BYTES):
-            if second.read(BLOCK_BYTES) != block:
-                return False
-    return True
+        while (block := first.read(BLOCK_BYTES)) == second.read(BLOCK_BYTES):
+            if not block:
+                return True
+    return False
 
 
 def name_in(source: Path, path: Path) -> str:

@@ -13,14 +13,13 @@ from distributed import Client, LocalCluster
 
 from skipcast.distributed.checks import Needs, check_workers
 from skipcast.distributed.pool import DaskPool
-from skipcast.distributed.watch import GONE_SECONDS
+from skipcast.distributed.watch import ANSWER_SECONDS, GONE_SECONDS
 from skipcast.errors import SkipcastError
 from skipcast.params import Cluster
 from skipcast.processes import cpu_count
 from skipcast.workers import own_code_first
 
 DATABASE = "DATABASE_URL"
-ANSWER_SECONDS = 10  # for the scheduler
 LOGGERS = (
     "distributed",
     *(f"distributed.{name}" for name in ("client", "nanny", "worker", "scheduler", "semaphore")),

@@ -85,10 +85,9 @@ def judge(
     rival = champion
     if kept:
         rival = _replaced(registry, champion, horizon) if with_champion else None
-    uri = None if rival is None else _uri(registry, rival, horizon, is_asked=with_champion)
+    uri, unfit = _asked(registry, rival, horizon, with_champion=with_champion)
     answers = ask(sources, result, params, uri)
-    if rival is not None and not with_champion:
-        answers = replace(answers, unfit=unfit_of(registry, rival, horizon))
+    answers = replace(answers, unfit=unfit or answers.unfit)
     scores_of = _scores(answers, result)
     comparison = None if answers.unfit or answers.test.pair is None else compare(answers.test)
     yardstick = _yardstick(answers, scores_of, result.best)
@@ -133,17 +132,26 @@ def _replaced(registry: Registry, champion: int | None, horizon: HorizonName) ->
     return before if before is not None and unfit_of(registry, before, horizon) is None else None
 
 
-def _uri(registry: Registry, champion: int, horizon: HorizonName, *, is_asked: bool) -> str | None:
-    """Return MLflow's name of the champion, None where it is not to be asked."""
-    if is_asked:
-        check_comparable(registry, champion, horizon)
-        return f"models:/{registry.name}/{champion}"
-    if unfit_of(registry, champion, horizon) is None:
+def _asked(
+    registry: Registry, rival: int | None, horizon: HorizonName, *, with_champion: bool
+) -> tuple[str | None, str | None]:
+    """Return MLflow's name of the version to ask, if any, or why it is passed over.
+
+    Raises:
+        SkipcastError: it cannot be compared with, or is to be passed over although it can.
+    """
+    if rival is None:
+        return None, None
+    if with_champion:
+        check_comparable(registry, rival, horizon)
+        return f"models:/{registry.name}/{rival}", None
+    unfit = unfit_of(registry, rival, horizon)
+    if unfit is None:
         raise SkipcastError(
             "--without-champion must be for a champion of another horizon, or whose files are gone "
-            f"or were changed, but version {champion} can be compared with. Leave it out."
+            f"or were changed, but version {rival} can be compared with. Leave it out."
         )
-    return None
+    return None, unfit
 
 
 class _Details(TypedDict):
