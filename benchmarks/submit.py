@@ -183,7 +183,7 @@ def main() -> None:
             "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         }
         taken = {f"{family}, us": steps_of(uri, pair, some) for family, uri in families.items()}
-        print(pd.DataFrame(taken).round(1).to_markdown())
+        print(pd.DataFrame(taken).map("{:,.1f}".format).to_markdown(disable_numparse=True))
 
 
 if __name__ == "__main__":

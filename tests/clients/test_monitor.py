@@ -163,8 +163,8 @@ def test_a_day_has_one_run_that_follows_the_log_and_outlives_it(client):
     of = dict.fromkeys("12", Version(TESTED, trained()))
     more, less = log_of(answers(60), answers(30, version="2")), log_of(answers(20))
     for log, expected in ((less, 200), (more, 600), (more, 600), (less, 600)):
-        log_days(client, "monitored", by_day(log, of, PARAMS))
-        experiment = client.get_experiment_by_name(live_of("monitored"))
+        log_days(client, "a_run_a_day", by_day(log, of, PARAMS))
+        experiment = client.get_experiment_by_name(live_of("a_run_a_day"))
         (run,) = client.search_runs([experiment.experiment_id])
         assert run.info.run_name == "2026-11-26"
         assert run.data.metrics["answers"] == expected

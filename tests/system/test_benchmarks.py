@@ -72,7 +72,7 @@ def test_submit_prints_the_rate_the_memory_and_the_steps():
     text = run("submit", "--quick")
     row = r"\| logistic +\| [\d,-]+ +\| [\d.]+ s +\| [\d.]+ s +\| \d+ MB +\| \d+ MB"
     assert re.search(row, text)
-    assert re.search(r"\| of it: features +\| +[\d.]+ \|", text)
+    assert re.search(r"\| of it: features +\| +[\d,]+\.\d +\|", text)
 
 
 def test_chaos_kills_a_load_and_finds_all_as_it_was():
