@@ -15,6 +15,7 @@ from typing import Any
 import lightgbm  # noqa: F401 (so that the process that asks a champion need not)
 import mlflow.pyfunc  # noqa: F401
 import numpy as np
+import psutil
 import psycopg2
 import pyarrow as pa
 from chaos_project import Project
@@ -151,9 +152,17 @@ def locks(folder: Path) -> State:
         for name in (".dvc/tmp/lock", ".postgres/.users")
         if _is_held(folder / name)
     ]
-    listed = folder / ".dvc/tmp/rwlock"
-    entries = json.loads(listed.read_text() or "{}") if listed.exists() else {}
-    return {"locks": held + [f"{path} is locked" for path in entries]}
+    return {"locks": [*held, *_listed(folder / ".dvc/tmp/rwlock")]}
+
+
+def _listed(file: Path) -> Iterator[str]:
+    """Yield the locks that DVC has in its list; it passes over those of processes that ended."""
+    entries = json.loads(file.read_text() or "{}") if file.exists() else {}
+    for mode, paths in entries.items():
+        for path, holders in paths.items():
+            for holder in holders if isinstance(holders, list) else [holders]:
+                if psutil.pid_exists(holder["pid"]):
+                    yield f"{path} is locked to {mode} by {holder['cmd']}"
 
 
 def _is_held(path: Path) -> bool:

@@ -2,9 +2,12 @@
 
 import doctest
 import fcntl
+import json
+import os
 import random
 import signal
 import sqlite3
+import subprocess
 import time
 from contextlib import closing
 
@@ -50,6 +53,17 @@ def test_a_lock_that_is_held_is_told(tmp_path):
         assert chaos_state.locks(tmp_path) == {"locks": []}
         fcntl.flock(file, fcntl.LOCK_SH)
         assert chaos_state.locks(tmp_path) == {"locks": [".postgres/.users is held"]}
+
+
+def test_a_lock_in_the_list_of_dvc_counts_while_its_process_lives(tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    file = tmp_path / ".dvc/tmp/rwlock"
+    file.parent.mkdir(parents=True)
+    for pid, locks in ((ended.pid, []), (os.getpid(), ["data is locked to read by dvc repro"])):
+        holder = {"pid": pid, "cmd": "dvc repro"}
+        file.write_text(json.dumps({"write": {}, "read": {"data": [holder]}}))
+        assert chaos_state.locks(tmp_path) == {"locks": locks}
 
 
 def test_a_run_that_goes_on_is_told(tmp_path):
