@@ -22,18 +22,25 @@ from skipcast.parts import Parts, cut, write_parts
 pytestmark = pytest.mark.usefixtures("postgres")
 SCHEMA = "parts"
 CHILD = """
-import sys, time
+import signal, sys, threading
 from pathlib import Path
 import pandas as pd
 from skipcast.database import loading
 from skipcast.database.server import connect_several
 from skipcast.parts import Parts
 
-moment, seconds, plays, tracks, schema = sys.argv[1:]
+moment, plays, tracks, schema = sys.argv[1:]
+interrupted = threading.Event()
+
+def interrupt(*arguments):
+    interrupted.set()
+    signal.default_int_handler(*arguments)
 
 def stop(*arguments, **options):
     print("here", flush=True)
-    time.sleep(float(seconds))
+    interrupted.wait(60)
+
+signal.signal(signal.SIGINT, interrupt)
 
 if moment == "_swap":  # all is renamed, nothing committed
     def swap(connection, *arguments):
@@ -144,8 +151,8 @@ def end_at(files, tracks, tmp_path):
     path = tmp_path / "tracks.parquet"
     tracks.to_parquet(path)
 
-    def end(moment: str, number: signal.Signals, seconds: int) -> None:
-        command = [sys.executable, "-c", CHILD, moment, str(seconds), files.folder, path, SCHEMA]
+    def end(moment: str, number: signal.Signals) -> None:
+        command = [sys.executable, "-c", CHILD, moment, files.folder, path, SCHEMA]
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as child:
@@ -161,7 +168,7 @@ def end_at(files, tracks, tmp_path):
 def test_a_load_that_is_killed_leaves_the_old_tables_and_the_next_one_no_rest(
     end_at, frames, tracks, before, moment
 ):
-    end_at(moment, signal.SIGKILL, 60)
+    end_at(moment, signal.SIGKILL)
     assert present() == before
     assert len(tables()) > len(THREE)  # so that there is something to delete
     assert load_frames(frames, tracks, schema=SCHEMA) == present() != before
@@ -170,7 +177,7 @@ def test_a_load_that_is_killed_leaves_the_old_tables_and_the_next_one_no_rest(
 
 @pytest.mark.parametrize("moment", ["a part", "_add_keys"])
 def test_a_load_that_a_user_ends_leaves_the_old_tables_and_no_rest(end_at, before, moment):
-    end_at(moment, signal.SIGINT, 5)  # a busy machine sends it late
+    end_at(moment, signal.SIGINT)
     assert present() == before
     assert tables() == THREE
 

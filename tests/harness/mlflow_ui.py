@@ -36,7 +36,9 @@ def open_trials(page: Page, address: str, experiment: str) -> Page:
     trials: Page = opened.value
     trials.set_default_timeout(SECONDS * 1000)
     trials.set_viewport_size(SIZE)
-    expect(trials.get_by_role("button", name="Sort: accuracy")).to_be_visible()
+    expect(trials.get_by_role("button", name="Sort: accuracy")).to_be_visible(
+        timeout=SECONDS * 1000
+    )
     trials.get_by_role("button", name="Close").last.click()  # the assistant, which hides columns
     return trials
 

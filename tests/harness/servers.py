@@ -59,6 +59,8 @@ def running(
     Raises:
         AssertionError: the server ended, or did not answer in `START_SECONDS`.
     """
+    # Each MLflow server would start ten more processes, for jobs that nobody here has.
+    env = {**(env or os.environ), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with log.open("w") as output:
         server = subprocess.Popen(
             command, stdout=output, stderr=output, start_new_session=True, cwd=cwd, env=env

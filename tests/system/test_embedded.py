@@ -50,9 +50,11 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def tmp_path(open_folder) -> Path:
-    """Return a folder of this test's own, in place of pytest's."""
-    return Path(tempfile.mkdtemp(dir=open_folder))
+def tmp_path(open_folder) -> Iterator[Path]:
+    """Yield a folder of this test's own, in place of pytest's."""
+    # Files that are deleted soon are never written to the disk.
+    with tempfile.TemporaryDirectory(dir=open_folder, ignore_cleanup_errors=True) as name:
+        yield Path(name)
 
 
 @pytest.fixture(scope="module")
