@@ -27,15 +27,19 @@ def figure(path: Path, title: str, *, unit: str, letters: int) -> Iterator[tuple
         path: of the figure.
         title: above it.
         unit: of time.
-        letters: size of those of the legend, which is in the second axes.
+        letters: size of those of the legend, which is beside both.
     """
-    drawn, (time_axes, memory_axes) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    drawn, (time_axes, memory_axes) = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
     yield time_axes, memory_axes
     time_axes.set(xlabel="plays", ylabel=unit, xscale="log", yscale="log")
     memory_axes.set(xlabel="plays", ylabel="most of any process, GB", xscale="log", ylim=(0, None))
+    sizes = sorted({float(plays) for line in time_axes.lines for plays in line.get_xdata()})
     for axes in (time_axes, memory_axes):
+        axes.set_xticks(sizes, [f"{plays / 1e6:g}M" for plays in sizes])
+        axes.set_xticks([], minor=True)
         axes.grid(alpha=0.3)
-    memory_axes.legend(fontsize=letters)
+    lines, labels = memory_axes.get_legend_handles_labels()
+    drawn.legend(lines, labels, loc="outside right center", fontsize=letters)
     drawn.suptitle(title)
     drawn.savefig(path, dpi=110)
 

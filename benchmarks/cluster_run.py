@@ -3,7 +3,8 @@
 Usage: `python benchmarks/cluster_run.py fetch|features|FAMILY FOLDER [--workers N]`.
 `cluster.py` calls it for each of its runs, so that each has processes of its own. It prints JSON:
 the seconds, the most bytes of any process, and what a fit found. The scheduler and the workers, of
-one thread each, are the commands that a user types; they are there before the clock starts.
+one thread each, are the commands that a user types; before the clock starts, they are there and
+have loaded their libraries, as if they had worked before.
 Without workers, a stage or a fit has all cores of this machine.
 """
 
@@ -30,11 +31,15 @@ from skipcast.features.table import KEY_COLUMNS, PART, SKIPPED, feature_columns
 from skipcast.files import hash_file
 from skipcast.models.families import FAMILIES, Family
 from skipcast.overrides import VARIABLE
-from skipcast.params import Cluster, read_params
+from skipcast.params import read_params
 from skipcast.parts import Parts
 from skipcast.search.plays import read_all
 
-STAGES = ("fetch", "features")
+STAGES = {
+    "fetch": ["skipcast.archive.sample"],
+    "features": ["skipcast.database.plays", "skipcast.features.table"],
+}
+"""By stage, the modules that its tasks need."""
 
 
 def most(whose: int) -> int:
@@ -43,8 +48,11 @@ def most(whose: int) -> int:
 
 
 @contextmanager
-def cluster(count: int) -> Iterator[list[str]]:
-    """Yield the values of params that have `count` workers do the work; none are needed for 0."""
+def cluster(count: int, modules: list[str]) -> Iterator[list[str]]:
+    """Yield the values of params that have `count` workers do the work; none are needed for 0.
+
+    The workers have loaded the modules.
+    """
     if not count:
         yield []
         return
@@ -55,6 +63,7 @@ def cluster(count: int) -> Iterator[list[str]]:
             own.add()
         with Client(own.address) as client:
             client.wait_for_workers(count, timeout=60)
+            client.run(load, modules)
         yield [f"cluster.scheduler={own.address}", f"cluster.workers={count}"]
 
 
@@ -74,7 +83,7 @@ def run_fit(folder: Path, what: str, values: list[str]) -> dict[str, Any]:
     plays = read_all(read_job(params))
     family = parse_family(what)
     with place_of(params.cluster) as place:
-        load_libraries(family, params.cluster)
+        load(modules_of(what))
         started = time.perf_counter()
         model = place.fit(family, FAMILIES[family].defaults({}), plays, _ignore, params.search.seed)
         found = {"seconds": time.perf_counter() - started, "bytes": most(resource.RUSAGE_SELF)}
@@ -82,22 +91,18 @@ def run_fit(folder: Path, what: str, values: list[str]) -> dict[str, Any]:
     return found | {"model": hash_file(Path("model")), **_answer(family, model)}
 
 
-def load_libraries(family: Family, params: Cluster) -> None:
-    """Load what fits of a family need, here or on all workers, which were started a moment ago."""
-    names = ["pandas", "scipy.special", *FAMILIES[family].libraries]
-    if params.scheduler is None:
-        _load(names)
-        return
-    from distributed import Client
-
-    with Client(params.scheduler) as client:
-        client.run(_load, names)
+def modules_of(what: str) -> list[str]:
+    """Return the modules that a stage or the fits of a family need."""
+    if what in STAGES:
+        return STAGES[what]
+    return ["pandas", "scipy.special", *FAMILIES[parse_family(what)].libraries]
 
 
-def _load(names: list[str]) -> None:
+def load(modules: list[str]) -> None:
+    """Load modules; it is sent to workers as a whole."""
     import importlib
 
-    for name in names:
+    for name in modules:
         importlib.import_module(name)
 
 
@@ -136,7 +141,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = options.folder.absolute()
     run = run_stage if options.what in STAGES else run_fit
-    with cluster(options.workers) as values:
+    with cluster(options.workers, modules_of(options.what)) as values:
         found = run(folder, options.what, options.values + values)
     found["bytes"] = max(found["bytes"], most(resource.RUSAGE_CHILDREN))  # workers are among them
     print(json.dumps(found))

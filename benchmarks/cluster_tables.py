@@ -87,10 +87,14 @@ def computed_table(found: pd.DataFrame) -> str:
         for name, plays in BEYOND.items():
             for count in (TWO, MANY):
                 share = plays * TWO / count
-                hours, size = np.polyval(seconds, share) / 3600, np.polyval(memory, share) / 1e9
-                row[f"{name}, {count} workers"] = f"{hours:,.1f} h, {size:,.1f} GB"
+                time, size = _time(np.polyval(seconds, share)), np.polyval(memory, share) / 1e9
+                row[f"{name}, {count} workers"] = f"{time}, {size:,.1f} GB"
         rows.append(row)
     return markdown(rows)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
 
 
 def _name(what: str) -> str:
@@ -107,7 +111,7 @@ def draw(found: pd.DataFrame) -> str:
                 "color": colors[what],
                 "linestyle": "-" if who == NAMES[TWO] else ":",
             }
-            label = f"{what}, {who}"
+            label = f"{LABELS.get(what, what)}, {who}"
             time_axes.plot(own["plays"], own["seconds"], marker="o", label=label, **style)
             memory_axes.plot(own["plays"], own["bytes"] / 1e9, marker="o", label=label, **style)
     return f"\n![Time and memory against plays]({FIGURE.relative_to(PAGE.parent)})\n"

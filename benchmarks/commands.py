@@ -36,8 +36,11 @@ class Peak(threading.Thread):
 
 
 def own_variables() -> dict[str, str]:
-    """Return the variables of this process but for those of the user's database and store."""
-    theirs = ("MLFLOW_", "DATABASE_URL")
+    """Return the variables of this process but for those of the user's database and store.
+
+    A command that may not keep the code that it compiles would compile all of it each time.
+    """
+    theirs = ("MLFLOW_", "DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
 
 

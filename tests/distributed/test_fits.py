@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from operator import methodcaller
 
 import numpy as np
 import psutil
@@ -108,13 +109,13 @@ def test_the_mean_of_boosters_adds_up_the_mean_of_their_log_odds(data):
     np.testing.assert_allclose(added, expected[:50], atol=1e-9)
 
 
-def strike_when_at_work(processes, signal_, done):
-    """Send a signal to a worker that computes for a moment; return it, None if there is none."""
+def strike_when_at_work(processes, strike, done):
+    """Do something to a worker that computes for a moment; return it, None if there is none."""
     before = {process.pid: sum(process.cpu_times()[:2]) for process in processes}
     while not done.is_set():
         for process in processes:
             if sum(process.cpu_times()[:2]) - before[process.pid] > 0.05:
-                process.send_signal(signal_)
+                strike(process)
                 return process
         time.sleep(0.01)
     return None
@@ -129,7 +130,8 @@ def struck(pool, signal_):
     processes = [psutil.Process(pid) for pid in pids.values()]
     done = threading.Event()
     with ThreadPoolExecutor() as threads:
-        striking = threads.submit(strike_when_at_work, processes, signal_, done)
+        strike = methodcaller("send_signal", signal_)
+        striking = threads.submit(strike_when_at_work, processes, strike, done)
         try:
             yield
         finally:
@@ -165,6 +167,21 @@ def test_a_fit_ends_that_lacks_a_worker(own, data, signal_, monkeypatch):
         pytest.raises(SkipcastError, match=r"must have 2 workers .* but had 1 for 6 s\. Start as"),
     ):
         fit(pool, "xgboost", data)
+
+
+@pytest.mark.parametrize("name", ["xgboost", "lightgbm"])
+def test_a_fit_ends_whose_scheduler_is_killed(own, data, name, monkeypatch):
+    monkeypatch.setattr(watch, "ANSWER_SECONDS", 2)
+    processes = [psutil.Process(own.add().pid) for _ in range(2)]
+    with (
+        open_workers(Cluster(scheduler=own.address, workers=2), 1) as pool,
+        ThreadPoolExecutor() as threads,
+    ):
+        strike = lambda _: own.scheduler.kill()  # noqa: E731
+        killing = threads.submit(strike_when_at_work, processes, strike, threading.Event())
+        with pytest.raises(SkipcastError, match="must answer until the work is done but no longer"):
+            fit(pool, name, data)
+        assert killing.result()
 
 
 def test_of_two_fits_at_once_the_second_waits(pool, data):

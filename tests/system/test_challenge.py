@@ -27,7 +27,7 @@ def project(tmp_path_factory) -> Clone:
     project.set_params(
         fetch={"twin_sessions": 400},
         load={"into": "none"},
-        search={"families": {"logistic": 1, "lightgbm": 1, "xgboost": 1}},
+        search={"families": {"logistic": 1, "lightgbm": 1}},
         split={"test": 0.3},
         promote={"samples": 100, "max_ece": 0.5},
     )

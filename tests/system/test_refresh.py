@@ -17,7 +17,6 @@ from skipcast.artifacts import Metrics, Promotion
 from skipcast.schema import LOG, OUTCOMES, REASON_END, names
 from skipcast.twin.export import write_exports
 
-STAGES = ("fetch", "load", "features", "search", "refit", "promote")
 # Kills its own process where it would do the step that its first argument names.
 KILLED = """
 import os, signal, sys
@@ -43,8 +42,7 @@ def clone(exports, tmp_path_factory):
         fetch={"source": str(exports[0])},
         search={"families": {"lightgbm": 2, "logistic": 1}},
     )
-    for stage in STAGES:
-        made.must("skipcast", stage)
+    made.must("skipcast", "run")
     return made
 
 
@@ -235,16 +233,19 @@ def test_the_candidate_that_was_refreshed_is_kept(clone):
     assert promotion.champion.version == before
 
 
-@pytest.mark.usefixtures("refreshed")
-def test_the_report_names_the_label_and_the_version_that_answers(clone):
-    printed = clone.must("skipcast", "report")
-    assert "features.skip brief" in printed
-    assert f"version {champion(clone)}" in " ".join(printed.split())
+@pytest.fixture(scope="module")
+def report(clone, refreshed):
+    assert refreshed
+    return clone.must("skipcast", "report")
 
 
-@pytest.mark.usefixtures("refreshed")
-def test_the_report_has_no_table_of_listeners_for_one(clone):
-    assert "by listener" not in clone.must("skipcast", "report")
+def test_the_report_names_the_label_and_the_version_that_answers(clone, report):
+    assert "features.skip brief" in report
+    assert f"version {champion(clone)}" in " ".join(report.split())
+
+
+def test_the_report_has_no_table_of_listeners_for_one(report):
+    assert "by listener" not in report
 
 
 @pytest.mark.usefixtures("refreshed")

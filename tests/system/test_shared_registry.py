@@ -90,12 +90,12 @@ def clone(server, postgres, tmp_path_factory) -> Clone:
     made = make_clone(tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("home"))
     made.set_params(
         fetch={"twin_sessions": 300, "rows": 4000},
-        search={"families": {"logistic": 1, "lightgbm": 1, "xgboost": 1}},
+        search={"families": {"logistic": 1, "lightgbm": 1}},
         split={"test": 0.3},
     )
     made.env |= {name: os.environ[name] for name in os.environ if "MLFLOW_TRACKING" in name}
     made.env["DATABASE_URL"] = postgres
-    made.must("dvc", "repro")
+    made.must("skipcast", "run")
     return made
 
 
