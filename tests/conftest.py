@@ -4,6 +4,7 @@ Session fixtures are made once in each process of pytest-xdist: every process ha
 and an MLflow store of its own.
 """
 
+import gc
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ from harness.servers import postgres_server
 from playwright.sync_api import Browser, sync_playwright
 
 from skipcast.archive.sample import read_subset
+from skipcast.cli.main import OBJECTS
 from skipcast.features.counts import add_counts, count_tracks
 from skipcast.features.listener_counts import count_listeners
 from skipcast.features.table import feature_table, join_tracks
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from skipcast.search.spec import Job
 
 
+gc.set_threshold(OBJECTS)  # as a command has it
 SYSTEM = Path(__file__).parent / "system"
 SERVERS = {"postgres", "champions", "browser"}  # fixtures that start servers or lead to it
 

@@ -1,5 +1,6 @@
 """The command line: one command per stage, and those for people."""
 
+import gc
 import os
 import re
 import sys
@@ -52,6 +53,10 @@ NO_MEMORY = "bad_alloc|bad_malloc"  # in the errors of boosters
 # As the loaders of Linux and macOS say it.
 MISSING_LIBRARY = "cannot open shared object file|Error loading shared library|Library not loaded"
 
+# Python would look for garbage after 700 objects. What commands import is no garbage, and to look
+# for it takes an eighth of the time of a short one.
+OBJECTS = 10_000
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -63,6 +68,7 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run a command; an error that a user can mend is one message and exit code 1."""
+    gc.set_threshold(OBJECTS)
     # MLflow's messages about tables and copied files would hide those of the stages.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
