@@ -147,12 +147,17 @@ class NoMlflow(Strike):
             self._start()
 
     def _start(self) -> None:
-        program = Path(sys.executable).with_name("mlflow")
-        with (self.project.served / "log").open("ab") as log:
+        program, folder = Path(sys.executable).with_name("mlflow"), self.project.served
+        own = {
+            "SKIPCAST_CHAOS": "server",  # it is not of the project
+            **dict.fromkeys(("HOME", "TMPDIR"), str(folder)),
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten processes more
+        }
+        with (folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
                 [program, *SERVER.split(), "--port", str(self._port)],
-                cwd=self.project.served,
-                env=self.project.variables | {"SKIPCAST_CHAOS": "server"},  # not of the project
+                cwd=folder,
+                env=self.project.variables | own,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
