@@ -87,7 +87,10 @@ def computed_table(found: pd.DataFrame) -> str:
         for name, plays in BEYOND.items():
             for count in (TWO, MANY):
                 share = plays * TWO / count
-                time, size = _time(np.polyval(seconds, share)), np.polyval(memory, share) / 1e9
+                time, size = (
+                    _time(float(np.polyval(seconds, share))),
+                    np.polyval(memory, share) / 1e9,
+                )
                 row[f"{name}, {count} workers"] = f"{time}, {size:,.1f} GB"
         rows.append(row)
     return markdown(rows)
@@ -111,7 +114,7 @@ def draw(found: pd.DataFrame) -> str:
                 "color": colors[what],
                 "linestyle": "-" if who == NAMES[TWO] else ":",
             }
-            label = f"{LABELS.get(what, what)}, {who}"
+            label = f"{LABELS.get(str(what), what)}, {who}"
             time_axes.plot(own["plays"], own["seconds"], marker="o", label=label, **style)
             memory_axes.plot(own["plays"], own["bytes"] / 1e9, marker="o", label=label, **style)
     return f"\n![Time and memory against plays]({FIGURE.relative_to(PAGE.parent)})\n"

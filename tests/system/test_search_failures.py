@@ -140,3 +140,17 @@ def test_a_disk_fills_in_a_refit(sampled, small_disk, postgres):
         refit(sampled, postgres, found)
     filler.unlink()
     assert refit(sampled, postgres, found).best == "logistic"
+
+
+def test_the_disk_of_the_store_fills_in_a_refit(sampled, small_disk, postgres, monkeypatch, capfd):
+    subprocess.run(["mount", "-o", "remount,size=50m", small_disk], check=True)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{small_disk}/mlflow.db")
+    found = search(sampled, postgres)
+    filler = small_disk / "filler"
+    with suppress(OSError):
+        filler.write_bytes(bytes(50_000_000))
+    with pytest.raises(SkipcastError, match=r"room for the MLflow store .* but is full"):
+        refit(sampled, postgres, found)
+    assert "Traceback" not in capfd.readouterr().err
+    filler.unlink()
+    assert refit(sampled, postgres, found).best == "logistic"

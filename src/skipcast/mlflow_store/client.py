@@ -1,6 +1,7 @@
 """Opens the MLflow store, makes experiments in it, and tells in whose words what went wrong."""
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,11 @@ OLDEST = 3  # major version of a server that knows logged models
 REQUEST: Callable[..., requests.Response] = http_request
 CREDENTIALS: Callable[[str], object] = get_default_host_creds
 WORDS = 300  # characters of an answer that a message repeats
+FULL = "database or disk is full"  # in an error of SQLite
+STATEMENT = "\n[SQL: "  # begins what SQLAlchemy adds to an error
+
+# It would print where in MLflow's code an error happened, which is raised, too.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 @contextmanager
@@ -50,10 +56,17 @@ def store_errors(what: str, *others: type[Exception]) -> Iterator[None]:
     try:
         yield
     except errors as error:
-        uri = mlflow.get_tracking_uri()
+        uri = hide_credentials(mlflow.get_tracking_uri())
+        reason = str(error).partition(STATEMENT)[0]
+        if FULL in reason:
+            raise SkipcastError(
+                f"The disk must have room for the MLflow store {uri} but is full. Make room, then "
+                "type the command again: what is finished is kept, and the champion was not "
+                "changed."
+            ) from error
         raise SkipcastError(
-            f"The MLflow store {hide_credentials(uri)} must {what} but failed: "
-            f"{hide_credentials(str(error))}\nStart or mend the server, or correct "
+            f"The MLflow store {uri} must {what} but failed: "
+            f"{hide_credentials(reason)}\nStart or mend the server, or correct "
             f"{VARIABLE}, then type the command again: what is finished is kept, and the champion "
             "was not changed."
         ) from error
