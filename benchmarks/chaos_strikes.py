@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chaos_project import Project, postgres_of
+from chaos_project import MARK, Project, postgres_of
 
 DISK_MB = 2000
 POLL_SECONDS = 0.05
@@ -149,7 +149,7 @@ class NoMlflow(Strike):
     def _start(self) -> None:
         program, folder = Path(sys.executable).with_name("mlflow"), self.project.served
         own = {
-            "SKIPCAST_CHAOS": "server",  # it is not of the project
+            MARK: "server",  # it is not of the project
             **dict.fromkeys(("HOME", "TMPDIR"), str(folder)),
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten processes more
         }

@@ -87,10 +87,8 @@ def computed_table(found: pd.DataFrame) -> str:
         for name, plays in BEYOND.items():
             for count in (TWO, MANY):
                 share = plays * TWO / count
-                time, size = (
-                    _time(float(np.polyval(seconds, share))),
-                    np.polyval(memory, share) / 1e9,
-                )
+                time = _time(float(np.polyval(seconds, share)))
+                size = np.polyval(memory, share) / 1e9
                 row[f"{name}, {count} workers"] = f"{time}, {size:,.1f} GB"
         rows.append(row)
     return markdown(rows)

@@ -122,22 +122,28 @@ def strike_when_at_work(processes, strike, done):
 
 
 @contextmanager
+def when_at_work(processes, strike):
+    """Have something done to the first of some workers that computes; yield the future of it."""
+    done = threading.Event()
+    with ThreadPoolExecutor() as threads:
+        striking = threads.submit(strike_when_at_work, processes, strike, done)
+        try:
+            yield striking
+        finally:
+            done.set()
+        assert striking.result()
+
+
+@contextmanager
 def struck(pool, signal_):
     """Have a worker get a signal as soon as it computes."""
     while len(pool.watch.living(2)) < 2:  # the one that was struck before starts again
         time.sleep(0.1)
     pids = pool.client.run(os.getpid)
     processes = [psutil.Process(pid) for pid in pids.values()]
-    done = threading.Event()
-    with ThreadPoolExecutor() as threads:
-        strike = methodcaller("send_signal", signal_)
-        striking = threads.submit(strike_when_at_work, processes, strike, done)
-        try:
-            yield
-        finally:
-            done.set()
-        victim = striking.result()
-        assert victim
+    with when_at_work(processes, methodcaller("send_signal", signal_)) as striking:
+        yield
+    victim = striking.result()
     address = next(one for one, pid in pids.items() if pid == victim.pid)
     while address in pool.watch.living():  # until it is known to be lost
         time.sleep(0.1)
@@ -175,13 +181,10 @@ def test_a_fit_ends_whose_scheduler_is_killed(own, data, name, monkeypatch):
     processes = [psutil.Process(own.add().pid) for _ in range(2)]
     with (
         open_workers(Cluster(scheduler=own.address, workers=2), 1) as pool,
-        ThreadPoolExecutor() as threads,
+        when_at_work(processes, lambda _: own.scheduler.kill()),
+        pytest.raises(SkipcastError, match="must answer until the work is done but no longer"),
     ):
-        strike = lambda _: own.scheduler.kill()  # noqa: E731
-        killing = threads.submit(strike_when_at_work, processes, strike, threading.Event())
-        with pytest.raises(SkipcastError, match="must answer until the work is done but no longer"):
-            fit(pool, name, data)
-        assert killing.result()
+        fit(pool, name, data)
 
 
 def test_of_two_fits_at_once_the_second_waits(pool, data):

@@ -172,7 +172,7 @@ def story(registry, folder, models, tracking, tmp_path_factory):
     env = variables | {"MLFLOW_TRACKING_URI": tracking}
     url, log = f"http://127.0.0.1:{port}", proxy.parent / "log"
     with running(command, f"{url}/ping", log, cwd=folder, env=env) as server:
-        with Clients(f"{url}/invocations", pause=0.25) as clients:
+        with Clients(f"{url}/invocations", pause=0.1) as clients:
             followed = Followed(registry, clients, log)
             last = dict(chapters(followed, models))
         started = psutil.Process(server.pid).children(recursive=True)

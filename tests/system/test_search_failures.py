@@ -3,7 +3,7 @@
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import mlflow
@@ -121,36 +121,48 @@ def small_disk(tmp_path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+def resize(disk: Path, megabytes: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={megabytes}m", disk], check=True)
+
+
+@contextmanager
+def filled(disk: Path) -> Iterator[None]:
+    """Have no room left on a disk of at most 50 MB."""
+    filler = disk / "filler"
+    with suppress(OSError):
+        filler.write_bytes(bytes(50_000_000))
+    yield
+    filler.unlink()
+
+
 def test_a_disk_fills(mine, small_disk, postgres):
     mlflow.create_experiment("mine", artifact_location=small_disk.as_uri())
     with pytest.raises(SkipcastError, match=r"disk must have room for .* but is full"):
         search(mine, postgres)
-    subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
+    resize(small_disk, 200)
     check_complete(mine, postgres, search(mine, postgres))
 
 
 def test_a_disk_fills_in_a_refit(sampled, small_disk, postgres):
     mlflow.create_experiment("mine", artifact_location=small_disk.as_uri())
-    subprocess.run(["mount", "-o", "remount,size=50m", small_disk], check=True)
+    resize(small_disk, 50)
     found = search(sampled, postgres)
-    filler = small_disk / "filler"
-    with suppress(OSError):
-        filler.write_bytes(bytes(50_000_000))
-    with pytest.raises(SkipcastError, match=r"disk must have room for .* but is full"):
+    with (
+        filled(small_disk),
+        pytest.raises(SkipcastError, match=r"disk must have room for .* but is full"),
+    ):
         refit(sampled, postgres, found)
-    filler.unlink()
     assert refit(sampled, postgres, found).best == "logistic"
 
 
 def test_the_disk_of_the_store_fills_in_a_refit(sampled, small_disk, postgres, monkeypatch, capfd):
-    subprocess.run(["mount", "-o", "remount,size=50m", small_disk], check=True)
+    resize(small_disk, 50)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{small_disk}/mlflow.db")
     found = search(sampled, postgres)
-    filler = small_disk / "filler"
-    with suppress(OSError):
-        filler.write_bytes(bytes(50_000_000))
-    with pytest.raises(SkipcastError, match=r"room for the MLflow store .* but is full"):
+    with (
+        filled(small_disk),
+        pytest.raises(SkipcastError, match=r"room for the MLflow store .* but is full"),
+    ):
         refit(sampled, postgres, found)
     assert "Traceback" not in capfd.readouterr().err
-    filler.unlink()
     assert refit(sampled, postgres, found).best == "logistic"

@@ -54,7 +54,7 @@ NO_MEMORY = "bad_alloc|bad_malloc"  # in the errors of boosters
 MISSING_LIBRARY = "cannot open shared object file|Error loading shared library|Library not loaded"
 
 # Python would look for garbage after 700 objects. What commands import is no garbage, and to look
-# for it takes an eighth of the time of a short one.
+# for it takes an eighth of the time of a short command.
 OBJECTS = 10_000
 
 app = typer.Typer(
