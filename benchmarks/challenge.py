@@ -68,6 +68,7 @@ SIDES: Sides = {
     "... without counts": fixed(without(*TRACK_HISTORY)),
     "... without counts of other plays' tracks": fixed(without(RATES_NEAR)),
     "... without the context of the first half": fixed(without(AT_HALF)),
+    "... without either": fixed(without(RATES_NEAR, AT_HALF)),
     "... without the group ahead": fixed(without(*AHEAD_BLOCKS)),
     "... with the place's interactions": lambda twin: one_model(twin, interactions(twin)),
     "... with skip-pattern rates": lambda twin: one_model(twin, pattern_rates(twin)),

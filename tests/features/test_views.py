@@ -65,6 +65,27 @@ def test_count_is_the_number_of_plays_that_ended(past, first_half):
     equal(first_half.count, [0, 1, 1])
 
 
+def test_plays_that_share_their_history_are_answered_once(past, first_half):
+    equal(first_half.once.count, [0, 1])
+    equal(first_half.each(first_half.once.lags(depth, 1)), first_half.lags(depth, 1))
+    assert past.once is past  # each play has a history of its own
+    equal(past.each(past.lags(depth, 1)), past.lags(depth, 1))
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda once: once["tempo"],
+        lambda once: once.rows(("tempo",)),
+        lambda once: once.same_track(skipped),
+    ],
+)
+def test_what_differs_between_plays_of_one_history_must_be_declared(first_half, read):
+    read(first_half)
+    with pytest.raises(LookAheadError, match="of the position before must be declared"):
+        read(first_half.once)
+
+
 def test_lags_count_plays_that_ended(past, first_half):
     equal(past.lags(depth, 2), [[NAN, NAN], [0, NAN], [4, 0]])
     equal(first_half.lags(depth, 1), [[NAN], [0], [0]])

@@ -88,7 +88,9 @@ class Columns:
         self._rows = rows
         self._stack: Stack | None = None
         if isinstance(plays, Stack):
-            self._stack = Stack(plays.layout, plays.numbers[:, rows])
+            numbers = plays.numbers
+            chosen = numbers[:, rows] if isinstance(rows, slice) else numbers.take(rows, axis=1)
+            self._stack = Stack(plays.layout, chosen)
         self._numbers: dict[str, Floats] = {}
         self._matrices: dict[tuple[str, ...], Floats] = {}
 

@@ -98,7 +98,10 @@ class FeatureSet:
             for columns, block in zip(self._columns, self.blocks, strict=True):
                 ahead = before.ahead(block.ahead) if block.ahead else None
                 now = Present(present, block.reads, ahead)
-                values[columns, places] = block.compute(now, before)
+                if block.reads or block.ahead:
+                    values[columns, places] = block.compute(now, before)
+                else:
+                    values[columns, places] = before.each(block.compute(now, before.once).T).T
         return values.T
 
 

@@ -40,6 +40,7 @@ class SessionRows:
         history_lengths: Floats | None = None,
         asked: Indices | None = None,
     ) -> None:
+        self._positions, self._history_lengths = positions, history_lengths
         self._every: Indices = np.arange(len(positions))
         self._starts: Indices = self._every - positions.astype(np.intp) + 1
         self._untils: Indices = self._every
@@ -116,12 +117,19 @@ class SessionRows:
         is_first = self._starts == self._every
         return np.flatnonzero(is_first), self.choose(np.cumsum(is_first) - 1)
 
-    @cached_property
-    def _histories(self) -> tuple[Indices, Indices]:
-        """The first row of each history and the one behind it, in turn; each row's history."""
+    def histories(self) -> tuple[Indices, Indices] | None:
+        """Return one row of each history, and the number of each row's history.
+
+        None where each row has a history of its own, as where all plays before have ended.
+
+        >>> SessionRows(np.array([1.0, 2.0, 3.0, 4.0]), np.full(4, 2.0)).histories()
+        (array([0, 1, 2]), array([0, 1, 2, 2]))
+        """
+        if self.all_before:
+            return None
         is_new = np.ones(len(self.row), dtype=bool)
-        is_new[1:] = (np.diff(self.start) != 0) | (np.diff(self.until) != 0)
-        return np.stack([self.start, self.until], axis=1)[is_new].ravel(), np.cumsum(is_new) - 1
+        is_new[1:] = (self.start[1:] != self.start[:-1]) | (self.until[1:] != self.until[:-1])
+        return self.row[is_new], np.cumsum(is_new) - 1
 
     def at(self, values: Floats, offset: int) -> Floats:
         """Return the value of the play so many positions later, below 0 earlier; NaN if none.
@@ -134,18 +142,24 @@ class SessionRows:
         return np.where(inside, values.take(rows, mode="clip"), np.nan)
 
     def session_sums(self, values: Array) -> Floats:
-        """Return the sum of each column over each row's whole session: rows x columns.
+        """Return the sum of each column over each whole session: sessions x columns.
 
         As for `sums`, the values must be multiples of one power of two and never NaN.
 
         >>> SessionRows(np.array([1.0, 2.0, 1.0])).session_sums(np.array([[5.0], [6.0], [7.0]]))
         array([[11.],
-               [11.],
                [ 7.]])
         """
-        starts, number = self._sessions
-        result: Floats = np.add.reduceat(values, starts, axis=0)[number]
+        result: Floats = np.add.reduceat(values, self._sessions[0], axis=0)
         return result
+
+    def of_session(self, values: Floats) -> Floats:
+        """Return the values of each row's session, of those of each session.
+
+        >>> SessionRows(np.array([1.0, 2.0, 1.0])).of_session(np.array([11.0, 7.0]))
+        array([11., 11.,  7.])
+        """
+        return values.take(self._sessions[1], axis=0)
 
     def repeats(self, codes: Indices) -> tuple[Indices, Indices]:
         """Return how many rows of each row's session have its code, before it and behind it.
@@ -182,24 +196,29 @@ class SessionRows:
             inside = inside[:, None]
         return np.where(inside, values.take(rows, axis=0, mode="clip"), np.nan)
 
-    def sums(self, values: Array) -> Floats:
+    def sums(self, values: Array, of: Indices | None = None) -> Floats:
         """Return the sum of each column over each row's history: rows x columns.
 
         All sessions are summed in one go: a session has the same bits alone and among a million
         others only if the values are multiples of one power of two and never NaN.
 
-        >>> SessionRows(np.array([1.0, 2.0, 1.0])).sums(np.array([[5.0], [6.0], [7.0]])).tolist()
+        Args:
+            values: rows x columns.
+            of: the rows that they are of, in order; the others have 0. None: of all.
+
+        >>> rows = SessionRows(np.array([1.0, 2.0, 1.0]))
+        >>> rows.sums(np.array([[5.0], [6.0], [7.0]])).tolist()
         [[0.0], [5.0], [0.0]]
+        >>> rows.sums(np.array([[6.0], [7.0]]), np.array([1, 2])).tolist()
+        [[0.0], [0.0], [0.0]]
         """
-        if not self.all_before and self._asked is not None and len(self._asked):
-            edges, number = self._histories  # few: in a session, one for all rows behind it
-            totals = np.add.reduceat(values, edges, axis=0)[::2]
-            totals[edges[::2] == edges[1::2]] = 0
-            return np.asarray(totals[number], np.float64)
         sums = np.zeros((len(values) + 1, *values.shape[1:]))
         values.cumsum(axis=0, out=sums[1:])
-        until = sums[:-1] if self.all_before and self._asked is None else sums[self.until]
-        result: Floats = until - sums[self.start]
+        start, until = self.start, self.until
+        if of is not None:
+            start, until = np.searchsorted(of, start), np.searchsorted(of, until)
+        result: Floats = sums.take(until, axis=0)
+        result -= sums.take(start, axis=0)
         return result
 
     def latest(self, marked: Bools) -> Indices:

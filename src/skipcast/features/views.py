@@ -4,12 +4,13 @@ Where the horizon knows columns of the plays to come, a feature may see these, t
 reaches a feature. All views answer for all plays at once, a value per row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
 
-from skipcast.arrays import Array, Floats, Indices
+from skipcast.arrays import Floats, Indices
 from skipcast.features.columns import Columns
 from skipcast.features.memo import Memo
 from skipcast.features.session_rows import SessionRows, number
@@ -97,39 +98,75 @@ class Past:
         columns: of all plays.
         horizon: what is known of each play before it ends, and which plays have ended.
         asked: the rows that are asked for, in order; None: all.
+        is_once: whether these are one row of each history.
     """
 
-    def __init__(self, columns: Columns, horizon: Horizon, asked: Indices | None = None) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        horizon: Horizon,
+        asked: Indices | None = None,
+        *,
+        is_once: bool = False,
+    ) -> None:
         lengths = None
         if horizon.history_length is not None:
             lengths = horizon.history_length(columns["session_length"])
         rows = SessionRows(columns["session_position"], lengths, asked)
         self._columns = columns
         self._rows = rows
-        self._known_ahead = horizon.known
+        self._histories = None if is_once else rows.histories()
+        self._is_once = is_once
         self._horizon = horizon
         self.count: Floats = rows.count  # of each play, how many plays have ended
-        self._previous: Memo[str, Floats] = Memo(self._compute_previous)
-        self._values: Memo[Signal, Floats] = Memo(lambda signal: signal(columns))
-        self._latest: Memo[Signal, Indices] = Memo(self._compute_latest)
-        self._means: Memo[tuple[tuple[Names, ...], Signals], Means] = Memo(self._compute_means)
+        values: Memo[Signal, Floats] = Memo(lambda signal: signal(columns))
+        self._values = values
+        self._latest: Memo[Signal, Indices] = Memo(lambda where: rows.latest(values[where] == 1))
+        self._means: Memo[tuple[tuple[Names, ...], Signals], Means] = Memo(
+            lambda key: _means(columns, rows, values, *key)
+        )
+        self._previous: Memo[str, Floats] = Memo(
+            lambda name: (rows.shift if name in horizon.known else rows.last)(columns[name], 1)
+        )
+        self._tracks = _Tracks(columns, rows)
+
+    @cached_property
+    def once(self) -> "Past":
+        """The same for one play of each history: what a feature sees that reads no column itself.
+
+        For `second_half` the plays of a half share their history, and such a feature. A column of
+        the position before, which differs between them, must be declared to be read.
+        """
+        if self._histories is None:
+            return self
+        return Past(self._columns, self._horizon, self._histories[0], is_once=True)
+
+    def each(self, values: Floats) -> Floats:
+        """Return values of each play, of those that `once` has: plays in the first dimension."""
+        return values if self._histories is None else values.take(self._histories[1], axis=0)
 
     def __getitem__(self, name: str) -> Floats:
         """Return a column of the play before, a number per play.
 
         A column that the horizon knows in advance (a track) is that of the position before; one
         that is known only later is that of the last play that has ended.
+
+        Raises:
+            LookAheadError: it is of the position before, and this is `once`.
         """
+        if name in self._horizon.known:
+            self._check_position((name,))
         return self._previous[name]
 
     def rows(self, names: Names) -> Floats:
         """Return columns of the position before: columns x plays.
 
         Raises:
-            LookAheadError: the horizon does not know one of them in advance.
+            LookAheadError: the horizon does not know one of them in advance, or this is `once`.
         """
-        if not self._known_ahead.issuperset(names):
+        if not self._horizon.known.issuperset(names):
             raise LookAheadError(f"{names} of the position before must be known to the horizon.")
+        self._check_position(names)
         return self._rows.shift(self._columns.rows(names), 1)
 
     def ahead(self, declared: frozenset[str]) -> "Ahead":
@@ -144,7 +181,7 @@ class Past:
                 f"{', '.join(unknown)} of plays to come must be known to the horizon "
                 f"{self._horizon.name} but is not."
             )
-        return Ahead(self._columns, self._rows, declared)
+        return Ahead(self._columns, self._rows, self._tracks, declared)
 
     def lags(self, signal: Signal, plays: int) -> Floats:
         """Return a signal of each of the last plays that ended, the last first: plays x lags."""
@@ -188,32 +225,16 @@ class Past:
 
     def same_track(self, signal: Signal) -> Floats:
         """Return a signal of the last play so far of the present play's track."""
+        self._check_position(("track_id_clean",))
         latest = self._rows.latest_equal(self._columns.raw("track_id_clean"))
         return self._rows.take(self._values[signal], latest)
 
-    def _compute_previous(self, name: str) -> Floats:
-        lag = self._rows.shift if name in self._known_ahead else self._rows.last
-        return lag(self._columns[name], 1)
+    def _check_position(self, names: Names) -> None:
+        if self._is_once:
+            raise LookAheadError(f"{names[0]} of the position before must be declared to be read.")
 
     def _matrix(self, signals: Signals) -> Floats:
         return np.stack([self._values[signal] for signal in signals], axis=1)
-
-    def _compute_latest(self, where: Signal) -> Indices:
-        return self._rows.latest(self._values[where] == 1)
-
-    def _compute_means(self, key: tuple[tuple[Names, ...], Signals]) -> Means:
-        sets, where = key
-        sizes, ends = _sizes(sets)
-        is_chosen = self._matrix(where) == 1
-        chosen: Array = _rounded(self._columns, sets)[:, None] * is_chosen[:, :, None]
-        sums = self._rows.sums(chosen)  # plays x signals x columns
-        counts = np.repeat(sums[:, :, ends[-1] :], sizes, axis=2)
-        values = divide(sums[:, :, : ends[-1]], counts)
-        return {
-            (signal, names): values[:, place, end - size : end]
-            for place, signal in enumerate(where)
-            for names, size, end in zip(sets, sizes, ends, strict=True)
-        }
 
 
 class Ahead:
@@ -222,11 +243,13 @@ class Ahead:
     Only `Past.ahead` makes it, where the horizon knows these columns in advance.
     """
 
-    def __init__(self, columns: Columns, rows: SessionRows, declared: frozenset[str]) -> None:
+    def __init__(
+        self, columns: Columns, rows: SessionRows, tracks: "_Tracks", declared: frozenset[str]
+    ) -> None:
         self._columns = columns
         self._rows = rows
+        self._every_track = tracks
         self._declared = declared
-        self._tracks: Memo[str, Indices] = Memo(lambda name: number(columns.raw(name)))
 
     def at(self, name: str, offset: int) -> Floats:
         """Return a column of the play so many positions later, below 0 earlier; NaN if none.
@@ -244,20 +267,19 @@ class Ahead:
             one: how many positions later the play is; 0 is the present one, -1 the one before.
             other: the same of the other play.
         """
-        tracks = self._track().astype(np.float64)
-        first, second = (self._rows.at(tracks, offset) for offset in (one, other))
-        return np.where(np.isnan(first) | np.isnan(second), np.nan, first == second)
+        first, second = (self._tracks.at[offset] for offset in (one, other))
+        return np.where(np.isnan(first + second), np.nan, first == second)
 
     def repeats(self) -> Floats:
         """Return how many other plays are of the track, before and behind: 2 x plays."""
-        return np.array([*map(self._rows.choose, self._repeats())], np.float64)
+        return np.array([*map(self._rows.choose, self._tracks.repeats)], np.float64)
 
     def distinct_share(self) -> Floats:
         """Return the number of the session's tracks, as a share of its plays, above 0 to 1."""
-        is_first = self._repeats()[0] == 0
+        is_first = self._tracks.repeats[0] == 0
         both = np.stack([is_first, np.ones(len(is_first))], axis=1)
         tracks, plays = self._rows.session_sums(both).T
-        return divide(tracks, plays)
+        return self._rows.of_session(divide(tracks, plays))
 
     def means(self, names: Names) -> Floats:
         """Return the means of columns over the session: plays x columns; NaN if none has all.
@@ -267,14 +289,13 @@ class Ahead:
         """
         self._check(names)
         sums = self._rows.session_sums(_rounded(self._columns, (names,)))
-        return divide(sums[:, :-1], np.repeat(sums[:, -1:], len(names), axis=1))
+        means = divide(sums[:, :-1], np.repeat(sums[:, -1:], len(names), axis=1))
+        return self._rows.of_session(means)
 
-    def _repeats(self) -> tuple[Indices, Indices]:
-        return self._rows.repeats(self._track())
-
-    def _track(self) -> Indices:
+    @property
+    def _tracks(self) -> "_Tracks":
         self._check(("track_id_clean",))
-        return self._tracks["track_id_clean"]
+        return self._every_track
 
     def _check(self, names: Names) -> None:
         for name in names:
@@ -282,13 +303,55 @@ class Ahead:
                 raise LookAheadError(f"{name} of plays to come must be declared to be read.")
 
 
-def _rounded(columns: Columns, sets: tuple[Names, ...]) -> Floats:
+class _Tracks:
+    """Which plays of a session are of one track: computed once for all features that ask."""
+
+    def __init__(self, columns: Columns, rows: SessionRows) -> None:
+        self._columns = columns
+        self._rows = rows
+        self.at: Memo[int, Floats] = Memo(self._at)  # by offset: the track of the play there
+
+    def _at(self, offset: int) -> Floats:
+        return self._rows.at(self._numbers.astype(np.float64), offset)
+
+    @cached_property
+    def repeats(self) -> tuple[Indices, Indices]:
+        """As `SessionRows.repeats` has them."""
+        return self._rows.repeats(self._numbers)
+
+    @cached_property
+    def _numbers(self) -> Indices:
+        return number(self._columns.raw("track_id_clean"))
+
+
+def _means(
+    columns: Columns,
+    rows: SessionRows,
+    values: Mapping[Signal, Floats],
+    sets: tuple[Names, ...],
+    where: Signals,
+) -> Means:
+    """Return what `Past.means` does, of the plays of `rows`."""
+    sizes, ends = _sizes(sets)
+    means = {}
+    for signal in where:
+        chosen = np.flatnonzero(values[signal] == 1)
+        sums = rows.sums(_rounded(columns, sets, chosen), chosen)
+        every = divide(sums[:, : ends[-1]], np.repeat(sums[:, ends[-1] :], sizes, axis=1))
+        for names, size, end in zip(sets, sizes, ends, strict=True):
+            means[signal, names] = every[:, end - size : end]
+    return means
+
+
+def _rounded(
+    columns: Columns, sets: tuple[Names, ...], rows: slice | Indices = slice(None)
+) -> Floats:
     """Return all columns of `sets` in multiples of `UNIT`, and behind them a column per set.
 
     The latter is 1 where the play has all columns of the set; where it is 0, so are they.
     """
     sizes, ends = _sizes(sets)
-    values = columns.matrix(sum(sets, ())) / UNIT
+    values = columns.matrix(sum(sets, ()))[rows] / UNIT
     np.rint(values, out=values)
     values *= UNIT
     missing = np.logical_or.reduceat(np.isnan(values), [0, *ends[:-1]], axis=1)

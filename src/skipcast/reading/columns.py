@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from skipcast.column import Column
 from skipcast.errors import SkipcastError
-from skipcast.reading.values import Value, display, is_null_text, read_value, spelled
+from skipcast.reading.values import Value, display, has_null_text, read_value, spelled
 
 ARROW_TYPES = {
     "text": pa.string(),
@@ -90,7 +90,7 @@ def _texts(column: Column, array: pa.Array) -> pa.Array | None:
         is_right = not texts.null_count and shortest != 0
     else:
         distinct = [text for text in pc.unique(texts).to_pylist() if text is not None]
-        is_right = all(column.allows(t) and not is_null_text(column, t) for t in distinct)
+        is_right = all(map(column.allows, distinct)) and not has_null_text(column, {*distinct})
     return texts if is_right else None
 
 

@@ -1,6 +1,7 @@
 """What a value may be spelled like: the one rule for files and requests of every format."""
 
 import re
+from collections.abc import Set
 from contextlib import suppress
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -79,6 +80,17 @@ def is_null_text(column: Column, text: str) -> bool:
     False
     """
     return not text if column.required else text.lower() in NULLS
+
+
+def has_null_text(column: Column, texts: Set[str | None]) -> bool:
+    """Tell whether one of the texts stands for null in a column of texts.
+
+    >>> has_null_text(Column("mode", "text"), {"major", "NA", None})
+    True
+    """
+    if column.required:
+        return "" in texts
+    return any(text is not None and is_null_text(column, text) for text in texts)
 
 
 def is_null(value: Any) -> bool:

@@ -21,7 +21,7 @@ from skipcast.features.columns import code
 from skipcast.reading.categories import CATEGORIES
 from skipcast.reading.columns import WrongValueError, read_values, wrong_value
 from skipcast.reading.headers import check_names
-from skipcast.reading.values import display, is_null, is_null_text, spelled
+from skipcast.reading.values import display, has_null_text, is_null, is_null_text, spelled
 from skipcast.schema import CODES, INPUTS, REASON_END, REQUIRED
 
 SMALL = 1000  # plays; in so few, one table of objects is faster to make than an array per column
@@ -138,10 +138,7 @@ def _check_lengths(columns: Mapping[str, Array]) -> None:
 def _ids(column: Column, values: Array, ids: Mapping[str, Array]) -> Array:
     objects = values.tolist()
     types = {str} if column.required else {str, type(None)}
-    is_read = set(map(type, objects)) <= types and not any(
-        text is not None and is_null_text(column, text) for text in set(objects)
-    )
-    if not is_read:
+    if not set(map(type, objects)) <= types or has_null_text(column, set(objects)):
         return _objects(_read(column, objects, ids))
     return values if values.dtype == object else values.astype(object)
 
@@ -227,12 +224,15 @@ def _matrix(columns: Mapping[str, Array], ids: Mapping[str, Array]) -> Floats:
         if all(TYPES[name].issuperset(map(type, values)) for name, values in lists.items()):
             with suppress(OverflowError):  # a whole number beyond all floats
                 return np.array([*lists.values()], np.float64)
-    return np.stack([_floats(NUMBERS[name], values, ids) for name, values in columns.items()])
+    matrix = np.empty((len(columns), len(ids["session_id"])))
+    for row, (name, values) in enumerate(columns.items()):
+        matrix[row] = _floats(NUMBERS[name], values, ids)
+    return matrix
 
 
-def _floats(column: Column, values: Array, ids: Mapping[str, Array]) -> Floats:
+def _floats(column: Column, values: Array, ids: Mapping[str, Array]) -> Array:
     if values.dtype.kind in ("iufb" if column.is_flag else "iuf"):
-        return values.astype(np.float64)
+        return values
     objects = values.tolist()
     if TYPES[column.name].issuperset(map(type, objects)):
         with suppress(OverflowError):

@@ -40,7 +40,7 @@ class Tracks:
         Columns `schema.TRACK_KNOWN`, a value per id.
         """
         rows = np.fromiter(map(self._rows.get, ids, repeat(-1)), np.intp)
-        return Stack(LAYOUT, self._features[rows].T), rows >= 0
+        return Stack(LAYOUT, self._features.take(rows, axis=0).T), rows >= 0
 
 
 def read_tracks(path: Path) -> Tracks:

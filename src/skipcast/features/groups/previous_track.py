@@ -1,5 +1,7 @@
 """The group previous_track: what was played before, and how this track differs from it."""
 
+import numpy as np
+
 from skipcast.arrays import Floats
 from skipcast.features.feature import Feature, FeatureBlock
 from skipcast.features.views import Past, Present
@@ -10,36 +12,34 @@ NOT_COMPARED = {"key", "mode", "time_signature", *names(ACOUSTIC_VECTORS)}
 COMPARED = tuple(name for name in TRACK_INPUTS if name not in NOT_COMPARED)
 
 
+COMPARED_PLACES = [TRACK_INPUTS.index(name) for name in COMPARED]
+
+
 def _previous(now: Present, before: Past) -> Floats:
-    return before.rows(TRACK_INPUTS)
-
-
-def _changes(now: Present, before: Past) -> Floats:
-    return now.rows(COMPARED) - before.rows(COMPARED)
+    previous = before.rows(TRACK_INPUTS)
+    return np.concatenate([previous, now.rows(COMPARED) - previous[COMPARED_PLACES]])
 
 
 PREVIOUS_TRACK = (
     FeatureBlock(
-        tuple(
-            Feature(
-                f"previous_{name}",
-                f"`{name}` of the previous play's track; NaN at the first play or if unknown.",
-            )
-            for name in TRACK_INPUTS
+        (
+            *(
+                Feature(
+                    f"previous_{name}",
+                    f"`{name}` of the previous play's track; NaN at the first play or if unknown.",
+                )
+                for name in TRACK_INPUTS
+            ),
+            *(
+                Feature(
+                    f"change_of_{name}",
+                    f"`{name}` of this play's track minus the previous one's; NaN as "
+                    f"`previous_{name}`.",
+                )
+                for name in COMPARED
+            ),
         ),
-        frozenset(),
+        frozenset(TRACK_INPUTS),
         _previous,
-    ),
-    FeatureBlock(
-        tuple(
-            Feature(
-                f"change_of_{name}",
-                f"`{name}` of this play's track minus the previous one's; NaN as "
-                f"`previous_{name}`.",
-            )
-            for name in COMPARED
-        ),
-        frozenset(COMPARED),
-        _changes,
     ),
 )

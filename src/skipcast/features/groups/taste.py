@@ -43,11 +43,14 @@ Reference = Callable[[Past, Names], Floats]
 
 
 def _mean_of(where: Signal) -> Reference:
-    return lambda before, columns: before.means(SETS, (skipped, listened))[where, columns]
+    def reference(before: Past, columns: Names) -> Floats:
+        return before.each(before.once.means(SETS, (skipped, listened))[where, columns])
+
+    return reference
 
 
 def _last_of(where: Signal) -> Reference:
-    return lambda before, columns: before.latest(columns, where)
+    return lambda before, columns: before.each(before.once.latest(columns, where))
 
 
 REFERENCES: dict[str, tuple[str, Reference]] = {
