@@ -51,7 +51,7 @@ def answer_wrongly(log: RequestLog, sessions: int) -> None:
                     "session_position": position,
                     TARGET: np.array([0.0 if is_over else np.nan]),
                 },
-                arrange(one, position, is_open, must_have_ended=None, limit=1),
+                arrange(one, np.zeros(1, int), position, is_open, must_have_ended=None, limit=1),
                 probability=np.array([np.nan if is_over else 0.9]),
                 is_open=is_open,
                 known=np.ones(1, bool),

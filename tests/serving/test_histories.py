@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from skipcast.errors import SkipcastError
-from skipcast.serving.histories import arrange, number_ids
+from skipcast.serving.histories import arrange
 
 
 def arranged(sessions, positions, is_open, *, limit=99, ended=None):
     """Arrange rows that are written as lists; sessions as one text, a letter each."""
     result = arrange(
         np.array(list(sessions), object),
+        np.array([*map([*dict.fromkeys(sessions)].index, sessions)]),
         np.array(positions, float),
         np.array(is_open, bool),
         must_have_ended=None if ended is None else np.array(ended, bool),
@@ -71,9 +72,3 @@ def test_the_limit_counts_each_candidate_with_its_history():
     arranged("aaa", [1, 2, 2], [0, 1, 1], limit=4)
     with pytest.raises(SkipcastError, match=r"at most 3 plays, .* but got 4"):
         arranged("aaa", [1, 2, 2], [0, 1, 1], limit=3)
-
-
-@pytest.mark.parametrize("rows", [3, 3000])
-def test_ids_are_numbered_in_order_of_their_first_row_however_many(rows):
-    ids = np.array((["b", None, "a"] * rows)[:rows], object)
-    assert number_ids(ids).tolist() == ([0, 1, 2] * rows)[:rows]

@@ -10,7 +10,8 @@ import pytest
 
 from skipcast.errors import SkipcastError
 from skipcast.schema import CODES, INPUTS
-from skipcast.serving.parse import SMALL, read_request
+from skipcast.serving.distinct import SMALL
+from skipcast.serving.parse import read_request
 
 
 @pytest.fixture

@@ -47,7 +47,11 @@ def write(log, columns, is_open, probability=0.5) -> None:
     must_have_ended = np.zeros(len(ids), bool)
     log.write(
         columns,
-        arrange(ids, positions, is_open, must_have_ended=must_have_ended, limit=10_000),
+        arrange(
+            *(ids, pd.factorize(ids)[0], positions, is_open),
+            must_have_ended=must_have_ended,
+            limit=10_000,
+        ),
         probability=np.where(is_open, probability, np.nan),
         is_open=is_open,
         known=np.ones(len(ids), bool),

@@ -7,7 +7,6 @@ from skipcast.errors import SkipcastError
 from skipcast.features.listener_counts import COLUMNS
 from skipcast.reading.values import display
 from skipcast.schema import ALIAS, COUNTS, LISTENER_COUNTS, MOST_DEPTH, OUTCOMES, names
-from skipcast.serving.histories import number_ids
 
 COUNTED = frozenset(names(COUNTS))
 LISTENED = frozenset(names(LISTENER_COUNTS))
@@ -69,7 +68,7 @@ def check_lengths(columns: dict[str, Array]) -> None:
     """Check session_length, which says which plays are the second half."""
     name = "session_length"
     length = columns.get(name, np.full(len(columns["session_id"]), np.nan))
-    session = number_ids(columns["session_id"])
+    session = columns["session_number"]
     wrong = np.isnan(length)
     if wrong.any():
         raise refuse(columns, wrong, f"{name} must be given for each play to this model", name)
@@ -79,10 +78,10 @@ def check_lengths(columns: dict[str, Array]) -> None:
         raise refuse(columns, wrong, rule, name)
 
 
-def check_same(columns: dict[str, Array], values: Indices, name: str) -> None:
-    """Check that a column, whose values are numbered, is the same in all rows of a session."""
-    first = _first_row(number_ids(columns["session_id"]))
-    wrong = values != values[first]
+def check_same(columns: dict[str, Array], name: str) -> None:
+    """Check that a column is the same in all rows of a session."""
+    values = columns[name]
+    wrong = values != values[_first_row(columns["session_number"])]
     if wrong.any():
         raise refuse(columns, wrong, f"{name} must be the same for a session", name)
 

@@ -1,16 +1,12 @@
 """The rows of a request as histories: sorted, checked, and one history before each candidate."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from skipcast.arrays import Bools, Floats, Indices, Texts
 from skipcast.errors import SkipcastError
 from skipcast.schema import TARGET
-
-SMALL = 1000  # ids; so few are numbered faster without pandas
 
 
 @dataclass(frozen=True)
@@ -31,20 +27,9 @@ class Histories:
     starts: Indices
 
 
-def number_ids(ids: Texts) -> Indices:
-    """Number ids in order of their first row: 0, 1, 2, ...
-
-    >>> number_ids(np.array(["b", "a", "b"], object))
-    array([0, 1, 0])
-    """
-    if len(ids) > SMALL:
-        return pd.factorize(ids, use_na_sentinel=False)[0]
-    numbers: dict[Any, int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) for name in ids.tolist()], np.intp)
-
-
 def arrange(
     ids: Texts,
+    sessions: Indices,
     positions: Floats,
     is_open: Bools,
     *,
@@ -57,6 +42,7 @@ def arrange(
 
     Args:
         ids: session of each row.
+        sessions: its number, in order of their first row: 0, 1, 2, ...
         positions: place of each row in its session, whole numbers from 1 on.
         is_open: whether the row's outcome is null.
         must_have_ended: whether the row must have an outcome; None: all but a session's last must.
@@ -68,14 +54,13 @@ def arrange(
         SkipcastError: a session has a gap or a duplicate, an ended play has no outcome, or there
             are too many rows; the message names the session.
 
-    >>> ids = np.array(["s", "s", "s"], object)
+    >>> ids, sessions = np.array(["s", "s", "s"], object), np.zeros(3, int)
     >>> is_open, positions = np.array([False, True, True]), np.array([1.0, 2.0, 2.0])
-    >>> histories = arrange(ids, positions, is_open, must_have_ended=None, limit=9)
+    >>> histories = arrange(ids, sessions, positions, is_open, must_have_ended=None, limit=9)
     >>> histories.take, histories.row, histories.order, histories.starts
     (array([0, 1, 0, 2]), array([0, 1, 3]), array([0, 1, 2]), array([0]))
     """
     _check_limit(len(ids), limit)
-    sessions = number_ids(ids)
     order = np.lexsort((positions, sessions))
     session, position = sessions[order], positions[order]
     before = np.zeros(len(order))

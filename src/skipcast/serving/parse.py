@@ -23,19 +23,24 @@ from skipcast.reading.columns import WrongValueError, read_values, wrong_value
 from skipcast.reading.headers import check_names
 from skipcast.reading.values import display, has_null_text, is_null, is_null_text, spelled
 from skipcast.schema import CODES, INPUTS, REASON_END, REQUIRED
+from skipcast.serving.distinct import SMALL, Distinct
 
-SMALL = 1000  # plays; in so few, one table of objects is faster to make than an array per column
 TOLD = 100  # texts that are new, at most: a client must not fill the log
 TEXTS = {c.name: c for c in INPUTS if c.name in CODES or c.is_date}  # which become numbers
 IDS = {c.name: c for c in INPUTS if c.type == "text" and c.name not in TEXTS}
 NUMBERS = {c.name: c for c in INPUTS if c.type != "text"}
-REASON_GIVEN = "reason_end_given"  # a column that is made: whether there is a reason, new or not
+# Columns that are made: numbers of ids in order of their first row, 0, 1, 2, ...; and whether there
+# is a reason why the play ended, new or not.
+NUMBERED = {"session_id": "session_number", "track_id_clean": "track_number"}
+REASON_GIVEN = "reason_end_given"
 PLACE = {name: place for place, name in enumerate(NUMBERS)}
 # A row per rule, a column per column of numbers: all values of a request are compared at once.
 BOUNDS = np.array([[c.low, c.high, c.is_whole, c.required] for c in NUMBERS.values()]).T
 PLAIN = frozenset({int, float, type(None), np.float64, np.int64})  # types that are read as they are
 TYPES = {c.name: PLAIN | {bool, np.bool_} if c.is_flag else PLAIN for c in NUMBERS.values()}
 
+
+Values = Array | Distinct
 
 _logger = logging.getLogger(__name__)
 _told: set[str] = set()
@@ -45,7 +50,8 @@ def read_request(data: Any) -> dict[str, Array]:
     """Return the columns of a request: ids as texts, None where null, all else as numbers or NaN.
 
     Texts that features use become their codes, `date` the day of the week. Rows keep their order.
-    Where there are reasons why plays ended, `REASON_GIVEN` says which plays have one.
+    Ids that are `NUMBERED` have a column of numbers, too. Where there are reasons why plays ended,
+    `REASON_GIVEN` says which plays have one.
 
     Args:
         data: a frame, a dict of columns or a list of rows.
@@ -65,24 +71,32 @@ def read_request(data: Any) -> dict[str, Array]:
     columns = _columns(data)
     _check_lengths(columns)
     ids: dict[str, Array] = {}
+    texts: dict[str, Array] = {}
     for name in IDS:
         if name in columns:
-            ids[name] = _ids(IDS[name], columns[name], ids)
-    texts: dict[str, Array] = {
-        name: _codes(name, columns[name], ids) for name in TEXTS if name in columns
+            distinct = _ids(IDS[name], columns[name], ids)
+            ids[name] = distinct.objects()
+            if name in NUMBERED:
+                texts[NUMBERED[name]] = distinct.numbers
+    for name in TEXTS:
+        if name in columns:
+            texts[name], is_given = _codes(name, columns[name], ids)
+            if name == REASON_END:
+                texts[REASON_GIVEN] = is_given
+    numbers = {
+        name: values
+        for name in NUMBERS
+        if isinstance(values := columns.get(name), np.ndarray)  # no `Distinct`: these are of texts
     }
-    if REASON_END in columns:
-        texts[REASON_GIVEN] = _is_given(REASON_END, columns[REASON_END])
-    numbers = {name: columns[name] for name in NUMBERS if name in columns}
     return ids | texts | _numbers(numbers, ids)
 
 
-def _columns(data: Any) -> dict[str, Array]:
+def _columns(data: Any) -> dict[str, Values]:
     if isinstance(data, pd.DataFrame):
         check_names(data.columns)
         if len(data) <= SMALL:
             return dict(zip(data.columns, data.to_numpy(object).T, strict=True))
-        return {name: _array(data[name]) for name in data.columns}
+        return {name: _values(name, data[name]) for name in data.columns}
     if isinstance(data, list) and data and all(isinstance(row, dict) for row in data):
         names = dict.fromkeys(name for row in data for name in row)
         check_names(names)
@@ -96,13 +110,12 @@ def _columns(data: Any) -> dict[str, Array]:
     )
 
 
-def _array(column: "pd.Series[Any]") -> Array:
+def _values(name: str, column: "pd.Series[Any]") -> Values:
     if isinstance(column.dtype, np.dtype) and column.dtype.kind != "M":
         return column.to_numpy()
     if isinstance(column.dtype, pd.StringDtype):  # of many plays: each text is made once
-        places, distinct = pd.factorize(column)  # -1 is a missing text: it takes the last one
-        texts: Array = np.append(np.asarray(distinct, object), [None])
-        return texts.take(places)
+        distinct = Distinct.of(column)
+        return distinct.objects() if name in NUMBERS else distinct
     values: Array = column.array.to_numpy(object, na_value=None)
     return values
 
@@ -124,7 +137,7 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def _check_lengths(columns: Mapping[str, Array]) -> None:
+def _check_lengths(columns: Mapping[str, Values]) -> None:
     count = columns[REQUIRED[0]].size
     for name, values in columns.items():
         if values.ndim != 1 or values.size != count or not count:
@@ -135,12 +148,11 @@ def _check_lengths(columns: Mapping[str, Array]) -> None:
             )
 
 
-def _ids(column: Column, values: Array, ids: Mapping[str, Array]) -> Array:
-    objects = values.tolist()
-    types = {str} if column.required else {str, type(None)}
-    if not set(map(type, objects)) <= types or has_null_text(column, set(objects)):
-        return _objects(_read(column, objects, ids))
-    return values if values.dtype == object else values.astype(object)
+def _ids(column: Column, values: Values, ids: Mapping[str, Array]) -> Distinct:
+    texts = _distinct(column, values, ids)
+    if (column.required and None in texts.texts) or has_null_text(column, {*texts.texts}):
+        texts = Distinct.of(_read(column, values.tolist(), ids))
+    return texts
 
 
 def _read(column: Column, objects: list[Any], ids: Mapping[str, Array]) -> list[Any]:
@@ -156,29 +168,33 @@ def _refuse(column: Column, wrong: WrongValueError, ids: Mapping[str, Array]) ->
     return wrong_value(column, wrong, session=session)
 
 
-def _codes(name: str, values: Array, ids: Mapping[str, Array]) -> Floats:
-    texts = values.tolist()
-    is_text = set(map(type, texts)) <= {str, type(None)}
-    codes = _code_each(name, texts) if is_text else {}
-    if not is_text or None in codes.values():
-        texts = _read(TEXTS[name], texts, ids)
+def _codes(name: str, values: Values, ids: Mapping[str, Array]) -> tuple[Floats, Bools]:
+    """Return the code of each text, and whether it is given: a new one has no code, but is."""
+    column = TEXTS[name]
+    texts = _distinct(column, values, ids)
+    codes = _code_each(name, texts)
+    if None in codes:  # of a text that the column does not allow, or that stands for null
+        texts = Distinct.of(_read(column, values.tolist(), ids))
         codes = _code_each(name, texts)
     if name in CATEGORIES:
-        _tell_new(name, codes)
-    return np.fromiter(map(codes.__getitem__, texts), np.float64, len(texts))
+        _tell_new(name, dict(zip(texts.texts, codes, strict=True)))
+    is_given = [not is_null(spelled(column, text)) for text in texts.texts]
+    return np.array(codes, np.float64).take(texts.numbers), np.array(is_given).take(texts.numbers)
 
 
-def _is_given(name: str, values: Array) -> Bools:
-    """Tell which values are not null: one that is new has no code, but is given."""
-    texts = values.tolist()
-    nulls = {text for text in set(texts) if is_null(spelled(TEXTS[name], text))}
-    return np.array([text not in nulls for text in texts], bool)
-
-
-def _code_each(name: str, texts: list[str | None]) -> dict[str | None, Any]:
-    """Return the code of each text; there are many plays and few texts."""
+def _code_each(name: str, texts: Distinct) -> list[Any]:
     code_of = CODE_OF[name]
-    return {text: np.nan if text is None else code_of(text) for text in set(texts)}
+    return [np.nan if text is None else code_of(text) for text in texts.texts]
+
+
+def _distinct(column: Column, values: Values, ids: Mapping[str, Array]) -> Distinct:
+    """Return texts, each once; what is neither a text nor None is read."""
+    if isinstance(values, Distinct):
+        return values
+    objects = values.tolist()
+    if not set(map(type, objects)) <= {str, type(None)}:
+        objects = _read(column, objects, ids)
+    return Distinct.of(objects)
 
 
 def _tell_new(name: str, codes: Mapping[str | None, float]) -> None:

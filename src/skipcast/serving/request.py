@@ -29,15 +29,15 @@ from skipcast.serving.checks import (
     check_same,
     refuse,
 )
-from skipcast.serving.histories import arrange, number_ids
+from skipcast.serving.histories import arrange
 from skipcast.serving.listeners import Listeners
 from skipcast.serving.parse import IDS, REASON_GIVEN, read_request
 from skipcast.serving.tracks import Tracks
 
-READ = tuple(c.name for c in LOG if c.name not in IDS)
+READ = frozenset(c.name for c in LOG if c.name not in IDS)
 KNOWN = (*TRACK_KNOWN, *LISTENER_KNOWN)
 INLINE = frozenset(KNOWN)
-LAYOUT = Layout((*KNOWN, "track_id_clean", *READ))
+LAYOUT = Layout((*KNOWN, "track_id_clean", *sorted(READ)))
 
 
 class Plays:
@@ -91,6 +91,7 @@ class Plays:
         self.predicted: Bools = predicted(self.columns, horizon)
         self.histories = arrange(
             self.columns["session_id"],
+            self.columns["session_number"],
             self.columns["session_position"],
             self.open,
             must_have_ended=~self.predicted if divides_sessions else None,
@@ -103,7 +104,8 @@ class Plays:
     def _look_up(self, listeners: Listeners) -> None:
         missing = np.full(len(self.open), None, object)
         who, artists = (self.columns.get(name, missing) for name in ("listener_id", "artist_id"))
-        check_same(self.columns, number_ids(who), "listener_id")
+        if "listener_id" in self.columns:
+            check_same(self.columns, "listener_id")
         ids = (who.tolist(), self.columns["track_id_clean"].tolist(), artists.tolist())
         self.listener_features = listeners.look_up(*ids)
         self.history_until = listeners.until(ids[0])
@@ -142,10 +144,9 @@ class Plays:
         for name, given in self.columns.items():
             if name in INLINE:  # where the request has none, it is as the model's table has it
                 np.copyto(values[LAYOUT[name]], given, where=~np.isnan(given))
-            elif name == "track_id_clean":
-                values[LAYOUT[name]] = number_ids(given)
-            elif name in LAYOUT:
+            elif name in READ:
                 values[LAYOUT[name]] = given
+        values[LAYOUT["track_id_clean"]] = self.columns["track_number"]
         return values
 
 
