@@ -25,8 +25,8 @@ PATTERN = tuple(f"depth_{plays}" for plays in range(1, 6))
 FOLDS, PSEUDO_PLAYS = 5, 20.0
 RIGHT = 0.75  # share of right answers that the weights of places assume
 EVERY: tuple[Group, ...] = (*TRACK_GROUPS, AHEAD)
-Scores = tuple[Floats, Floats]
-"""MAA and FPA, a value per session."""
+Scores = tuple[Floats, Floats, Floats]
+"""MAA, FPA and log loss, a value per session."""
 
 
 def columns(*groups: Group, ahead: bool = True) -> list[str]:
@@ -75,8 +75,14 @@ class Twin:
         """Score the test sessions, whose answers are decided together or each alone."""
         alone = probability >= THRESHOLD
         answers = decide(probability, self.sessions) if together else alone
-        right = answers == self.skipped[self.test]
-        return average_accuracy(right, self.sessions), first_accuracy(right, self.sessions)
+        skipped = self.skipped[self.test]
+        right = answers == skipped
+        loss = np.bincount(self.sessions, log_losses(skipped, probability))
+        return (
+            average_accuracy(right, self.sessions),
+            first_accuracy(right, self.sessions),
+            loss / np.bincount(self.sessions),
+        )
 
 
 def one_model(twin: Twin, values: Floats, weights: Floats | None = None) -> Floats:

@@ -35,7 +35,7 @@ from skipcast.archive.csv_files import open_file
 from skipcast.arrays import Floats, Matrix
 from skipcast.clients import batch
 from skipcast.clients.model_process import ARROW_ANSWER
-from skipcast.clients.scorer import frame_of, load
+from skipcast.clients.scorer import batch_of, frame_of, load
 from skipcast.clients.submission import second_halves
 from skipcast.features.build import feature_set
 from skipcast.models.families import FAMILIES
@@ -144,7 +144,8 @@ def steps_of(uri: str, pair: Pair, sessions: int) -> dict[str, float]:
     batches = steps.time(
         "to Arrow",
         lambda: [
-            pa.RecordBatch.from_pandas(a, ARROW_ANSWER, preserve_index=False) for a in answers
+            batch_of(answer, block, ARROW_ANSWER)
+            for answer, block in zip(answers, blocks, strict=True)
         ],
     )
     steps.time("write", lambda: [*map(text_of, batches)])

@@ -11,7 +11,7 @@ import pytest
 from skipcast.errors import SkipcastError
 from skipcast.schema import CODES, INPUTS
 from skipcast.serving.distinct import SMALL
-from skipcast.serving.parse import read_request
+from skipcast.serving.parse import NUMBERED, read_request
 
 
 @pytest.fixture
@@ -43,6 +43,16 @@ def test_a_frame_a_list_of_rows_and_a_dict_of_columns_are_the_same(rows):
         result = read_request(data)
         for name, values in expected.items():
             np.testing.assert_array_equal(result[name], values)
+
+
+@pytest.mark.parametrize("times", [1, SMALL])
+def test_ids_are_numbered_in_order_of_their_first_row_however_many(rows, times):
+    for row, session, track in zip(rows, "bab", "xyx", strict=True):
+        row |= {"session_id": session, "track_id_clean": track}
+    for data in (times * rows, pd.DataFrame(times * rows)):
+        columns = read_request(data)
+        assert columns["session_number"].tolist() == times * [0, 1, 0]
+        assert columns["track_number"].tolist() == times * [0, 1, 0]
 
 
 @pytest.mark.parametrize("name", ["listener_id", "artist_id"])
@@ -217,6 +227,4 @@ def test_refuses_what_has_no_named_columns(data):
 
 def test_every_column_is_optional_but_the_keys(rows):
     keys = [column.name for column in INPUTS if column.required]
-    assert list(read_request(pd.DataFrame(rows)[keys])) == [
-        "session_id", "track_id_clean", "session_position"
-    ]  # fmt: skip
+    assert set(read_request(pd.DataFrame(rows)[keys])) == {*keys, *NUMBERED.values()}

@@ -65,7 +65,7 @@ def test_challenge_prints_a_row_for_each_model():
     text = run("challenge", "--quick")
     assert "1 twins of 400 sessions (synthetic)" in text
     rows = re.findall(r"^\| .+ \| 0\.\d{4} \| 0\.\d{4} \| [+-]0\.", text, re.MULTILINE)
-    assert len(rows) == 16
+    assert len(rows) == 17
 
 
 def test_submit_prints_the_rate_the_memory_and_the_steps():

@@ -93,9 +93,8 @@ def score(model: Any, options: Options, out: IO[bytes]) -> None:
             answer = answer.assign(**dict.fromkeys(set(schema.names).difference(answer)))
             unwrapped = model.unwrap_python_model()
             summary = unwrapped.summarise(plays, answer) if options["summary"] else None
-            table = pa.RecordBatch.from_pandas(answer, schema, preserve_index=False)
             metadata = {"summary": json.dumps(summary), "note": options.pop("note", None) or ""}
-            writer.write_batch(table, custom_metadata=metadata)
+            writer.write_batch(batch_of(answer, batch, schema), custom_metadata=metadata)
             out.flush()
 
 
@@ -105,6 +104,17 @@ def frame_of(batch: pa.RecordBatch) -> Any:
         if pa.types.is_boolean(field.type):
             batch = batch.set_column(place, field.name, batch[place].cast(pa.float64()))
     return batch.to_pandas()
+
+
+def batch_of(answer: Any, plays: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return an answer for Arrow; what it repeats of the plays need not be made again."""
+    columns = [
+        plays[field.name]
+        if field.name in plays.schema.names
+        else pa.array(answer[field.name], field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def explain(model: Any, options: Options, out: IO[bytes]) -> None:

@@ -4,7 +4,9 @@ All functions work on whole columns, without a loop over sessions: the cost per 
 a request of twenty and for millions.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import TypeVar
 
 import numpy as np
@@ -134,12 +136,16 @@ class SessionRows:
     def at(self, values: Floats, offset: int) -> Floats:
         """Return the value of the play so many positions later, below 0 earlier; NaN if none.
 
+        Args:
+            values: a value per row, in the last dimension.
+            offset: of positions.
+
         >>> SessionRows(np.array([1.0, 2.0, 1.0])).at(np.array([5.0, 6.0, 7.0]), 1)
         array([ 6., nan, nan])
         """
         rows = self.row + offset
         inside = (rows >= self.start) & (rows < self.stop)
-        return np.where(inside, values.take(rows, mode="clip"), np.nan)
+        return np.where(inside, values.take(rows, axis=-1, mode="clip"), np.nan)
 
     def session_sums(self, values: Array) -> Floats:
         """Return the sum of each column over each whole session: sessions x columns.
@@ -172,12 +178,9 @@ class SessionRows:
         >>> SessionRows(np.array([1.0, 2.0, 3.0])).repeats(np.array([4, 7, 4]))
         (array([0, 0, 1]), array([1, 0, 0]))
         """
-        order = np.lexsort((codes, self._starts))  # stable: equal rows stay in their order
-        is_new = np.ones(len(order), dtype=bool)
-        for key in (codes[order], self._starts[order]):
-            is_new[1:] &= key[1:] == key[:-1]
-        is_new[1:] = ~is_new[1:]
-        first = np.flatnonzero(is_new)
+        key = self._starts * (codes.max(initial=0) + 1) + codes
+        order = np.argsort(key, kind="stable")  # equal rows stay in their order
+        first = np.flatnonzero(np.diff(key[order], prepend=-1))
         sizes = np.diff(first, append=len(order))
         before, behind = np.empty((2, len(order)), np.intp)
         before[order] = np.arange(len(order)) - np.repeat(first, sizes)
@@ -196,7 +199,7 @@ class SessionRows:
             inside = inside[:, None]
         return np.where(inside, values.take(rows, axis=0, mode="clip"), np.nan)
 
-    def sums(self, values: Array, of: Indices | None = None) -> Floats:
+    def sums(self, values: Array, parts: Sequence[Indices] | None = None) -> Floats:
         """Return the sum of each column over each row's history: rows x columns.
 
         All sessions are summed in one go: a session has the same bits alone and among a million
@@ -204,19 +207,25 @@ class SessionRows:
 
         Args:
             values: rows x columns.
-            of: the rows that they are of, in order; the others have 0. None: of all.
+            parts: the rows that they are of, if not of all. Those of a part are in order, and it is
+                summed for itself; then the result is parts x rows x columns.
 
         >>> rows = SessionRows(np.array([1.0, 2.0, 1.0]))
         >>> rows.sums(np.array([[5.0], [6.0], [7.0]])).tolist()
         [[0.0], [5.0], [0.0]]
-        >>> rows.sums(np.array([[6.0], [7.0]]), np.array([1, 2])).tolist()
-        [[0.0], [0.0], [0.0]]
+        >>> rows.sums(np.array([[5.0], [7.0]]), [np.array([0, 2])]).tolist()
+        [[[0.0], [5.0], [0.0]]]
         """
         sums = np.zeros((len(values) + 1, *values.shape[1:]))
         values.cumsum(axis=0, out=sums[1:])
         start, until = self.start, self.until
-        if of is not None:
-            start, until = np.searchsorted(of, start), np.searchsorted(of, until)
+        if parts is not None:
+            firsts = accumulate(map(len, parts[:-1]), initial=0)
+            places = [
+                np.searchsorted(part, (start, until)) + first
+                for part, first in zip(parts, firsts, strict=True)
+            ]
+            start, until = np.array(places).swapaxes(0, 1)
         result: Floats = sums.take(until, axis=0)
         result -= sums.take(start, axis=0)
         return result

@@ -251,14 +251,16 @@ class Ahead:
         self._every_track = tracks
         self._declared = declared
 
-    def at(self, name: str, offset: int) -> Floats:
-        """Return a column of the play so many positions later, below 0 earlier; NaN if none.
+    def rows(self, names: Names, offset: int) -> Floats:
+        """Return columns of the play so many positions later, below 0 earlier: columns x plays.
+
+        NaN where the session has no such play.
 
         Raises:
-            LookAheadError: the feature did not declare it.
+            LookAheadError: the feature did not declare one of them.
         """
-        self._check((name,))
-        return self._rows.at(self._columns[name], offset)
+        self._check(names)
+        return self._rows.at(self._columns.rows(names), offset)
 
     def same_track(self, one: int, other: int) -> Floats:
         """Return whether two plays are of one track: 0 or 1; NaN if there is no such play.
@@ -333,14 +335,14 @@ def _means(
 ) -> Means:
     """Return what `Past.means` does, of the plays of `rows`."""
     sizes, ends = _sizes(sets)
-    means = {}
-    for signal in where:
-        chosen = np.flatnonzero(values[signal] == 1)
-        sums = rows.sums(_rounded(columns, sets, chosen), chosen)
-        every = divide(sums[:, : ends[-1]], np.repeat(sums[:, ends[-1] :], sizes, axis=1))
-        for names, size, end in zip(sets, sizes, ends, strict=True):
-            means[signal, names] = every[:, end - size : end]
-    return means
+    chosen = [np.flatnonzero(values[signal] == 1) for signal in where]
+    sums = rows.sums(_rounded(columns, sets, np.concatenate(chosen)), chosen)
+    every = divide(sums[:, :, : ends[-1]], np.repeat(sums[:, :, ends[-1] :], sizes, axis=2))
+    return {
+        (signal, names): means[:, end - size : end]
+        for signal, means in zip(where, every, strict=True)
+        for names, size, end in zip(sets, sizes, ends, strict=True)
+    }
 
 
 def _rounded(

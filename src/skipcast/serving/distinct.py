@@ -1,7 +1,7 @@
 """A column of texts in which each text is there once: what is done for each is done once."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from skipcast.arrays import Array, Indices
 SMALL = 1000  # values; for so few, Python's own dicts and lists are faster than pandas
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Distinct:
     """A column of texts, None where null, in which each text is there once.
 
@@ -22,7 +22,7 @@ class Distinct:
 
     numbers: Indices
     texts: list[str | None]
-    ndim = 1
+    ndim: ClassVar[int] = 1
 
     @classmethod
     def of(cls, values: "list[str | None] | pd.Series[Any]") -> "Distinct":
@@ -32,9 +32,10 @@ class Distinct:
         Distinct(numbers=array([0, 1, 2, 0]), texts=['b', 'a', None])
         """
         if isinstance(values, list) and len(values) <= SMALL:
-            number: dict[str | None, int] = {}
-            numbers = [number.setdefault(text, len(number)) for text in values]
-            return cls(np.array(numbers, np.intp), [*number])
+            distinct = [*dict.fromkeys(values)]
+            number = dict(zip(distinct, range(len(distinct)), strict=True))
+            numbers = np.fromiter(map(number.__getitem__, values), np.intp, len(values))
+            return cls(numbers, distinct)
         codes, texts = pd.factorize(
             np.array(values, object) if isinstance(values, list) else values
         )

@@ -9,7 +9,7 @@ column; nothing is guessed, cut off or dropped.
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -80,14 +80,12 @@ def read_request(data: Any) -> dict[str, Array]:
                 texts[NUMBERED[name]] = distinct.numbers
     for name in TEXTS:
         if name in columns:
-            texts[name], is_given = _codes(name, columns[name], ids)
+            distinct, texts[name] = _codes(name, columns[name], ids)
             if name == REASON_END:
-                texts[REASON_GIVEN] = is_given
-    numbers = {
-        name: values
-        for name in NUMBERS
-        if isinstance(values := columns.get(name), np.ndarray)  # no `Distinct`: these are of texts
-    }
+                texts[REASON_GIVEN] = _is_given(name, distinct)
+    numbers = cast(  # `Distinct` are texts alone
+        "dict[str, Array]", {name: columns[name] for name in NUMBERS if name in columns}
+    )
     return ids | texts | _numbers(numbers, ids)
 
 
@@ -168,8 +166,8 @@ def _refuse(column: Column, wrong: WrongValueError, ids: Mapping[str, Array]) ->
     return wrong_value(column, wrong, session=session)
 
 
-def _codes(name: str, values: Values, ids: Mapping[str, Array]) -> tuple[Floats, Bools]:
-    """Return the code of each text, and whether it is given: a new one has no code, but is."""
+def _codes(name: str, values: Values, ids: Mapping[str, Array]) -> tuple[Distinct, Floats]:
+    """Return the texts and their codes."""
     column = TEXTS[name]
     texts = _distinct(column, values, ids)
     codes = _code_each(name, texts)
@@ -178,8 +176,13 @@ def _codes(name: str, values: Values, ids: Mapping[str, Array]) -> tuple[Floats,
         codes = _code_each(name, texts)
     if name in CATEGORIES:
         _tell_new(name, dict(zip(texts.texts, codes, strict=True)))
-    is_given = [not is_null(spelled(column, text)) for text in texts.texts]
-    return np.array(codes, np.float64).take(texts.numbers), np.array(is_given).take(texts.numbers)
+    return texts, np.array(codes, np.float64).take(texts.numbers)
+
+
+def _is_given(name: str, texts: Distinct) -> Bools:
+    """Tell which texts are not null: one that is new has no code, but is given."""
+    is_given = [not is_null(spelled(TEXTS[name], text)) for text in texts.texts]
+    return np.array(is_given).take(texts.numbers)
 
 
 def _code_each(name: str, texts: Distinct) -> list[Any]:

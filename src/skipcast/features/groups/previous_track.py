@@ -12,12 +12,12 @@ NOT_COMPARED = {"key", "mode", "time_signature", *names(ACOUSTIC_VECTORS)}
 COMPARED = tuple(name for name in TRACK_INPUTS if name not in NOT_COMPARED)
 
 
-COMPARED_PLACES = [TRACK_INPUTS.index(name) for name in COMPARED]
+COMPARED_PLACES = np.array([TRACK_INPUTS.index(name) for name in COMPARED])
 
 
 def _previous(now: Present, before: Past) -> Floats:
     previous = before.rows(TRACK_INPUTS)
-    return np.concatenate([previous, now.rows(COMPARED) - previous[COMPARED_PLACES]])
+    return np.concatenate([previous, now.rows(COMPARED) - previous.take(COMPARED_PLACES, axis=0)])
 
 
 PREVIOUS_TRACK = (

@@ -34,9 +34,8 @@ NEAR = {"previous_but_one": -2, "previous": -1, "next": 1, "next_but_one": 2}
 
 
 def _rates_near(now: Present, before: Past) -> Floats:
-    plays, skips, prior_plays, prior_skips = (
-        np.array([now.ahead.at(name, offset) for offset in NEAR.values()]) for name in _COUNTS
-    )
+    counts = np.array([now.ahead.rows(_COUNTS, offset) for offset in NEAR.values()])
+    plays, skips, prior_plays, prior_skips = counts.swapaxes(0, 1)
     rates: Floats = (skips + prior_skips) / (plays + prior_plays)
     return rates
 
