@@ -42,7 +42,6 @@ class SessionRows:
         history_lengths: Floats | None = None,
         asked: Indices | None = None,
     ) -> None:
-        self._positions, self._history_lengths = positions, history_lengths
         self._every: Indices = np.arange(len(positions))
         self._starts: Indices = self._every - positions.astype(np.intp) + 1
         self._untils: Indices = self._every

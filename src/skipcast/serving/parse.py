@@ -71,22 +71,22 @@ def read_request(data: Any) -> dict[str, Array]:
     columns = _columns(data)
     _check_lengths(columns)
     ids: dict[str, Array] = {}
-    texts: dict[str, Array] = {}
+    coded: dict[str, Array] = {}
     for name in IDS:
         if name in columns:
             distinct = _ids(IDS[name], columns[name], ids)
             ids[name] = distinct.objects()
             if name in NUMBERED:
-                texts[NUMBERED[name]] = distinct.numbers
+                coded[NUMBERED[name]] = distinct.numbers
     for name in TEXTS:
         if name in columns:
-            distinct, texts[name] = _codes(name, columns[name], ids)
+            distinct, coded[name] = _codes(name, columns[name], ids)
             if name == REASON_END:
-                texts[REASON_GIVEN] = _is_given(name, distinct)
+                coded[REASON_GIVEN] = _is_given(name, distinct)
     numbers = cast(  # `Distinct` are texts alone
         "dict[str, Array]", {name: columns[name] for name in NUMBERS if name in columns}
     )
-    return ids | texts | _numbers(numbers, ids)
+    return ids | coded | _numbers(numbers, ids)
 
 
 def _columns(data: Any) -> dict[str, Values]:

@@ -10,8 +10,6 @@ from skipcast.schema import ACOUSTIC_VECTORS, TRACK_INPUTS, names
 # A difference of codes says nothing; that of acoustic vectors is in the cosines of taste already.
 NOT_COMPARED = {"key", "mode", "time_signature", *names(ACOUSTIC_VECTORS)}
 COMPARED = tuple(name for name in TRACK_INPUTS if name not in NOT_COMPARED)
-
-
 COMPARED_PLACES = np.array([TRACK_INPUTS.index(name) for name in COMPARED])
 
 
