@@ -56,6 +56,11 @@ SYSTEM = Path(__file__).parent / "system"
 SERVERS = {"postgres", "champions", "browser"}  # fixtures that start servers or lead to it
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name no test by bytes: packed ones hold the time, and each process must collect the same."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what starts servers or clones; begin with it and with large files, to end evenly."""
     for item in items:
