@@ -59,13 +59,13 @@ def test_lasts_are_the_last_first(rows, divided):
 
 
 def test_sums_are_over_the_history(rows, divided):
-    equal(rows.sums(VALUES[:, None]), [[0], [5], [11], [0]])
-    equal(divided.sums(VALUES[:, None]), [[0], [5], [5], [0]])
+    equal(rows.sums(VALUES), [0, 5, 11, 0])
+    equal(divided.sums(VALUES), [0, 5, 5, 0])
     some = np.array([1, 3])
-    equal(rows.sums(VALUES[some, None], [some]), [[[0], [0], [6], [0]]])
-    equal(divided.sums(VALUES[some, None], [some]), [[[0], [0], [0], [0]]])
+    equal(rows.sums(VALUES[some], [some]), [[0, 0, 6, 0]])
+    equal(divided.sums(VALUES[some], [some]), [[0, 0, 0, 0]])
     two = [np.array([1, 3]), np.array([0])]
-    equal(rows.sums(VALUES[[1, 3, 0], None], two), [[[0], [0], [6], [0]], [[0], [5], [5], [0]]])
+    equal(rows.sums(VALUES[[1, 3, 0]], two), [[0, 0, 6, 0], [0, 5, 5, 0]])
 
 
 def test_latest_is_the_last_marked_row_of_the_history(rows, divided):

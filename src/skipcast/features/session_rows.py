@@ -147,19 +147,18 @@ class SessionRows:
         return np.where(inside, values.take(rows, axis=-1, mode="clip"), np.nan)
 
     def session_sums(self, values: Array) -> Floats:
-        """Return the sum of each column over each whole session: sessions x columns.
+        """Return sums of values over each whole session, sessions in the last dimension.
 
         As for `sums`, the values must be multiples of one power of two and never NaN.
 
-        >>> SessionRows(np.array([1.0, 2.0, 1.0])).session_sums(np.array([[5.0], [6.0], [7.0]]))
-        array([[11.],
-               [ 7.]])
+        >>> SessionRows(np.array([1.0, 2.0, 1.0])).session_sums(np.array([5.0, 6.0, 7.0]))
+        array([11.,  7.])
         """
-        result: Floats = np.add.reduceat(values, self._sessions[0], axis=0)
+        result: Floats = np.add.reduceat(values, self._sessions[0], axis=-1)
         return result
 
     def of_session(self, values: Floats) -> Floats:
-        """Return the values of each row's session, of those of each session.
+        """Return the values of each row's session, of those of each, in the first dimension.
 
         >>> SessionRows(np.array([1.0, 2.0, 1.0])).of_session(np.array([11.0, 7.0]))
         array([11., 11.,  7.])
@@ -190,33 +189,30 @@ class SessionRows:
         """Return the values of other rows of the session, NaN where a row is before its start.
 
         Args:
-            values: rows, or rows x columns.
+            values: a value per row, in the last dimension.
             rows: for each row the one to read; below `start` if there is none.
         """
-        inside = rows >= self.start
-        if values.ndim == 2:
-            inside = inside[:, None]
-        return np.where(inside, values.take(rows, axis=0, mode="clip"), np.nan)
+        return np.where(rows >= self.start, values.take(rows, axis=-1, mode="clip"), np.nan)
 
     def sums(self, values: Array, parts: Sequence[Indices] | None = None) -> Floats:
-        """Return the sum of each column over each row's history: rows x columns.
+        """Return sums of values over each row's history, rows in the last dimension.
 
         All sessions are summed in one go: a session has the same bits alone and among a million
         others only if the values are multiples of one power of two and never NaN.
 
         Args:
-            values: rows x columns.
+            values: a value per row, in the last dimension.
             parts: the rows that they are of, if not of all. Those of a part are in order, and it is
-                summed for itself; then the result is parts x rows x columns.
+                summed for itself; then the last dimensions are parts x rows.
 
         >>> rows = SessionRows(np.array([1.0, 2.0, 1.0]))
-        >>> rows.sums(np.array([[5.0], [6.0], [7.0]])).tolist()
-        [[0.0], [5.0], [0.0]]
-        >>> rows.sums(np.array([[5.0], [7.0]]), [np.array([0, 2])]).tolist()
-        [[[0.0], [5.0], [0.0]]]
+        >>> rows.sums(np.array([5.0, 6.0, 7.0]))
+        array([0., 5., 0.])
+        >>> rows.sums(np.array([5.0, 7.0]), [np.array([0, 2])])
+        array([[0., 5., 0.]])
         """
-        sums = np.zeros((len(values) + 1, *values.shape[1:]))
-        values.cumsum(axis=0, out=sums[1:])
+        sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+        values.cumsum(axis=-1, out=sums[..., 1:])
         start, until = self.start, self.until
         if parts is not None:
             firsts = accumulate(map(len, parts[:-1]), initial=0)
@@ -225,8 +221,8 @@ class SessionRows:
                 for part, first in zip(parts, firsts, strict=True)
             ]
             start, until = np.array(places).swapaxes(0, 1)
-        result: Floats = sums.take(until, axis=0)
-        result -= sums.take(start, axis=0)
+        result: Floats = sums.take(until, axis=-1)
+        result -= sums.take(start, axis=-1)
         return result
 
     def latest(self, marked: Bools) -> Indices:

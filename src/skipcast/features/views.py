@@ -189,14 +189,14 @@ class Past:
 
     def totals(self, signals: Signals) -> Floats:
         """Return the sum so far of each signal: signals x plays; a missing value counts as 0."""
-        values = self._matrix(signals)
-        return self._rows.sums(np.where(np.isnan(values), 0, values)).T
+        values = self._signals(signals)
+        return self._rows.sums(np.where(np.isnan(values), 0, values))
 
     def rates(self, signals: Signals) -> Floats:
         """Return the mean so far of each signal's known values: signals x plays."""
-        values = self._matrix(signals)
+        values = self._signals(signals)
         is_known = ~np.isnan(values)
-        sums = self._rows.sums(np.concatenate([np.where(is_known, values, 0), is_known], axis=1)).T
+        sums = self._rows.sums(np.concatenate([np.where(is_known, values, 0), is_known]))
         return divide(sums[: len(signals)], sums[len(signals) :])
 
     def means(self, sets: tuple[Names, ...], where: Signals) -> Means:
@@ -221,7 +221,7 @@ class Past:
 
     def latest(self, names: Names, where: Signal) -> Floats:
         """Return columns of the last play so far where a signal is 1: plays x columns."""
-        return self._rows.take(self._columns.matrix(names), self._latest[where])
+        return self._rows.take(self._columns.rows(names), self._latest[where]).T
 
     def same_track(self, signal: Signal) -> Floats:
         """Return a signal of the last play so far of the present play's track."""
@@ -233,8 +233,8 @@ class Past:
         if self._is_once:
             raise LookAheadError(f"{names[0]} of the position before must be declared to be read.")
 
-    def _matrix(self, signals: Signals) -> Floats:
-        return np.stack([self._values[signal] for signal in signals], axis=1)
+    def _signals(self, signals: Signals) -> Floats:
+        return np.array([self._values[signal] for signal in signals])
 
 
 class Ahead:
@@ -279,8 +279,7 @@ class Ahead:
     def distinct_share(self) -> Floats:
         """Return the number of the session's tracks, as a share of its plays, above 0 to 1."""
         is_first = self._tracks.repeats[0] == 0
-        both = np.stack([is_first, np.ones(len(is_first))], axis=1)
-        tracks, plays = self._rows.session_sums(both).T
+        tracks, plays = self._rows.session_sums(np.array([is_first, np.ones(len(is_first))]))
         return self._rows.of_session(divide(tracks, plays))
 
     def means(self, names: Names) -> Floats:
@@ -291,8 +290,7 @@ class Ahead:
         """
         self._check(names)
         sums = self._rows.session_sums(_rounded(self._columns, (names,)))
-        means = divide(sums[:, :-1], np.repeat(sums[:, -1:], len(names), axis=1))
-        return self._rows.of_session(means)
+        return self._rows.of_session(divide(sums[:-1], sums[-1:]).T)
 
     @property
     def _tracks(self) -> "_Tracks":
@@ -337,28 +335,28 @@ def _means(
     sizes, ends = _sizes(sets)
     chosen = [np.flatnonzero(values[signal] == 1) for signal in where]
     sums = rows.sums(_rounded(columns, sets, np.concatenate(chosen)), chosen)
-    every = divide(sums[:, :, : ends[-1]], np.repeat(sums[:, :, ends[-1] :], sizes, axis=2))
+    every = divide(sums[: ends[-1]], np.repeat(sums[ends[-1] :], sizes, axis=0))
+    by_signal = np.ascontiguousarray(every.transpose(1, 2, 0))  # signals x plays x columns
     return {
         (signal, names): means[:, end - size : end]
-        for signal, means in zip(where, every, strict=True)
+        for signal, means in zip(where, by_signal, strict=True)
         for names, size, end in zip(sets, sizes, ends, strict=True)
     }
 
 
-def _rounded(
-    columns: Columns, sets: tuple[Names, ...], rows: slice | Indices = slice(None)
-) -> Floats:
-    """Return all columns of `sets` in multiples of `UNIT`, and behind them a column per set.
+def _rounded(columns: Columns, sets: tuple[Names, ...], rows: Indices | None = None) -> Floats:
+    """Return all columns of `sets` in multiples of `UNIT`, and below them a row per set.
 
     The latter is 1 where the play has all columns of the set; where it is 0, so are they.
     """
     sizes, ends = _sizes(sets)
-    values = columns.matrix(sum(sets, ()))[rows] / UNIT
+    values = columns.rows(sum(sets, ()))
+    values = (values if rows is None else values.take(rows, axis=1)) / UNIT
     np.rint(values, out=values)
     values *= UNIT
-    missing = np.logical_or.reduceat(np.isnan(values), [0, *ends[:-1]], axis=1)
-    values[np.repeat(missing, sizes, axis=1)] = 0
-    return np.concatenate([values, ~missing], axis=1)
+    missing = np.logical_or.reduceat(np.isnan(values), [0, *ends[:-1]], axis=0)
+    np.copyto(values, 0, where=np.repeat(missing, sizes, axis=0))
+    return np.concatenate([values, ~missing])
 
 
 def _sizes(sets: tuple[Names, ...]) -> tuple[list[int], list[int]]:
