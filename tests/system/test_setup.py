@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -248,7 +249,11 @@ def test_a_home_that_runs_or_takes_nothing_will_do(index, project, home, env, op
 @pytest.fixture
 def hide(tmp_path: Path) -> str:
     """Return a script that hides OpenMP, which LightGBM alone takes from the machine."""
-    found = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=False).stdout
+    # The folders of administrators' programs are on no other user's PATH.
+    program = shutil.which("ldconfig", path=os.pathsep.join((os.environ["PATH"], "/sbin")))
+    if program is None:
+        pytest.skip("no ldconfig to find libgomp.so.1")
+    found = subprocess.run([program, "-p"], capture_output=True, text=True, check=False).stdout
     paths = [line.split("=> ")[1] for line in found.splitlines() if "libgomp.so.1" in line]
     if not paths:
         pytest.skip("no libgomp.so.1 to hide")
