@@ -179,7 +179,8 @@ def _process(connection: Connection) -> int:
 
 
 def _no_answer(url: str, reason: str) -> str:
-    reason = hide_credentials(reason.strip())
+    # psycopg2 under Python 3.11.2 loses a message that is not UTF-8; later ones raise an error of it.
+    reason = hide_credentials(reason.strip()) or "it gave a reason that is not UTF-8"
     if describe_server(url) == "embedded":
         return (
             f"The embedded Postgres must answer but got: {reason}\nType the command again, which "
