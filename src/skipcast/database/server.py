@@ -179,7 +179,7 @@ def _process(connection: Connection) -> int:
 
 
 def _no_answer(url: str, reason: str) -> str:
-    # psycopg2 under Python 3.11.2 loses a message that is not UTF-8; later ones raise an error of it.
+    # Under Python 3.11.2 psycopg2 loses what is not UTF-8; under later ones it raises an error.
     reason = hide_credentials(reason.strip()) or "it gave a reason that is not UTF-8"
     if describe_server(url) == "embedded":
         return (
