@@ -1,3 +1,4 @@
+import ctypes
 import socket
 import threading
 from contextlib import closing
@@ -167,11 +168,20 @@ def test_a_password_of_a_service_file_is_not_printed(guarded_url, tmp_path, monk
     assert "secret-word" not in str(error.value)
 
 
-def test_a_message_that_is_not_utf_8_is_read_as_far_as_it_goes():
-    """A server that refuses a connection has not said its encoding yet.
+def keeps_what_is_not_utf_8() -> bool:
+    """Tell what this Python does of an error's text, as psycopg2 asks: Debian's 3.11.2 loses it."""
+    try:
+        ctypes.pythonapi.PyErr_SetString(ctypes.py_object(LookupError), b"\xfc")
+    except LookupError:
+        return False
+    except UnicodeDecodeError:
+        return True
+    raise AssertionError
 
-    Python 3.11.2, Debian's, has lost the message where psycopg2 makes an error of it.
-    """
+
+def test_a_message_that_is_not_utf_8_is_read_as_far_as_it_goes():
+    """A server that refuses a connection has not said its encoding yet."""
+    expected = r"Passwort f.r .me. falsch" if keeps_what_is_not_utf_8() else "that is not UTF-8\n"
     refusal = "SFATAL\0C28P01\0MPasswort f\u00fcr \u00bbme\u00ab falsch\0\0".encode("latin-1")
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -183,7 +193,7 @@ def test_a_message_that_is_not_utf_8_is_read_as_far_as_it_goes():
 
         threading.Thread(target=refuse, daemon=True).start()
         url = f"postgresql://me@127.0.0.1:{listener.getsockname()[1]}/db?sslmode=disable"
-        with pytest.raises(SkipcastError, match=r"Passwort f.r .me. falsch|not UTF-8\n"):
+        with pytest.raises(SkipcastError, match=expected):
             open_connection(f"{url}&gssencmode=disable")
 
 

@@ -11,7 +11,7 @@ import pytest
 from skipcast.errors import SkipcastError
 from skipcast.schema import CODES, INPUTS
 from skipcast.serving.distinct import SMALL
-from skipcast.serving.parse import NUMBERED, read_request
+from skipcast.serving.parse import read_request
 
 
 @pytest.fixture
@@ -227,4 +227,6 @@ def test_refuses_what_has_no_named_columns(data):
 
 def test_every_column_is_optional_but_the_keys(rows):
     keys = [column.name for column in INPUTS if column.required]
-    assert set(read_request(pd.DataFrame(rows)[keys])) == {*keys, *NUMBERED.values()}
+    assert list(read_request(pd.DataFrame(rows)[keys])) == [
+        "session_id", "track_id_clean", "session_number", "track_number", "session_position"
+    ]  # fmt: skip

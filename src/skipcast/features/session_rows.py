@@ -73,8 +73,7 @@ class SessionRows:
         array([nan,  5., nan])
         """
         if self._asked is not None:
-            rows = self.row - plays
-            return np.where(rows >= self.start, values.take(rows, axis=-1, mode="clip"), np.nan)
+            return self.take(values, self.row - plays)
         shifted = np.empty_like(values)
         shifted[..., plays:] = values[..., :-plays]
         shifted[..., self._among_first[plays]] = np.nan

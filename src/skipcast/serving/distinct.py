@@ -17,7 +17,7 @@ class Distinct:
 
     Args:
         numbers: place in `texts` of each value; negative ones count from the end.
-        texts: in order of their first row, None last.
+        texts: in order of their first row; None is where it comes first, or last.
     """
 
     numbers: Indices
