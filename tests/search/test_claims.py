@@ -156,6 +156,46 @@ def test_a_trial_that_ends_while_the_locks_are_read_stays_done(studies, locks, r
         claims.end(second, TrialState.COMPLETE, 0.5)
 
 
+class KilledError(BaseException):
+    """Stands for the end of a process."""
+
+
+def killed(*_, **__):
+    raise KilledError
+
+
+@pytest.mark.parametrize(("done", "value"), [(TrialState.COMPLETE, 0.5), (TrialState.PRUNED, None)])
+def test_a_trial_that_was_done_stays_done_though_its_run_had_not_ended(
+    studies, locks, runs, monkeypatch, done, value
+):
+    with join(studies, locks, runs) as claims:
+        claim = first(claims)
+        with monkeypatch.context() as death:
+            death.setattr(Runs, "terminate", killed)
+            with pytest.raises(KilledError):
+                claims.end(claim, done, value)
+        locks.release(claim.run_id)
+    assert status(runs, claim.run_id) == ("FINISHED", done.name.lower())
+    assert len(studies.trials(done)) == 1
+
+
+def test_a_run_that_was_only_marked_does_not_end_as_complete(studies, locks, runs, monkeypatch):
+    """Not even if the process that finds it is killed, too, before it has failed the trial."""
+    with join(studies, locks, runs) as claims:
+        claim = first(claims)
+        with monkeypatch.context() as death:
+            death.setattr(optuna.Study, "tell", killed)
+            with pytest.raises(KilledError):
+                claims.end(claim, TrialState.COMPLETE, 0.5)
+            locks.release(claim.run_id)
+            with pytest.raises(KilledError):
+                first(claims)
+        assert status(runs, claim.run_id) == ("KILLED", "failed")
+        again = first(claims)
+        assert again.params == claim.params
+        claims.end(again, TrialState.COMPLETE, 0.5)
+
+
 def test_a_trial_that_was_done_stays_done_if_its_run_was_opened_again(studies, locks, runs):
     with join(studies, locks, runs) as claims:
         claim = first(claims)

@@ -32,10 +32,11 @@ AFTER_A_FIT = moment("before", Runs, "log", 2)
 MOMENTS = {
     "a trial does not know its run yet": moment("after", Runs, "start", 3),
     "after a fit": AFTER_A_FIT,
-    "a run has ended, its trial has not": moment("after", Runs, "end", 3),
+    "a run is marked, its trial has not ended": moment("after", Runs, "mark", 3),
+    "a trial has ended, its run has not": moment("before", Runs, "terminate", 3),
     "all trials are done": moment("before", winners, "log_model", 1),
     "one model is logged, the other not": moment("before", winners, "log_model", 2),
-    "all is logged, the search has not ended": moment("before", Runs, "end", 6),
+    "all is logged, the search has not ended": moment("before", Runs, "end", 1),
 }
 
 

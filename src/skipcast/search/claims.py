@@ -84,7 +84,10 @@ class Claims:
         return Claim(family, trial, run_id, params)
 
     def end(self, claim: Claim, state: TrialState, value: float | None = None) -> None:
-        """End a trial, its run first: whoever finds only the run ended does the trial again.
+        """End a trial and then its run, which is marked before: no run that has ended opens again.
+
+        Whoever finds the run of a dead process marked, but its trial running, does the trial again;
+        where the trial was done, the run only has to end.
 
         Where the connection was cut, another process may have taken this one for dead, failed its
         trial and begun it again. Then only that one counts.
@@ -93,8 +96,9 @@ class Claims:
         tag = "failed" if status == "FAILED" else state.name.lower()
         with self._locks.exclusive(CLAIMS):
             if self._studies.is_running(claim.family, claim.trial):
-                self._runs.end(claim.run_id, tag, status)
+                self._runs.mark(claim.run_id, tag)
                 self._studies.by_family[claim.family].tell(claim.trial, value, state)
+                self._runs.terminate(claim.run_id, status)
             self._locks.release(claim.run_id)
 
     def finishing(self) -> AbstractContextManager[None]:
@@ -162,8 +166,9 @@ def _fail_dead(studies: Studies, locks: Locks, runs: Runs) -> None:
         return {str(r.info.run_id): r for r in listed if r.data.tags.get(SEARCH) in searches}
 
     for run_id, run in _dead(running, locks).items():
-        if PARENT in run.data.tags and run.data.tags.get(STATE) == "complete":
-            runs.end(run_id, "complete")  # the trial was done, and its model was being logged
+        state = run.data.tags.get(STATE, "")
+        if PARENT in run.data.tags and state in ("complete", "pruned"):  # the trial was done
+            runs.terminate(run_id, "FINISHED")
         else:
             runs.end(run_id, "failed", "KILLED")
 
@@ -176,9 +181,9 @@ def _fail_dead_trials(study: Study, locks: Locks, runs: Runs) -> None:
         return {trial.user_attrs.get(RUN, f"no run, {trial.number}"): trial for trial in trials}
 
     for run_id, trial in _dead(running, locks).items():
-        study.tell(trial.number, state=TrialState.FAIL)
         if RUN in trial.user_attrs:
             runs.end(run_id, "failed", "KILLED")
+        study.tell(trial.number, state=TrialState.FAIL)
 
 
 def _dead(running: Callable[[], dict[str, Work]], locks: Locks) -> dict[str, Work]:

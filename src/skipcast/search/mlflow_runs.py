@@ -72,7 +72,15 @@ class Runs:
 
     def end(self, run_id: str, state: str, status: str = "FINISHED") -> None:
         """End a run, whether it has ended before or not."""
+        self.mark(run_id, state)
+        self.terminate(run_id, status)
+
+    def mark(self, run_id: str, state: str) -> None:
+        """Note in a run how its trial is about to end."""
         self.client.log_batch(run_id, tags=[RunTag(STATE, state)])
+
+    def terminate(self, run_id: str, status: str) -> None:
+        """End a run that is marked."""
         self.client.set_terminated(run_id, status)
 
     def reopen(self, run_id: str) -> None:
