@@ -2,13 +2,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 from harness.tasks import be_killed, fail, number, pid_after
+from harness.waiting import PATIENCE, wait_until
 
 from skipcast.processes import ProcessKilledError
 from skipcast.workers import workers
@@ -88,12 +88,9 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     lead = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, script], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert lead.returncode == -signal.SIGKILL
     pids = [int(pid) for pid in lead.stdout.split()]
     assert len(pids) == 2
-    deadline = time.monotonic() + 10
-    while alive := [pid for pid in pids if psutil.pid_exists(pid)]:
-        assert time.monotonic() < deadline, alive
-        time.sleep(0.05)
+    wait_until(lambda: not any(map(psutil.pid_exists, pids)))

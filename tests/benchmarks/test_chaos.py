@@ -8,7 +8,6 @@ import random
 import signal
 import sqlite3
 import subprocess
-import time
 from contextlib import closing
 
 import chaos
@@ -16,6 +15,7 @@ import chaos_state
 import pytest
 from chaos_project import Project, empty
 from chaos_strikes import Kill
+from harness.waiting import wait_until
 
 THREE = "bash -c 'sleep 60 & sleep 60; true'"  # processes
 
@@ -32,9 +32,7 @@ def started(project: Project, seed: int) -> Kill:
     """Return what will strike a command that has started two processes."""
     strike = Kill(project, random.Random(seed))
     strike.start(THREE, {})
-    deadline = time.monotonic() + 10
-    while len(project.processes()) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: len(project.processes()) == 3)
     return strike
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from harness.clients import Endpoint
 from harness.pages import SIZES, demo, opened
-from harness.servers import ROOT, SKIPCAST, champion_server, ends, free_port, model_server
+from harness.servers import ROOT, SKIPCAST, champion_server, free_port, model_server, wait_for_end
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import expect
@@ -372,7 +372,7 @@ def test_gives_no_reasons_of_another_model_and_ends_on_ctrl_c(page, folder, scor
         expect(page.locator("#sum")).to_contain_text("does not serve the champion")
         expect(page.locator("#why")).to_be_hidden()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        assert ends(process)
+        wait_for_end(process)
         assert process.returncode == 0
 
 

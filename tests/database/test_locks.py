@@ -5,9 +5,9 @@ from contextlib import closing
 import psycopg2
 import pytest
 from harness.tables import load_frames
+from harness.waiting import PATIENCE, wait_until
 
 from skipcast.database import waits
-from skipcast.database.cluster import wait_until
 from skipcast.database.locks import Locks, open_locks
 from skipcast.errors import SkipcastError
 
@@ -36,12 +36,16 @@ def cut(locks: Locks, admin) -> None:
     admin.execute("SELECT pg_terminate_backend(%s, 5000)", (process,))
 
 
-def printed(capfd, word: str, seconds: float = 5) -> str:
-    """Return what was printed on standard error until a word of it."""
-    text, deadline = "", time.monotonic() + seconds
-    while word not in text and time.monotonic() < deadline:
-        time.sleep(0.02)
+def printed(capfd, word: str) -> str:
+    """Return what is printed on standard error until a word of it."""
+    text = ""
+
+    def told() -> str:
+        nonlocal text
         text += capfd.readouterr().err
+        return text
+
+    wait_until(lambda: word in told(), told=told)
     return text
 
 
@@ -58,7 +62,7 @@ def test_only_one_at_a_time_is_within_exclusive(two):
         thread.start()
         thread.join(0.3)
         order.append("first leaves")
-    thread.join(10)
+    thread.join(PATIENCE)
     assert order == ["first leaves", "second"]
 
 
@@ -95,7 +99,7 @@ def test_a_lock_ends_with_its_connection(two):
     one, other = two
     other.hold("a")
     other.close()
-    assert wait_until(lambda: not one.held(["a"]), 5)  # the server takes a moment to see it
+    wait_until(lambda: not one.held(["a"]))  # the server takes a moment to see it
 
 
 def test_a_connection_that_was_cut_is_opened_again_with_its_locks(two, admin):
@@ -174,7 +178,7 @@ def test_a_wait_for_a_lock_says_who_holds_it_and_how_to_end_that(postgres, admin
     assert not done
     with closing(psycopg2.connect(postgres)) as other, other.cursor() as cursor:
         cursor.execute(remedy(said))
-    thread.join(10)
+    thread.join(PATIENCE)
     assert done == ["done"]
 
 
@@ -193,7 +197,7 @@ def test_a_load_says_who_holds_its_tables(postgres, plays_and_tracks, capfd):
         said = printed(capfd, "Waiting")
         assert "reader (idle in transaction) holds a lock" in said
         reader.rollback()
-    thread.join(30)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -209,7 +213,7 @@ def test_a_load_says_who_else_loads_into_the_schema(postgres, admin, plays_and_t
     assert "psql (idle) holds a lock" in said
     with closing(psycopg2.connect(postgres)) as other, other.cursor() as cursor:
         cursor.execute(remedy(said))
-    thread.join(30)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 

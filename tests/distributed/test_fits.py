@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 from harness.family_checks import datasets, in_parts
+from harness.waiting import wait_until
 
 from skipcast.cli.pool import open_workers
 from skipcast.distributed import fits, watch
@@ -137,16 +138,14 @@ def when_at_work(processes, strike):
 @contextmanager
 def struck(pool, signal_):
     """Have a worker get a signal as soon as it computes."""
-    while len(pool.watch.living(2)) < 2:  # the one that was struck before starts again
-        time.sleep(0.1)
+    wait_until(lambda: len(pool.watch.living(2)) == 2)  # the one struck before starts again
     pids = pool.client.run(os.getpid)
     processes = [psutil.Process(pid) for pid in pids.values()]
     with when_at_work(processes, methodcaller("send_signal", signal_)) as striking:
         yield
     victim = striking.result()
     address = next(one for one, pid in pids.items() if pid == victim.pid)
-    while address in pool.watch.living():  # until it is known to be lost
-        time.sleep(0.1)
+    wait_until(lambda: address not in pool.watch.living())  # until it is known to be lost
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGSTOP])

@@ -2,13 +2,14 @@
 
 import json
 import shutil
-import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from harness.buckets import s3_server
 from harness.clusters import own_cluster
+from harness.waiting import wait_until
 
 from skipcast.archive import joining
 from skipcast.cli.data import fetch, load
@@ -55,18 +56,18 @@ def content(folder):
     }
 
 
-def kill_as_soon_as(there, worker, seconds=30):
-    """Return a thread that kills a worker when a file is there."""
+@contextmanager
+def killed_as_soon_as(there, worker):
+    """Kill a worker when a file is there."""
 
-    def wait():
-        until = time.monotonic() + seconds
-        while not there() and time.monotonic() < until:
-            time.sleep(0.005)
+    def kill():
+        wait_until(there, pause=0.005)
         worker.kill()
 
-    thread = threading.Thread(target=wait)
-    thread.start()
-    return thread
+    with ThreadPoolExecutor() as threads:
+        killing = threads.submit(kill)
+        yield
+        killing.result()
 
 
 def test_the_same_bytes_as_on_one_machine_though_a_worker_is_killed(project, own):
@@ -76,14 +77,12 @@ def test_the_same_bytes_as_on_one_machine_though_a_worker_is_killed(project, own
     there = project("there", **{"cluster.scheduler": own.address})
     first = own.add()
     own.add()
-    killing = kill_as_soon_as(lambda: any(there.glob("data/.plays/part-*")), first)
-    fetch()
-    killing.join()
+    with killed_as_soon_as(lambda: any(there.glob("data/.plays/part-*")), first):
+        fetch()
     load()
     second = own.add()
-    killing = kill_as_soon_as(lambda: any(there.glob("data/.features/part-*")), second)
-    features()
-    killing.join()
+    with killed_as_soon_as(lambda: any(there.glob("data/.features/part-*")), second):
+        features()
     assert len(content(here)) > 15
     assert content(there) == content(here)
 

@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from harness.waiting import wait_until
 
 BIN = Path(sys.executable).parent
 TESTS = Path(__file__).parents[1]
@@ -56,11 +57,7 @@ def own_cluster(folder: Path) -> Iterator[OwnCluster]:
     )  # fmt: skip
     cluster = OwnCluster("", folder, scheduler)
     try:
-        deadline = time.monotonic() + 30
-        while not found.exists() or not found.stat().st_size:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
+        wait_until(lambda: found.exists() and found.stat().st_size)
         cluster.address = json.loads(found.read_text())["address"]
         yield cluster
     finally:

@@ -2,9 +2,9 @@
 
 import json
 import threading
-import time
 import urllib.request
 
+from harness.waiting import wait_until
 from skipcast.serving.packaging import example
 
 REQUEST = {"dataframe_split": json.loads(example().to_json(orient="split", index=False))}
@@ -46,8 +46,5 @@ class Clients:
 
     def ask_again(self, times: int = 50) -> None:
         """Wait for so many more answers."""
-        before = len(self.answers)
-        deadline = time.monotonic() + 60
-        while len(self.answers) < before + times and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert len(self.answers) >= before + times
+        until = len(self.answers) + times
+        wait_until(lambda: len(self.answers) >= until)

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.servers import free_port, running
+from harness.waiting import wait_until
 
 PROMETHEUS = shutil.which("prometheus")
 needs_prometheus = pytest.mark.skipif(
@@ -34,10 +34,10 @@ def scrape(config: str, folder: Path) -> dict[str, Any]:
     ]
     with running(command, f"{url}/-/ready", folder / "prometheus.log"):
         query = f"{url}/api/v1/query?query=skipcast_plays_total"
-        for _ in range(100):
-            found = json.load(urllib.request.urlopen(query))["data"]["result"]
-            if found:
-                break
-            time.sleep(0.2)
-    first: dict[str, Any] = found[0]
+
+        def found() -> Any:
+            return json.load(urllib.request.urlopen(query))["data"]["result"]
+
+        wait_until(found, pause=0.2)
+        first: dict[str, Any] = found()[0]
     return first

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.clients import Endpoint
+from harness.waiting import wait_until
 from skipcast.database.embedded import running as running_postgres
 
 ROOT = Path(__file__).parents[2]
@@ -133,12 +134,9 @@ def postgres_server() -> Iterator[str]:
         yield url
 
 
-def ends(server: Process) -> bool:
-    """Tell whether the server and all that it started end within `STOP_SECONDS`."""
-    deadline = time.monotonic() + STOP_SECONDS
-    while _group_lives(server) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return not _group_lives(server)
+def wait_for_end(server: Process) -> None:
+    """Wait until the server and all that it started have ended, at most `STOP_SECONDS`."""
+    wait_until(lambda: not _group_lives(server), STOP_SECONDS)
 
 
 def _group_lives(server: Process) -> bool:

@@ -5,11 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+from harness.waiting import PATIENCE, wait_until
 
 from skipcast.overrides import VARIABLE
 
@@ -49,9 +49,7 @@ def finished(folder):
 
 def kill_when_some_parts_are_finished(command, folder):
     """Kill a command; return the parts that were finished and the processes that it started."""
-    until = time.monotonic() + 60
-    while len(finished(folder)) < 2 and time.monotonic() < until:
-        time.sleep(0.002)
+    wait_until(lambda: len(finished(folder)) >= 2, pause=0.002)
     started = psutil.Process(command.pid).children(recursive=True)
     command.kill()
     command.communicate()
@@ -65,7 +63,7 @@ def test_a_killed_stage_goes_on_with_its_finished_parts(project, twin, stage, ta
     command = start(project, twin, stage, **LOCAL)
     kept, started = kill_when_some_parts_are_finished(command, project / f"data/.{table}")
     assert started
-    _, alive = psutil.wait_procs(started, timeout=20)
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE)
     assert not alive
     assert not (project / "data" / table).exists()
     again = start(project, twin, stage, **LOCAL)

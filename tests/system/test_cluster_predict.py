@@ -1,11 +1,11 @@
 """Workers that score the parts of a table, of whom one is killed, or all."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 from harness.clusters import cluster_beside_project
+from harness.waiting import wait_until
 
 from skipcast.cli.pool import open_workers
 from skipcast.clients import batch
@@ -43,9 +43,7 @@ def killed_after(parts, project, worker):
     kept = {}
 
     def kill():
-        until = time.monotonic() + 60
-        while len(answered(project)) < parts and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_until(lambda: len(answered(project)) >= parts, pause=0.01)
         worker.kill()
         kept.update(answered(project))
 

@@ -16,9 +16,9 @@ import psutil
 import psycopg2
 import pytest
 from harness.servers import ROOT, free_port
+from harness.waiting import PATIENCE, wait_until
 
 from skipcast.database import cluster
-from skipcast.database.cluster import wait_until
 from skipcast.database.embedded import running
 
 ODD_NAMES = {
@@ -87,12 +87,9 @@ def servers(folder: Path) -> list[psutil.Process]:
     return list(cluster._servers(folder))  # noqa: SLF001
 
 
-def wait_for_end(folder: Path) -> bool:
-    """Tell whether no server is left on the folder, at most some seconds from now."""
-    deadline = time.monotonic() + 10
-    while servers(folder) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not servers(folder)
+def wait_for_end(folder: Path) -> None:
+    """Wait until no server is left on the folder."""
+    wait_until(lambda: not servers(folder), told=lambda: servers(folder))
 
 
 @pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES)
@@ -118,7 +115,7 @@ def test_a_database_is_made_where_project_and_programs_have_odd_names(tmp_path):
     if libraries.exists():
         shutil.copytree(libraries, project / "lib" / libraries.name)
     done = use(project, PYTHONPATH=str(project / "lib"))
-    assert done.communicate(timeout=60) == ("answers\n", "")
+    assert done.communicate(timeout=PATIENCE) == ("answers\n", "")
     assert not servers(project / ".postgres")
 
 
@@ -179,12 +176,12 @@ def user(folder: Path, **variables: str) -> "Iterator[subprocess.Popen[str]]":
     ids=lambda variables: " ".join(variables),
 )
 def test_variables_of_the_machine_do_not_lead_astray(tmp_path, variables):
-    assert use(tmp_path, **variables).communicate(timeout=60) == ("answers\n", "")
+    assert use(tmp_path, **variables).communicate(timeout=PATIENCE) == ("answers\n", "")
 
 
 def test_a_database_is_made_where_the_locale_is_not_installed(tmp_path):
     process = use(tmp_path, LANG="de_DE.UTF-8", LC_ALL="xx_YY.UTF-8")
-    assert process.communicate(timeout=60) == ("answers\n", "")
+    assert process.communicate(timeout=PATIENCE) == ("answers\n", "")
 
 
 def test_texts_are_in_utf_8(data):
@@ -265,11 +262,11 @@ def test_a_server_that_was_left_is_taken_over(data):
         stderr=subprocess.DEVNULL,
         **cluster.process_options(data),
     )
-    assert wait_until((data / "postmaster.pid").exists, 20)
-    assert wait_until(lambda: "ready" in (data / "postmaster.pid").read_text(), 20)
+    wait_until((data / "postmaster.pid").exists)
+    wait_until(lambda: "ready" in (data / "postmaster.pid").read_text())
     with running(data) as url:
         assert answers(url)
-    assert left.wait(10) == 0
+    assert left.wait(PATIENCE) == 0
     assert not servers(data)
 
 
@@ -284,14 +281,14 @@ def test_two_users_share_a_server_until_the_last_one_leaves(data, tmp_path):
 
 def test_many_users_who_come_and_go_at_once_all_have_a_server(data, tmp_path):
     processes = [use(tmp_path) for _ in range(6)]
-    assert [p.communicate(timeout=120) for p in processes] == [("answers\n", "")] * 6
-    assert wait_for_end(data)
+    assert [p.communicate(timeout=PATIENCE) for p in processes] == [("answers\n", "")] * 6
+    wait_for_end(data)
 
 
 def test_no_server_is_left_when_its_last_user_is_killed(data, tmp_path):
     with user(tmp_path) as process:
         os.killpg(process.pid, signal.SIGKILL)
-    assert wait_for_end(data)
+    wait_for_end(data)
 
 
 def test_a_server_lives_on_when_another_user_is_killed(data, tmp_path):
@@ -319,14 +316,14 @@ def test_no_server_is_left_when_all_of_skipcast_is_killed(data, tmp_path):
         (keeper,) = keepers(data)
         keeper.kill()
         process.kill()
-    assert wait_for_end(data)
+    wait_for_end(data)
 
 
 def test_a_server_that_was_killed_is_started_again(data):
     with running(data):
         for process in servers(data):
             process.kill()
-        assert wait_for_end(data)
+        wait_for_end(data)
     with running(data) as url:
         assert answers(url)
 
@@ -536,8 +533,8 @@ def test_making_the_database_may_be_killed_at_any_moment(tmp_path):
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    assert use(tmp_path).communicate(timeout=120) == ("answers\n", "")
-    assert wait_for_end(tmp_path / ".postgres")
+    assert use(tmp_path).communicate(timeout=PATIENCE) == ("answers\n", "")
+    wait_for_end(tmp_path / ".postgres")
 
 
 def test_a_server_needs_no_socket_in_the_project(data):

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from harness.load import Clients
 from harness.servers import ROOT, SKIPCAST, STOP_SECONDS, environment, free_port, running
 from harness.units import unit
+from harness.waiting import PATIENCE, wait_until
 
 from skipcast.clients.proxy import PLACES
 from skipcast.promotion.alias import ALIAS
@@ -22,7 +22,6 @@ from skipcast.promotion.ledger import Entry
 from skipcast.promotion.registry import Registry
 
 MODEL = "followed"
-SLOW = 90  # seconds
 CODE = "code/skipcast/schema.py"
 BROKEN = {
     3: ("load_context", "1 / 0", "it must run until it is stopped but ended with"),
@@ -104,10 +103,7 @@ class Followed:
         return "".join(line for line in lines if "POST /invocations" not in line)
 
     def wait_until(self, is_true: Callable[[], object]) -> None:
-        deadline = time.monotonic() + SLOW
-        while not is_true():
-            assert time.monotonic() < deadline, self.told()
-            time.sleep(0.05)
+        wait_until(is_true, told=self.told)
 
     def wait_for_change(self) -> object:
         """Wait until the answers change; return the last of several more."""
@@ -178,7 +174,7 @@ def story(registry, folder, models, tracking, tmp_path_factory):
         started = psutil.Process(server.pid).children(recursive=True)
         server.send_signal(signal.SIGTERM)
         server.wait(STOP_SECONDS)
-        alive = psutil.wait_procs(started, timeout=1)[1]
+        alive = psutil.wait_procs(started, timeout=PATIENCE)[1]
         left = [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]  # nobody asked how it ended
         notes = [e for e in registry.history() if e.decision == "not served"]
         reasons = {entry.version: entry.reason for entry in notes}

@@ -4,13 +4,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
 import pytest
 from harness.servers import free_port
 from harness.tables import load_frames
+from harness.waiting import wait_until
 
 from skipcast.database import cluster, server
 from skipcast.database.locks import open_locks
@@ -52,14 +53,16 @@ def pgbouncer(
         [str(PROGRAM), "-q", *user, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     url = f"postgresql://postgres:secret-word@127.0.0.1:{port}/postgres"
+
+    def answers() -> bool:
+        assert process.poll() is None
+        with suppress(psycopg2.OperationalError):
+            psycopg2.connect(url).close()
+            return True
+        return False
+
     try:
-        for _ in range(100):
-            try:
-                psycopg2.connect(url).close()
-                break
-            except psycopg2.OperationalError:
-                assert process.poll() is None
-                time.sleep(0.05)
+        wait_until(answers)
         yield url
     finally:
         process.terminate()

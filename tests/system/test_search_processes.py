@@ -1,7 +1,6 @@
 """Processes that share a search, and that are killed in the middle of one."""
 
 import multiprocessing
-import time
 from threading import Thread
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from harness.searches import (
     trial_states,
     trials,
 )
+from harness.waiting import wait_until
 
 from skipcast.artifacts import SearchResult
 from skipcast.files import PACKAGE
@@ -85,9 +85,8 @@ def test_two_processes_share_a_search(make_job, postgres):
 
 
 def kill_a_child():
-    while not (children := multiprocessing.active_children()):
-        time.sleep(0.01)
-    children[0].kill()
+    wait_until(multiprocessing.active_children)
+    multiprocessing.active_children()[0].kill()
 
 
 def test_a_worker_that_was_killed_is_called_killed(make_job, postgres, caplog):
@@ -121,8 +120,7 @@ def has_trials(experiment):
 def test_what_a_killed_process_had_begun_is_done_by_the_other(make_job, postgres):
     job = make_job("bereaved", families={"lightgbm": 6})
     victim = start(postgres, job, moment("before", Runs, "log", 1))
-    while victim.poll() is None and not has_trials("bereaved"):
-        time.sleep(0.1)
+    wait_until(lambda: victim.poll() is not None or has_trials("bereaved"), pause=0.1)
     other = start(postgres, job)
     check_exit(victim, KILLED)
     check_exit(other)

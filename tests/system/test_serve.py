@@ -14,7 +14,7 @@ import psutil
 import pytest
 from harness.clients import Endpoint
 from harness.load import REQUEST, Clients
-from harness.servers import ROOT, SKIPCAST, champion_server, ends, free_port, running
+from harness.servers import ROOT, SKIPCAST, champion_server, free_port, running, wait_for_end
 
 from skipcast.errors import SkipcastError
 from skipcast.promotion.registry import Registry
@@ -42,7 +42,7 @@ def test_becomes_the_command_that_it_prints_and_a_signal_ends_all_of_it(tmp_path
         assert status == 200
         assert len(answer["predictions"]) == 3
         server.send_signal(signal.SIGTERM)
-        assert ends(server)
+        wait_for_end(server)
     assert server.returncode == -signal.SIGTERM
     assert not Path(found[1]).parent.exists()
 
@@ -50,14 +50,14 @@ def test_becomes_the_command_that_it_prints_and_a_signal_ends_all_of_it(tmp_path
 def test_ctrl_c_ends_all_of_it(tmp_path):
     with champion_server(tmp_path) as (server, _):
         os.killpg(server.pid, signal.SIGINT)  # as a terminal does
-        assert ends(server)
+        wait_for_end(server)
 
 
 def test_a_server_that_was_killed_is_called_killed(tmp_path):
     with champion_server(tmp_path) as (server, url):
         (scoring,) = psutil.Process(server.pid).children()
         scoring.kill()
-        assert ends(server)
+        wait_for_end(server)
         printed = (tmp_path / f"{url.rpartition(':')[2]}.log").read_text()
     assert "but was killed by SIGKILL: most often, memory ran out. " in printed
     assert "Traceback" not in printed
@@ -116,7 +116,7 @@ def test_moves_to_a_new_champion_with_no_request_lost(proxy, champions, tmp_path
             after_switch = len(clients.answers) + clients.count
             clients.ask_again()
             old.send_signal(signal.SIGTERM)
-            assert ends(old)
+            wait_for_end(old)
             clients.ask_again()
     first, last = clients.answers[0], clients.answers[-1]
     assert isinstance(first, float)

@@ -1,0 +1,30 @@
+"""Waiting for what threads, processes and servers do; a busy machine may need long for it."""
+
+import time
+from collections.abc import Callable
+
+PATIENCE = 120  # seconds; only what never comes takes as long
+
+
+def wait_until(
+    is_true: Callable[[], object],
+    seconds: float = PATIENCE,
+    *,
+    pause: float = 0.02,
+    told: Callable[[], object] = str,
+) -> None:
+    """Return as soon as a condition holds.
+
+    Args:
+        is_true: the condition.
+        seconds: after which it is no longer waited for.
+        pause: seconds between two looks.
+        told: called for what to say where it never holds.
+
+    Raises:
+        AssertionError: the condition did not hold in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, told()
+        time.sleep(pause)
