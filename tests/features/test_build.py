@@ -1,3 +1,4 @@
+import gc
 import subprocess
 import sys
 from typing import get_args
@@ -12,8 +13,11 @@ from hypothesis import strategies as st
 from skipcast.errors import SkipcastError
 from skipcast.features import feature_set as module
 from skipcast.features.build import GROUPS, build_features, feature_set, predicted
+from skipcast.features.columns import Columns
 from skipcast.features.groups.context import AT_HALF
 from skipcast.features.groups.track_history import RATES_NEAR
+from skipcast.features.session_rows import SessionRows
+from skipcast.features.views import Past
 from skipcast.schema import AHEAD, HORIZONS, TRACK_GROUPS, Group
 
 HORIZON_NAMES = sorted(HORIZONS)
@@ -75,6 +79,19 @@ def test_plays_are_computed_in_chunks_without_a_trace(plays, monkeypatch):
     whole = build_features(plays, "started")
     monkeypatch.setattr(module, "CHUNK", 64)
     pd.testing.assert_frame_equal(build_features(plays, "started"), whole, check_exact=True)
+
+
+@pytest.mark.parametrize("horizon", HORIZON_NAMES)
+def test_what_a_chunk_needs_is_freed_with_it(plays, horizon):
+    """And does not wait for the garbage collector, which counts objects, large or small."""
+    gc.collect()
+    gc.disable()
+    try:
+        feature_set(horizon, ALL).build(plays)
+        left = {type(one) for one in gc.get_objects()} & {Columns, Past, SessionRows}
+    finally:
+        gc.enable()
+    assert not left
 
 
 def test_all_plays_are_predicted_from_all_before(three_plays):

@@ -130,15 +130,19 @@ class Past:
         )
         self._tracks = _Tracks(columns, rows)
 
-    @cached_property
+    @property
     def once(self) -> "Past":
         """The same for one play of each history: what a feature sees that reads no column itself.
 
         For `second_half` the plays of a half share their history, and such a feature. A column of
         the position before, which differs between them, must be declared to be read.
         """
+        return self._of_histories or self
+
+    @cached_property
+    def _of_histories(self) -> "Past | None":
         if self._histories is None:
-            return self
+            return None  # and not `self`: what refers to itself waits for the garbage collector
         return Past(self._columns, self._horizon, self._histories[0], is_once=True)
 
     def each(self, values: Floats) -> Floats:
