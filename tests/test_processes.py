@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from harness.waiting import PATIENCE
+from harness.waiting import STOP_SECONDS
 
 from skipcast.errors import SkipcastError
 from skipcast.processes import LIMIT, cpu_count, killed
@@ -163,7 +163,7 @@ def test_a_stage_ends_with_the_dvc_that_is_killed():
     with subprocess.Popen(command, stdout=subprocess.PIPE) as dvc:
         stage = psutil.Process(int(dvc.stdout.readline()))
         dvc.kill()
-    assert psutil.wait_procs([stage], timeout=PATIENCE)[1] == []
+    assert psutil.wait_procs([stage], timeout=STOP_SECONDS)[1] == []
 
 
 STARTS = """
@@ -182,4 +182,4 @@ def test_what_was_started_ends_with_a_process_that_is_killed():
     with subprocess.Popen([sys.executable, "-c", STARTS], stdout=subprocess.PIPE) as parent:
         started = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-    assert psutil.wait_procs([started], timeout=PATIENCE)[1] == []
+    assert psutil.wait_procs([started], timeout=STOP_SECONDS)[1] == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 from harness.tasks import be_killed, fail, number, pid_after
-from harness.waiting import PATIENCE, wait_until
+from harness.waiting import PATIENCE, STOP_SECONDS, wait_until
 
 from skipcast.processes import ProcessKilledError
 from skipcast.workers import workers
@@ -93,4 +93,4 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
     assert lead.returncode == -signal.SIGKILL
     pids = [int(pid) for pid in lead.stdout.split()]
     assert len(pids) == 2
-    wait_until(lambda: not any(map(psutil.pid_exists, pids)))
+    wait_until(lambda: not any(map(psutil.pid_exists, pids)), STOP_SECONDS)

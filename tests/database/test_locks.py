@@ -5,7 +5,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 from harness.tables import load_frames
-from harness.waiting import PATIENCE, wait_until
+from harness.waiting import PATIENCE, STOP_SECONDS, wait_until
 
 from skipcast.database import waits
 from skipcast.database.locks import Locks, open_locks
@@ -99,7 +99,7 @@ def test_a_lock_ends_with_its_connection(two):
     one, other = two
     other.hold("a")
     other.close()
-    wait_until(lambda: not one.held(["a"]))  # the server takes a moment to see it
+    wait_until(lambda: not one.held(["a"]), STOP_SECONDS)  # the server takes a moment to see it
 
 
 def test_a_connection_that_was_cut_is_opened_again_with_its_locks(two, admin):

@@ -18,7 +18,7 @@ from harness.tasks import (
     pid_after,
     where,
 )
-from harness.waiting import wait_until
+from harness.waiting import STOP_SECONDS, wait_until
 
 from skipcast.cli.pool import open_workers
 from skipcast.distributed import cluster as cluster_module
@@ -129,7 +129,7 @@ def test_a_task_of_a_silent_worker_is_done_by_another(own, monkeypatch, tmp_path
         assert len(pool.watch.living()) == 1
         for worker in own.workers:  # who wakes up finds that it was given up, and ends
             worker.send_signal(signal.SIGCONT)
-        wait_until(lambda: any(worker.poll() is not None for worker in own.workers))
+        wait_until(lambda: any(worker.poll() is not None for worker in own.workers), STOP_SECONDS)
         assert list(pool.run([partial(number, 7)], ignore)) == [7]
 
 

@@ -14,14 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.clients import Endpoint
-from harness.waiting import wait_until
+from harness.waiting import STOP_SECONDS, wait_until
 from skipcast.database.embedded import running as running_postgres
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sys.executable).parent
 SKIPCAST = SCRIPTS / "skipcast"
 START_SECONDS = 180
-STOP_SECONDS = 30
 Process = subprocess.Popen[bytes]
 Command = Sequence[str | Path]
 

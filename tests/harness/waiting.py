@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 PATIENCE = 120  # seconds; only what never comes takes as long
+STOP_SECONDS = 30  # in which what is told to end, or has nobody left, must have ended
 
 
 def wait_until(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from harness.waiting import PATIENCE, wait_until
+from harness.waiting import STOP_SECONDS, wait_until
 
 from skipcast.overrides import VARIABLE
 
@@ -63,7 +63,7 @@ def test_a_killed_stage_goes_on_with_its_finished_parts(project, twin, stage, ta
     command = start(project, twin, stage, **LOCAL)
     kept, started = kill_when_some_parts_are_finished(command, project / f"data/.{table}")
     assert started
-    _, alive = psutil.wait_procs(started, timeout=PATIENCE)
+    _, alive = psutil.wait_procs(started, timeout=STOP_SECONDS)
     assert not alive
     assert not (project / "data" / table).exists()
     again = start(project, twin, stage, **LOCAL)

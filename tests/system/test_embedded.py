@@ -16,7 +16,7 @@ import psutil
 import psycopg2
 import pytest
 from harness.servers import ROOT, free_port
-from harness.waiting import PATIENCE, wait_until
+from harness.waiting import PATIENCE, STOP_SECONDS, wait_until
 
 from skipcast.database import cluster
 from skipcast.database.embedded import running
@@ -89,7 +89,7 @@ def servers(folder: Path) -> list[psutil.Process]:
 
 def wait_for_end(folder: Path) -> None:
     """Wait until no server is left on the folder."""
-    wait_until(lambda: not servers(folder), told=lambda: servers(folder))
+    wait_until(lambda: not servers(folder), STOP_SECONDS, told=lambda: servers(folder))
 
 
 @pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES)
@@ -266,7 +266,7 @@ def test_a_server_that_was_left_is_taken_over(data):
     wait_until(lambda: "ready" in (data / "postmaster.pid").read_text())
     with running(data) as url:
         assert answers(url)
-    assert left.wait(PATIENCE) == 0
+    assert left.wait(STOP_SECONDS) == 0
     assert not servers(data)
 
 

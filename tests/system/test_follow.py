@@ -12,9 +12,9 @@ import mlflow
 import psutil
 import pytest
 from harness.load import Clients
-from harness.servers import ROOT, SKIPCAST, STOP_SECONDS, environment, free_port, running
+from harness.servers import ROOT, SKIPCAST, environment, free_port, running
 from harness.units import unit
-from harness.waiting import PATIENCE, wait_until
+from harness.waiting import STOP_SECONDS, wait_until
 
 from skipcast.clients.proxy import PLACES
 from skipcast.promotion.alias import ALIAS
@@ -174,7 +174,7 @@ def story(registry, folder, models, tracking, tmp_path_factory):
         started = psutil.Process(server.pid).children(recursive=True)
         server.send_signal(signal.SIGTERM)
         server.wait(STOP_SECONDS)
-        alive = psutil.wait_procs(started, timeout=PATIENCE)[1]
+        alive = psutil.wait_procs(started, timeout=1)[1]
         left = [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]  # nobody asked how it ended
         notes = [e for e in registry.history() if e.decision == "not served"]
         reasons = {entry.version: entry.reason for entry in notes}
