@@ -1,7 +1,8 @@
 """Waiting for what threads, processes and servers do; a busy machine may need long for it."""
 
-import time
 from collections.abc import Callable
+
+from skipcast.database import cluster
 
 PATIENCE = 120  # seconds; only what never comes takes as long
 STOP_SECONDS = 30  # in which what is told to end, or has nobody left, must have ended
@@ -11,7 +12,7 @@ def wait_until(
     is_true: Callable[[], object],
     seconds: float = PATIENCE,
     *,
-    pause: float = 0.02,
+    pause: float = cluster.WAIT_SECONDS,
     told: Callable[[], object] = str,
 ) -> None:
     """Return as soon as a condition holds.
@@ -25,7 +26,4 @@ def wait_until(
     Raises:
         AssertionError: the condition did not hold in time.
     """
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline, told()
-        time.sleep(pause)
+    assert cluster.wait_until(is_true, seconds, pause), told()

@@ -120,7 +120,7 @@ def has_trials(experiment):
 def test_what_a_killed_process_had_begun_is_done_by_the_other(make_job, postgres):
     job = make_job("bereaved", families={"lightgbm": 6})
     victim = start(postgres, job, moment("before", Runs, "log", 1))
-    wait_until(lambda: victim.poll() is not None or has_trials("bereaved"), pause=0.1)
+    wait_until(lambda: victim.poll() is not None or has_trials("bereaved"))
     other = start(postgres, job)
     check_exit(victim, KILLED)
     check_exit(other)

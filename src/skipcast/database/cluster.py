@@ -225,11 +225,13 @@ def _has_ended(process: psutil.Process) -> bool:
         return True
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Return whether the condition comes true in time."""
+def wait_until(
+    condition: Callable[[], object], seconds: float, pause: float = WAIT_SECONDS
+) -> bool:
+    """Return whether the condition comes true in time; `pause` is between two looks, in seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(WAIT_SECONDS)
+        time.sleep(pause)
     return True

@@ -165,12 +165,8 @@ def _fail_dead(studies: Studies, locks: Locks, runs: Runs) -> None:
         listed = runs.find("attributes.status = 'RUNNING'")
         return {str(r.info.run_id): r for r in listed if r.data.tags.get(SEARCH) in searches}
 
-    for run_id, run in _dead(running, locks).items():
-        state = run.data.tags.get(STATE, "")
-        if PARENT in run.data.tags and state in ("complete", "pruned"):  # the trial was done
-            runs.terminate(run_id, "FINISHED")
-        else:
-            runs.end(run_id, "failed", "KILLED")
+    for run in _dead(running, locks).values():
+        runs.end_left(run)
 
 
 def _fail_dead_trials(study: Study, locks: Locks, runs: Runs) -> None:

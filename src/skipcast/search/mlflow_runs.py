@@ -83,6 +83,14 @@ class Runs:
         """End a run that is marked."""
         self.client.set_terminated(run_id, status)
 
+    def end_left(self, run: Run) -> None:
+        """End a run of a process that is dead: as it is marked if its trial was done."""
+        run_id, state = str(run.info.run_id), run.data.tags.get(STATE)
+        if PARENT in run.data.tags and state in ("complete", "pruned"):
+            self.terminate(run_id, "FINISHED")  # its model was being logged, or it was about to end
+        else:
+            self.end(run_id, "failed", "KILLED")
+
     def reopen(self, run_id: str) -> None:
         """Let a run that has ended go on."""
         self.client.update_run(run_id, status="RUNNING")

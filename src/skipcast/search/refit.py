@@ -157,8 +157,7 @@ def _end_dead(runs: Runs, parent: str) -> None:
     """End the refits that a process has left: whoever comes here is the only one at work."""
     for run in runs.find(f"attributes.status = 'RUNNING' and tags.`{PARENT}` = '{parent}'"):
         if REFIT in run.data.tags:
-            complete = run.data.tags.get(STATE) == "complete"  # its model was being logged
-            runs.end(run.info.run_id, *(("complete",) if complete else ("failed", "KILLED")))
+            runs.end_left(run)
 
 
 def _refit(refits: _Refits, family: Family, trial_id: str) -> Scored:
